@@ -1,0 +1,324 @@
+// Package commit is step 4 of a message's way: group commit over the store.
+//
+// Commands of one conversation form a lane. An idle committer flushes at once;
+// while flushes are in flight the next batch grows. Several flushes may be in
+// flight, but only one per conversation, so a lane's commands are judged and
+// stored in the order in which they came. What one flush stores is appended,
+// finished and journalled; only then is it announced and are its waiters
+// answered.
+//
+// A caller that gives up does not cancel a flush. Everything that was submitted
+// is answered exactly once: with the entry, with a refusal that is final, or
+// with "unavailable", which says nothing about the outcome.
+package commit
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/journal"
+	"github.com/parley-chat/parley/services/gateway/internal/state"
+)
+
+// Store is what the committer needs of a store.
+type Store interface {
+	store.Log
+	store.Conversations
+}
+
+// Options configure a [Committer]. Only Store, Journal and Committed are required.
+type Options struct {
+	Store   Store
+	Journal *journal.Journal
+	// Committed is handed stored and finished entries of one conversation, in
+	// order, after their waiters were answered; sometimes again, when a retry shows
+	// that an announcement may have been lost. It must not block.
+	Committed func([]chat.Entry)
+	Log       *slog.Logger // default: slog.Default()
+
+	Flushes      int           // flushes in flight; default 4
+	FlushEntries int           // entries in one flush; default 512
+	LaneEntries  int           // entries of one conversation in one flush; default 128
+	MaxPending   int           // commands waiting or in flight; more are refused at once; default 32,768
+	MaxBytes     int           // bytes of their bodies; default 64 MiB
+	MaxStates    int           // conversations whose state is kept while idle; default 65,536
+	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
+	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+}
+
+func (o *Options) setDefaults() {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&o.Flushes, 4)
+	def(&o.FlushEntries, 512)
+	def(&o.LaneEntries, 128)
+	def(&o.MaxPending, 32<<10)
+	def(&o.MaxBytes, 64<<20)
+	def(&o.MaxStates, 64<<10)
+	def(&o.MaxRepairs, 64)
+	if o.Deadline == 0 {
+		o.Deadline = 8 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+}
+
+// Request is one command on its way into the log.
+type Request struct {
+	Key  chat.Key
+	From chat.User
+	CMID chat.CMID
+	Hash chat.Hash // of what the client asks for
+	// Judge decides over the command as of s, and makes the entry: everything but
+	// its place and running values. It may be called again after a lost race. It
+	// must not keep or change s.
+	Judge func(s *state.State) (chat.Entry, *chat.Error)
+	// New is the conversation to make where there is none; nil: it must exist.
+	New *New
+	// Stream keeps the order of one session's commands; nil: none to keep.
+	Stream *Stream
+	// Done is called exactly once, from any goroutine; it must not block.
+	Done func(Result)
+	Size int // bytes of its body, for MaxBytes
+
+	deadline time.Time
+	tried    chat.Seq // the seq of its last try; 0: none
+	maybe    bool     // an earlier try may have stored it: look before judging
+}
+
+// New is a conversation to be made.
+type New struct {
+	Conversation chat.Conversation
+	Members      []chat.Member
+}
+
+// Result answers a request.
+type Result struct {
+	Entry chat.Entry
+	Dup   bool        // it had been stored before
+	Err   *chat.Error // nil: Entry is stored and finished
+}
+
+// Stream is the order of one session's commands in one conversation. Once one of
+// them had no answer, the later ones get none either, until it is repeated: so
+// that a message never overtakes an earlier one that is sent again. The zero
+// value is ready; its owner keeps it as long as it may send.
+type Stream struct {
+	broken chat.CMID // guarded by Committer.mu
+}
+
+// Committer runs the lanes. Make it with [NewCommitter], end it with Stop.
+type Committer struct {
+	opts    Options
+	ctx     context.Context // ends the waits of repairs when Stop runs out of time
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	repairs chan struct{}
+
+	mu      sync.Mutex
+	lanes   map[chat.Key]*lane
+	idle    lru // lanes with nothing to do, kept for their state
+	ready   []*lane
+	flushes int
+	pending int
+	bytes   int
+	stopped bool
+}
+
+// lane is one conversation's commands and state.
+type lane struct {
+	key   chat.Key
+	older *lane // in Committer.idle
+	newer *lane
+	queue []*Request   // guarded by Committer.mu
+	busy  bool         // guarded by Committer.mu: ready or in flight
+	seen  []chat.Entry // guarded by Committer.mu: announced by others while busy
+	stale bool         // guarded by Committer.mu: drop state when the flush is over
+	state *state.State // owned by the flush while busy, else by Committer.mu; nil: unknown
+}
+
+// NewCommitter starts a committer.
+func NewCommitter(opts Options) *Committer {
+	opts.setDefaults()
+	c := &Committer{opts: opts, lanes: make(map[chat.Key]*lane), repairs: make(chan struct{}, opts.MaxRepairs)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Submit takes a command; r is the committer's until Done is called. It does not
+// block: a full committer answers "unavailable" at once.
+func (c *Committer) Submit(r *Request) {
+	r.deadline = time.Now().Add(c.opts.Deadline)
+	if cerr := c.enqueue(r); cerr != nil {
+		r.Done(Result{Err: cerr})
+	}
+}
+
+func (c *Committer) enqueue(r *Request) *chat.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := r.Stream; s != nil && s.broken != "" {
+		if s.broken != r.CMID {
+			return chat.Unavailable("an earlier send in this conversation has no answer yet; repeat that first")
+		}
+		s.broken = ""
+	}
+	switch {
+	case c.stopped:
+		r.breakStreamLocked()
+		return chat.Unavailable("this pod is stopping; reconnect and repeat")
+	case c.pending >= c.opts.MaxPending || c.bytes+r.Size > c.opts.MaxBytes:
+		r.breakStreamLocked()
+		return chat.Unavailable("this pod is overloaded; repeat later")
+	}
+	c.pending++
+	c.bytes += r.Size
+	l := c.lanes[r.Key]
+	if l == nil {
+		l = &lane{key: r.Key}
+		c.lanes[r.Key] = l
+	}
+	l.queue = append(l.queue, r)
+	if !l.busy {
+		c.idle.remove(l)
+		c.readyLocked(l)
+	}
+	return nil
+}
+
+// Refuse breaks a stream for a command that was refused before it came here: by
+// a rate limit, say.
+func (c *Committer) Refuse(s *Stream, cmid chat.CMID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.broken == "" {
+		s.broken = cmid
+	}
+}
+
+func (r *Request) breakStreamLocked() {
+	if r.Stream != nil && r.Stream.broken == "" {
+		r.Stream.broken = r.CMID
+	}
+}
+
+func (c *Committer) readyLocked(l *lane) {
+	l.busy = true
+	c.ready = append(c.ready, l)
+	if c.flushes < c.opts.Flushes {
+		c.flushes++
+		c.wg.Go(c.flushAll)
+	}
+}
+
+// Observe folds entries of one conversation that another pod has announced, in
+// order, into the state that this pod may hold: its tail cache.
+func (c *Committer) Observe(entries []chat.Entry) {
+	if len(entries) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.lanes[entries[0].Key]
+	if l == nil {
+		return
+	}
+	if l.busy {
+		if len(l.seen)+len(entries) <= c.opts.LaneEntries {
+			l.seen = append(l.seen, entries...)
+		}
+		return
+	}
+	l.fold(entries)
+}
+
+// fold moves the state past the entries that continue it.
+func (l *lane) fold(entries []chat.Entry) {
+	if l.state == nil {
+		return
+	}
+	for i := range entries {
+		if entries[i].Seq == l.state.Tail.Seq+1 {
+			l.state.Fold(&entries[i])
+		}
+	}
+}
+
+// Forget drops every cached state: the epoch has changed.
+func (c *Committer) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.idle.oldest != nil {
+		c.dropLocked(c.idle.oldest)
+	}
+	for _, l := range c.lanes {
+		l.stale = true
+	}
+}
+
+func (c *Committer) dropLocked(l *lane) {
+	c.idle.remove(l)
+	delete(c.lanes, l.key)
+}
+
+// Pending is how many commands are waiting or in flight.
+func (c *Committer) Pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending
+}
+
+// Stop refuses new commands, and waits until every command taken is answered: as
+// long as ctx allows by the store, then with "unavailable".
+func (c *Committer) Stop(ctx context.Context) {
+	c.mu.Lock()
+	c.stopped = true
+	c.mu.Unlock()
+	stop := context.AfterFunc(ctx, c.cancel)
+	defer stop()
+	c.wg.Wait()
+	c.cancel()
+}
+
+// lru is the list of idle lanes, by last use.
+type lru struct {
+	oldest, newest *lane
+	n              int
+}
+
+func (q *lru) push(l *lane) {
+	l.older, l.newer = q.newest, nil
+	if q.newest != nil {
+		q.newest.newer = l
+	} else {
+		q.oldest = l
+	}
+	q.newest = l
+	q.n++
+}
+
+func (q *lru) remove(l *lane) {
+	if l.older == nil && l.newer == nil && q.oldest != l {
+		return
+	}
+	if l.older != nil {
+		l.older.newer = l.newer
+	} else {
+		q.oldest = l.newer
+	}
+	if l.newer != nil {
+		l.newer.older = l.older
+	} else {
+		q.newest = l.older
+	}
+	l.older, l.newer = nil, nil
+	q.n--
+}

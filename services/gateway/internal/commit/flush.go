@@ -1,0 +1,259 @@
+package commit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+)
+
+// work is what one flush does for one lane.
+type work struct {
+	lane    *lane
+	reqs    []*Request   // not answered yet, in order
+	entries []chat.Entry // made from the first len(entries) of reqs
+}
+
+// flushAll flushes until nothing is ready.
+func (c *Committer) flushAll() {
+	for {
+		works := c.take()
+		if works == nil {
+			return
+		}
+		c.flush(works)
+	}
+}
+
+// take removes the next batch from the ready lanes; nil ends the flusher.
+func (c *Committer) take() []*work {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.ready) == 0 {
+		c.flushes--
+		return nil
+	}
+	var works []*work
+	taken, lanes := 0, 0
+	for _, l := range c.ready {
+		if taken >= c.opts.FlushEntries {
+			break
+		}
+		n := min(len(l.queue), c.opts.LaneEntries)
+		works = append(works, &work{lane: l, reqs: l.queue[:n:n]})
+		l.queue = l.queue[n:]
+		taken += n
+		lanes++
+	}
+	c.ready = c.ready[lanes:]
+	return works
+}
+
+// flush appends and finishes one batch. Lanes that need more than that, because
+// their state is not known or their entries were not simply stored, go on by
+// themselves, so that they keep nobody waiting.
+func (c *Committer) flush(works []*work) {
+	var batch store.Batch
+	var fast []*work
+	for _, w := range works {
+		if w.lane.state == nil || !w.judge(false) {
+			c.repair(w)
+			continue
+		}
+		fast = append(fast, w)
+		batch.Entries = append(batch.Entries, w.entries...)
+	}
+	if len(fast) == 0 {
+		return
+	}
+	batch.Journal = c.opts.Journal.Next()
+	ctx, cancel := context.WithTimeout(c.ctx, c.opts.Deadline)
+	defer cancel()
+	res := c.opts.Store.Append(ctx, batch)
+	stored := storedOf(batch.Entries, res.Outcomes)
+	err := c.finish(ctx, store.Batch{Entries: stored, Journal: batch.Journal}, res.Finished)
+	at := 0
+	for _, w := range fast {
+		outcomes := res.Outcomes[at : at+len(w.entries)]
+		at += len(w.entries)
+		n := w.settle(outcomes)
+		if err != nil {
+			// Stored, but perhaps not finished: nobody may be told. The repair loads the
+			// state anew, which finishes what is above the head, and finds the entries
+			// by their cmid.
+			w.lane.state = nil
+			w.doubt(len(w.reqs))
+			c.repair(w)
+			continue
+		}
+		c.deliver(w, n)
+		if len(w.reqs) > 0 {
+			c.repair(w)
+			continue
+		}
+		c.release(w.lane)
+	}
+}
+
+func storedOf(entries []chat.Entry, outcomes []store.Outcome) []chat.Entry {
+	all := true
+	for _, o := range outcomes {
+		all = all && o == store.Stored
+	}
+	if all {
+		return entries
+	}
+	var stored []chat.Entry
+	for i, o := range outcomes {
+		if o == store.Stored {
+			stored = append(stored, entries[i])
+		}
+	}
+	return stored
+}
+
+// finish finishes stored entries and settles the journal number. An append that
+// finished already leaves only the number.
+func (c *Committer) finish(ctx context.Context, b store.Batch, finished bool) error {
+	defer c.opts.Journal.Settle(b.Journal)
+	if finished || len(b.Entries) == 0 {
+		return nil
+	}
+	var err error
+	for wait := range backoff(ctx) {
+		if err = c.opts.Store.Finish(ctx, b); err == nil {
+			return nil
+		}
+		c.opts.Log.Warn("could not finish a batch; trying again", "entries", len(b.Entries), "error", err)
+		wait()
+	}
+	return fmt.Errorf("finish: %w", err)
+}
+
+// backoff yields waits of 1, 2, 4 … 100 ms, until ctx ends.
+func backoff(ctx context.Context) func(func(func()) bool) {
+	return func(yield func(func()) bool) {
+		pause := time.Millisecond
+		wait := func() {
+			t := time.NewTimer(pause)
+			defer t.Stop()
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+			}
+			pause = min(2*pause, 100*time.Millisecond)
+		}
+		for ctx.Err() == nil && yield(wait) {
+		}
+	}
+}
+
+// judge makes entries of requests, against the state as of the tail that they
+// are appended to. A members entry changes what the next command is judged
+// against, so it stands alone in its batch.
+//
+// At first it returns false if a request is refused or may be stored already:
+// that wants a look into the store. Again, after the look, a request that may be
+// stored is tried once more, because "not found" is not "not stored" and only the
+// index decides; a refused one ends the batch, to be looked at when it is first.
+func (w *work) judge(again bool) bool {
+	s := w.lane.state
+	tail := s.Tail
+	w.entries = nil
+	for _, r := range w.reqs {
+		if r.maybe && !again {
+			return false
+		}
+		e, cerr := r.Judge(s)
+		if cerr != nil {
+			return again
+		}
+		if e.Kind == chat.KindMembers && len(w.entries) > 0 {
+			break
+		}
+		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
+		s.Next(&e, tail)
+		tail = store.LastOf(&e)
+		r.tried = e.Seq
+		w.entries = append(w.entries, e)
+		if e.Kind == chat.KindMembers {
+			break
+		}
+	}
+	return true
+}
+
+// settle folds the stored prefix and marks what may be stored too; it returns the
+// length of the prefix.
+func (w *work) settle(outcomes []store.Outcome) int {
+	n := 0
+	for n < len(outcomes) && outcomes[n] == store.Stored {
+		w.lane.state.Fold(&w.entries[n])
+		n++
+	}
+	for i := n; i < len(outcomes); i++ {
+		if outcomes[i] != store.NotTried {
+			w.reqs[i].maybe = true
+		}
+	}
+	return n
+}
+
+// doubt marks the first n requests as perhaps stored.
+func (w *work) doubt(n int) {
+	for _, r := range w.reqs[:n] {
+		r.maybe = true
+	}
+}
+
+// deliver announces the first n entries and answers their requests.
+func (c *Committer) deliver(w *work, n int) {
+	if n == 0 {
+		return
+	}
+	entries := w.entries[:n:n]
+	for i, r := range w.reqs[:n] {
+		c.answer(r, Result{Entry: entries[i]})
+	}
+	c.opts.Committed(entries)
+	w.reqs = w.reqs[n:]
+	w.entries = nil // Committed may keep them
+}
+
+func (c *Committer) answer(r *Request, res Result) {
+	c.mu.Lock()
+	c.pending--
+	c.bytes -= r.Size
+	if res.Err != nil && res.Err.Code == chat.CodeUnavailable {
+		r.breakStreamLocked()
+	}
+	c.mu.Unlock()
+	r.Done(res)
+}
+
+// release makes a lane idle, or ready again.
+func (c *Committer) release(l *lane) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.stale {
+		l.state, l.stale = nil, false
+	}
+	l.fold(l.seen)
+	l.seen = nil
+	if len(l.queue) > 0 {
+		c.readyLocked(l)
+		return
+	}
+	l.queue = nil
+	l.busy = false
+	if l.state == nil {
+		delete(c.lanes, l.key)
+		return
+	}
+	c.idle.push(l)
+	for c.idle.n > c.opts.MaxStates {
+		c.dropLocked(c.idle.oldest)
+	}
+}

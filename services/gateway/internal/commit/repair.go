@@ -1,0 +1,315 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/state"
+)
+
+// errNotVisible says that an index refused an entry and that a read does not
+// show yet what took its place.
+var errNotVisible = errors.New("what took the place is not committed yet")
+
+// readPage is how many entries or members one read asks for.
+const readPage = 500
+
+// repair takes a lane through everything but the plain case, in a goroutine of
+// its own: the state is loaded, a race was lost, an outcome is not known, a
+// command is refused. The lane stays busy meanwhile.
+func (c *Committer) repair(w *work) {
+	c.wg.Go(func() {
+		ctx, cancel := context.WithDeadline(c.ctx, w.reqs[0].deadline)
+		defer cancel()
+		select {
+		case c.repairs <- struct{}{}:
+			defer func() { <-c.repairs }()
+		case <-ctx.Done():
+		}
+		var err error
+		for wait := range backoff(ctx) {
+			if err = c.step(ctx, w); err != nil {
+				wait()
+				continue
+			}
+			if len(w.reqs) == 0 {
+				c.release(w.lane)
+				return
+			}
+		}
+		c.fail(w, err)
+	})
+}
+
+// fail answers everything that the lane holds with "unavailable": also what waits
+// behind, which would otherwise overtake.
+func (c *Committer) fail(w *work, err error) {
+	c.opts.Log.Warn("no answer for a conversation's commands in time", "conv", w.lane.key.Conv,
+		"commands", len(w.reqs), "error", err)
+	c.mu.Lock()
+	reqs := append(w.reqs[:len(w.reqs):len(w.reqs)], w.lane.queue...)
+	for _, r := range reqs {
+		c.pending--
+		c.bytes -= r.Size
+		r.breakStreamLocked()
+	}
+	delete(c.lanes, w.lane.key)
+	c.mu.Unlock()
+	for _, r := range reqs {
+		r.Done(Result{Err: chat.Unavailable("the store does not answer now; repeat this unchanged")})
+	}
+}
+
+// step makes one try at the lane's commands. It returns nil after progress.
+func (c *Committer) step(ctx context.Context, w *work) error {
+	if err := c.refresh(ctx, w); err != nil {
+		return err
+	}
+	if len(w.reqs) == 0 || w.lane.state == nil {
+		return nil
+	}
+	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
+		return c.refuse(ctx, w, cerr)
+	}
+	w.judge(true)
+	b := store.Batch{Entries: w.entries, Journal: c.opts.Journal.Next()}
+	res := c.opts.Store.Append(ctx, b)
+	n := w.settle(res.Outcomes)
+	stored := store.Batch{Entries: w.entries[:n], Journal: b.Journal}
+	if err := c.finish(ctx, stored, res.Finished); err != nil {
+		w.lane.state = nil
+		w.doubt(len(w.entries))
+		return err
+	}
+	c.deliver(w, n)
+	if len(res.Outcomes) == n {
+		return nil
+	}
+	if res.Outcomes[n] == store.Duplicate {
+		return c.resolve(ctx, w)
+	}
+	return fmt.Errorf("append: %w", res.Err)
+}
+
+// refresh makes the state right again before a try: loaded where it is unknown,
+// and moved past what was stored meanwhile where a try was not simply stored.
+func (c *Committer) refresh(ctx context.Context, w *work) error {
+	if w.lane.state == nil {
+		return c.load(ctx, w)
+	}
+	for _, r := range w.reqs {
+		if r.maybe {
+			_, err := c.catchUp(ctx, w)
+			return err
+		}
+	}
+	return nil
+}
+
+// resolve finds out who holds the place of the first request: the request's own
+// earlier try, or another entry.
+func (c *Committer) resolve(ctx context.Context, w *work) error {
+	first := w.reqs[0]
+	moved, err := c.catchUp(ctx, w)
+	if err != nil || len(w.reqs) == 0 || w.reqs[0] != first {
+		return err
+	}
+	found, err := c.lookup(ctx, w, first)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return nil
+	case !moved:
+		return errNotVisible
+	}
+	// Another's entry had the place, and this one's cmid is nowhere: a lost race.
+	first.maybe = false
+	return nil
+}
+
+// refuse gives the first request its refusal, unless an earlier try of it is
+// stored: then that is its answer, whatever has changed since.
+func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error {
+	r := w.reqs[0]
+	if r.tried > w.lane.state.Tail.Seq {
+		// The place that an earlier try aimed at is still free: it could yet be
+		// stored. The state that refuses it is on its way.
+		return errNotVisible
+	}
+	found, err := c.lookup(ctx, w, r)
+	if err != nil || found {
+		return err
+	}
+	w.drop(r)
+	c.answer(r, Result{Err: cerr})
+	return nil
+}
+
+// drop removes an answered request.
+func (w *work) drop(r *Request) {
+	w.reqs = slices.DeleteFunc(slices.Clone(w.reqs), func(x *Request) bool { return x == r })
+}
+
+// lookup answers r if the log has an entry under its cmid. A repeat announces the
+// entry again: whoever wrote it may have died before it could.
+func (c *Committer) lookup(ctx context.Context, w *work, r *Request) (found bool, err error) {
+	e, err := c.opts.Store.Lookup(ctx, r.Key, r.From, r.CMID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up cmid: %w", err)
+	}
+	if e.Seq > w.lane.state.Tail.Seq {
+		// Not known to be finished: moving the state past it finishes it.
+		if _, err := c.catchUp(ctx, w); err != nil {
+			return false, err
+		}
+		if !slices.Contains(w.reqs, r) {
+			return true, nil // met and answered on the way
+		}
+		if e.Seq > w.lane.state.Tail.Seq {
+			return false, errNotVisible
+		}
+	}
+	w.lane.state.Complete(&e)
+	c.answerFound(w, r, e)
+	return true, nil
+}
+
+func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
+	w.drop(r)
+	if e.Hash != r.Hash {
+		c.answer(r, Result{Err: chat.Errorf(chat.CodeCMIDConflict,
+			"this cmid was used before, for something else: take a new one")})
+		return
+	}
+	c.answer(r, Result{Entry: e, Dup: e.Seq != r.tried})
+	c.opts.Committed([]chat.Entry{e})
+}
+
+// catchUp moves the state past everything that is stored. What it reads may not
+// be finished, because its writer may have died in between, so it finishes what
+// is above the head first. Requests whose entries it meets are answered.
+func (c *Committer) catchUp(ctx context.Context, w *work) (moved bool, err error) {
+	s := w.lane.state
+	for {
+		entries, err := c.opts.Store.Entries(ctx, s.Key, store.Range{After: s.Tail.Seq, Limit: readPage})
+		if err != nil {
+			return moved, fmt.Errorf("read tail: %w", err)
+		}
+		if len(entries) == 0 {
+			return moved, nil
+		}
+		if err := c.finishRead(ctx, s, entries); err != nil {
+			return moved, err
+		}
+		for i := range entries {
+			if entries[i].Seq != s.Tail.Seq+1 {
+				// Contiguity is the log's first law; going on would make a hole for ever.
+				return moved, fmt.Errorf("the log of %s has a hole after %d", s.Key.Conv, s.Tail.Seq)
+			}
+			s.Fold(&entries[i])
+		}
+		moved = true
+		w.match(c, entries)
+		if len(entries) < readPage {
+			return moved, nil
+		}
+	}
+}
+
+// match answers the requests whose entries are among those.
+func (w *work) match(c *Committer, entries []chat.Entry) {
+	for i := range entries {
+		for _, r := range w.reqs {
+			if r.From == entries[i].From && r.CMID == entries[i].CMID {
+				c.answerFound(w, r, entries[i])
+			}
+		}
+	}
+}
+
+// finishRead finishes what is above the stored head of entries that were read
+// from the log.
+func (c *Committer) finishRead(ctx context.Context, s *state.State, entries []chat.Entry) error {
+	convs, err := c.opts.Store.ConversationsByKey(ctx, []chat.Key{s.Key})
+	if err != nil {
+		return fmt.Errorf("read head: %w", err)
+	}
+	if len(convs) == 0 {
+		return fmt.Errorf("read head of %s: %w", s.Key.Conv, store.ErrNotFound)
+	}
+	open := entries
+	for len(open) > 0 && open[0].Seq <= convs[0].Last.Seq {
+		open = open[1:]
+	}
+	for i := range entries {
+		s.Complete(&entries[i])
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return c.finish(ctx, store.Batch{Entries: open, Journal: c.opts.Journal.Next()}, false)
+}
+
+// load reads a conversation's state, making the conversation where a request
+// brings it along. The members are read before the log, so that they are never
+// ahead of what is folded into them.
+func (c *Committer) load(ctx context.Context, w *work) error {
+	key := w.lane.key
+	convs, err := c.opts.Store.ConversationsByKey(ctx, []chat.Key{key})
+	if err != nil {
+		return fmt.Errorf("read conversation: %w", err)
+	}
+	if len(convs) == 0 {
+		return c.create(ctx, w)
+	}
+	var members []chat.Member
+	for after := chat.User(""); ; {
+		page, err := c.opts.Store.Members(ctx, key, after, readPage)
+		if err != nil {
+			return fmt.Errorf("read members: %w", err)
+		}
+		members = append(members, page...)
+		if len(page) < readPage {
+			break
+		}
+		after = page[len(page)-1].User
+	}
+	w.lane.state = state.New(convs[0], members)
+	head := w.lane.state.Tail.Seq
+	moved, err := c.catchUp(ctx, w)
+	if err != nil {
+		w.lane.state = nil
+		return err
+	}
+	if moved {
+		c.opts.Log.Info("finished entries that another pod had left", "conv", key.Conv, "after", head)
+	}
+	return nil
+}
+
+// create makes the conversation with the first request that brings one, and
+// answers those that wanted it to exist.
+func (c *Committer) create(ctx context.Context, w *work) error {
+	for _, r := range w.reqs {
+		if r.New == nil {
+			continue
+		}
+		if err := c.opts.Store.Create(ctx, r.New.Conversation, r.New.Members); err != nil {
+			return fmt.Errorf("create conversation: %w", err)
+		}
+		return nil // the next step loads it
+	}
+	for _, r := range w.reqs {
+		c.answer(r, Result{Err: chat.Errorf(chat.CodeNotFound, "no such conversation")})
+	}
+	w.reqs = nil
+	return nil
+}
