@@ -194,7 +194,9 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		n++
 	}
 	for i := n; i < len(outcomes); i++ {
-		if outcomes[i] != store.NotTried {
+		if outcomes[i] == store.NotTried {
+			w.reqs[i].tried = 0
+		} else {
 			w.reqs[i].maybe = true
 		}
 	}

@@ -128,7 +128,7 @@ func (c *Committer) resolve(ctx context.Context, w *work) error {
 		return errNotVisible
 	}
 	// Another's entry had the place, and this one's cmid is nowhere: a lost race.
-	first.maybe = false
+	first.maybe, first.tried = false, 0
 	return nil
 }
 

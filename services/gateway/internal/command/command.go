@@ -1,0 +1,128 @@
+// Package command is step 3 of a message's way: what a client asks for, as
+// something that can be judged against a conversation. A judgement does no I/O
+// and depends on nothing but the state that it is given, because it is made
+// again after every lost race.
+package command
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/state"
+)
+
+// Actor is who asks.
+type Actor struct {
+	NS   chat.NS
+	User chat.User
+	Via  string // the service that asks in the user's name; "" if the user does
+}
+
+// Command is a checked request to append one entry.
+type Command struct {
+	Key   chat.Key
+	From  chat.User
+	CMID  chat.CMID
+	Hash  chat.Hash
+	Size  int // bytes, about
+	Judge func(s *state.State) (chat.Entry, *chat.Error)
+
+	// New and its Members describe the conversation to make where there is none.
+	New     *chat.Conversation
+	Members []chat.Member
+}
+
+// now is an entry's time: whole milliseconds, as frames show it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// Send is the command of a send frame.
+func Send(a Actor, f *wire.Send) *Command {
+	c := &Command{Key: chat.Key{NS: a.NS, Conv: f.Conv}, From: a.User, CMID: f.CMID, Size: len(f.Body) + 256}
+	if f.To != "" {
+		c.direct(a, f.To)
+	}
+	replyTo := chat.Seq(0)
+	if f.ReplyTo != nil {
+		replyTo = *f.ReplyTo
+	}
+	h := newHash(chat.KindMessage)
+	h.bytes(f.Body)
+	h.number(int64(replyTo))
+	for _, u := range f.Mentions {
+		h.bytes([]byte(u))
+	}
+	c.Hash = h.sum()
+	body, mentions, silent := []byte(f.Body), f.Mentions, f.Silent
+	c.Judge = func(s *state.State) (chat.Entry, *chat.Error) {
+		m, cerr := writer(s, a.User)
+		if cerr != nil {
+			return chat.Entry{}, cerr
+		}
+		if replyTo != 0 && (replyTo > s.Tail.Seq || replyTo < s.Start(m)) {
+			return chat.Entry{}, chat.Errorf(chat.CodeBadRequest, `"reply_to" is not an entry that you can see`)
+		}
+		for _, u := range mentions {
+			if _, ok := s.Member(u); !ok {
+				return chat.Entry{}, chat.Errorf(chat.CodeBadRequest, `"mentions" has a user who is not a member`)
+			}
+		}
+		return chat.Entry{Kind: chat.KindMessage, Time: now(), Via: a.Via,
+			Body: body, ReplyTo: replyTo, Mentions: mentions, Silent: silent}, nil
+	}
+	return c
+}
+
+// direct aims the command at the direct conversation with peer, which is made if
+// it is not there: users are not registered, a name is enough.
+func (c *Command) direct(a Actor, peer chat.User) {
+	lo, hi := min(a.User, peer), max(a.User, peer)
+	c.Key.Conv = chat.DirectID(a.NS, lo, hi)
+	users := []chat.User{lo, hi}
+	if lo == hi {
+		users = users[:1]
+	}
+	c.New = &chat.Conversation{Key: c.Key, Kind: chat.Direct, Users: users, Created: now(), Floor: 1, History: chat.HistoryJoined}
+	for _, u := range users {
+		c.Members = append(c.Members, chat.Member{Key: c.Key, User: u, Role: chat.RoleMember, Joined: 1})
+	}
+}
+
+// writer is the member that may write; the error says why u may not. To somebody
+// who never was a member the conversation does not exist.
+func writer(s *state.State, u chat.User) (chat.Member, *chat.Error) {
+	m, ok := s.Member(u)
+	switch {
+	case !s.Knows(u), s.Kind == chat.Group && s.Tail.Seq == 0:
+		return m, chat.Errorf(chat.CodeNotFound, "no such conversation")
+	case s.Closed != 0:
+		return m, chat.Errorf(chat.CodeForbidden, "the group is closed")
+	case !ok:
+		return m, chat.Errorf(chat.CodeForbidden, "you are not a member any more")
+	}
+	return m, nil
+}
+
+// hasher makes the fingerprint of what a client asks for. Every part is preceded
+// by its length, so that no two requests run together.
+type hasher struct{ buf []byte }
+
+func newHash(kind chat.Kind) *hasher {
+	h := &hasher{}
+	h.bytes([]byte(kind))
+	return h
+}
+
+func (h *hasher) bytes(b []byte) {
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(b)))
+	h.buf = append(h.buf, b...)
+}
+
+func (h *hasher) number(n int64) { h.buf = binary.AppendVarint(h.buf, n) }
+
+func (h *hasher) sum() chat.Hash {
+	full := sha256.Sum256(h.buf)
+	return chat.Hash(full[:16])
+}
