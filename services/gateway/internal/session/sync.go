@@ -1,0 +1,405 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/view"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+// Flush and live, spliced. In every conversation a session is syncing, idle or
+// live (see package route). Syncing is done here, by one goroutine that exists
+// only while there is something to sync: it reads pages from the store, with
+// credit from the outbound queue, until the table says that the session has
+// caught up. What goes by in the meantime is not kept: it is read.
+
+// Feed is what a session is fed from. All methods may block until ctx ends; an
+// error that is a [*chat.Error] is final, any other may pass.
+type Feed interface {
+	// Start reads what the device is to be told of: its conversations, in the order
+	// of the flush. It attaches the session to each before it reads how far they are.
+	Start(ctx context.Context) ([]Stream, error)
+	// Attach attaches the session to one conversation and finds the device's place
+	// in it.
+	Attach(ctx context.Context, key chat.Key) (Stream, error)
+	// Access reads the user's part of a conversation.
+	Access(ctx context.Context, key chat.Key) (view.Part, error)
+	// Describe makes the conversation frame of a part.
+	Describe(ctx context.Context, p view.Part) ([]byte, error)
+	// Entries reads the entries after a seq and up to another, at most a page.
+	Entries(ctx context.Context, key chat.Key, after, upTo chat.Seq) ([]chat.Entry, error)
+}
+
+// Subscription is the session's place in the table: see route.Sub.
+type Subscription interface {
+	Known() chat.Seq
+	Idle(cursor chat.Seq) bool
+	Live(cursor chat.Seq) (ok bool, upTo chat.Seq)
+	Cursor() chat.Seq
+	Detach()
+}
+
+// Stream is one conversation as a session begins with it.
+type Stream struct {
+	Key    chat.Key
+	Sub    Subscription
+	Cursor chat.Seq // what the device has
+	Behind bool     // it lacks something, or must be told of a reset
+	Reset  []byte   // a reset frame to send before anything else; nil: none
+}
+
+// place is a session's state in one conversation.
+type place struct {
+	sub    Subscription
+	cursor chat.Seq // owned by the syncer: what was queued
+	opened bool     // the conversation frame was sent
+	reset  []byte   // to be sent before the next entry
+}
+
+// job is one thing for the syncer to do.
+type job struct {
+	kind jobKind
+	key  chat.Key
+}
+
+type jobKind uint8
+
+const (
+	jobStart    jobKind = iota // the first flush
+	jobSynced                  // its end
+	jobCatchUp                 // one conversation
+	jobDiscover                // a conversation that may be new
+	jobDescribe                // a conversation that changed
+)
+
+// jobs is the syncer's queue. Each job is in it once, so it is bounded by the
+// user's conversations.
+type jobs struct {
+	queue   []job
+	queued  map[job]bool
+	running bool
+}
+
+func (s *Session) addJobLocked(j job) {
+	if s.closing || s.dead || s.jobs.queued[j] {
+		return
+	}
+	if s.jobs.queued == nil {
+		s.jobs.queued = make(map[job]bool)
+	}
+	s.jobs.queued[j] = true
+	s.jobs.queue = append(s.jobs.queue, j)
+	if !s.jobs.running {
+		s.jobs.running = true
+		s.work.Go(s.runJobs)
+	}
+}
+
+// Start begins the first flush.
+func (s *Session) Start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addJobLocked(job{kind: jobStart})
+}
+
+// Sync implements route.Sink.
+func (s *Session) Sync(key chat.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addJobLocked(job{jobCatchUp, key})
+}
+
+// Discover implements route.Sink.
+func (s *Session) Discover(key chat.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addJobLocked(job{jobDiscover, key})
+}
+
+// Changed implements route.Sink.
+func (s *Session) Changed(key chat.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addJobLocked(job{jobDescribe, key})
+}
+
+// Ended implements route.Sink.
+func (s *Session) Ended(key chat.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.places, key)
+}
+
+// Known is the highest seq that the session knows to exist in a conversation; ok
+// is false where it is not attached to it.
+func (s *Session) Known(key chat.Key) (seq chat.Seq, ok bool) {
+	p := s.place(key)
+	if p == nil {
+		return 0, false
+	}
+	return p.sub.Known(), true
+}
+
+// DetachAll ends every attachment: the session is over.
+func (s *Session) DetachAll() {
+	s.mu.Lock()
+	places := s.places
+	s.places = nil
+	s.mu.Unlock()
+	for _, p := range places {
+		p.sub.Detach()
+	}
+}
+
+func (s *Session) place(key chat.Key) *place {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.places[key]
+}
+
+// addPlace keeps a stream's place. Where there is one already, the new one goes.
+func (s *Session) addPlace(st Stream) *place {
+	s.mu.Lock()
+	old, over := s.places[st.Key], s.places == nil
+	var p *place
+	if old == nil && !over {
+		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset}
+		s.places[st.Key] = p
+	}
+	s.mu.Unlock()
+	if p == nil {
+		st.Sub.Detach()
+	}
+	return p
+}
+
+// runJobs is the syncer. It ends when nothing is left to do.
+func (s *Session) runJobs() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() { // ends with this function
+		select {
+		case <-s.gone:
+			cancel()
+		case <-stop:
+		}
+	}()
+	for {
+		s.mu.Lock()
+		if len(s.jobs.queue) == 0 || s.closing {
+			s.jobs = jobs{}
+			s.mu.Unlock()
+			return
+		}
+		j := s.jobs.queue[0]
+		s.jobs.queue = s.jobs.queue[1:]
+		delete(s.jobs.queued, j)
+		s.mu.Unlock()
+		s.do(ctx, j)
+	}
+}
+
+// do does one job, and tries again with growing pauses while the store does not
+// answer: the session stays up.
+func (s *Session) do(ctx context.Context, j job) {
+	run := map[jobKind]func(context.Context, chat.Key) error{
+		jobStart: s.start, jobSynced: s.synced, jobCatchUp: s.catchUp, jobDiscover: s.discover, jobDescribe: s.describe,
+	}[j.kind]
+	for pause := 10 * time.Millisecond; ctx.Err() == nil && !s.Closing(); pause = min(2*pause, 2*time.Second) {
+		err := run(ctx, j.key)
+		var cerr *chat.Error
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if errors.As(err, &cerr) && cerr.Code != chat.CodeUnavailable {
+			s.drop(j.key) // not the user's any more
+			return
+		}
+		s.opts.Log.Warn("could not sync; trying again", "session", s.id, "conv", j.key.Conv, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (s *Session) drop(key chat.Key) {
+	if p := s.place(key); p != nil {
+		s.Ended(key)
+		p.sub.Detach()
+	}
+}
+
+func (s *Session) start(ctx context.Context, _ chat.Key) error {
+	streams, err := s.feed.Start(ctx)
+	if err != nil {
+		return err
+	}
+	var behind []chat.Key
+	for _, st := range streams {
+		p := s.addPlace(st)
+		if p != nil && (st.Behind || !st.Sub.Idle(st.Cursor)) {
+			behind = append(behind, st.Key)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range behind {
+		s.addJobLocked(job{jobCatchUp, key})
+	}
+	s.addJobLocked(job{kind: jobSynced})
+	return nil
+}
+
+func (s *Session) synced(context.Context, chat.Key) error {
+	s.Answer(wire.Encode(&wire.Synced{Type: "synced", Time: wire.Time{Time: time.Now()}}))
+	return nil
+}
+
+func (s *Session) discover(ctx context.Context, key chat.Key) error {
+	if s.place(key) != nil {
+		return nil
+	}
+	st, err := s.feed.Attach(ctx, key)
+	if err != nil {
+		return err
+	}
+	if s.addPlace(st) == nil {
+		return nil
+	}
+	return s.catchUp(ctx, key)
+}
+
+// describe sends the conversation frame again; a session that has not sent the
+// first one yet will make it when it does.
+func (s *Session) describe(ctx context.Context, key chat.Key) error {
+	p := s.place(key)
+	if p == nil || !p.opened {
+		return nil
+	}
+	part, err := s.feed.Access(ctx, key)
+	if err != nil {
+		return err
+	}
+	frame, err := s.feed.Describe(ctx, part)
+	if err != nil {
+		return err
+	}
+	s.Answer(frame)
+	return nil
+}
+
+// catchUp takes one conversation from syncing to live.
+func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
+	p := s.place(key)
+	if p == nil {
+		return nil
+	}
+	if p.opened {
+		p.cursor = p.sub.Cursor() // it was live; syncing again starts where that ended
+	}
+	pause := time.Millisecond
+	for {
+		part, err := s.feed.Access(ctx, key)
+		if err != nil {
+			return err
+		}
+		if err := s.open(ctx, p, part); err != nil {
+			return err
+		}
+		before := p.cursor
+		over, err := s.page(ctx, p, part)
+		if err != nil || s.Closing() {
+			return err
+		}
+		if over || (part.Former() && p.cursor >= part.End) {
+			s.drop(key)
+			return nil
+		}
+		ok, _ := p.sub.Live(p.cursor)
+		if ok {
+			return nil
+		}
+		p.cursor = max(p.cursor, p.sub.Cursor())
+		if p.cursor > before {
+			pause = time.Millisecond
+			continue
+		}
+		// More was announced than the store shows yet.
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, 100*time.Millisecond)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// open sends what comes before the first entry of a conversation.
+func (s *Session) open(ctx context.Context, p *place, part view.Part) error {
+	if !p.opened {
+		frame, err := s.feed.Describe(ctx, part)
+		if err != nil {
+			return err
+		}
+		s.Answer(frame)
+		p.opened = true
+	}
+	if p.reset != nil {
+		s.Answer(p.reset)
+		p.reset = nil
+	}
+	return nil
+}
+
+// page sends entries up to the part's end. over: the user's part ends with one of
+// them.
+func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool, err error) {
+	key := part.Conversation.Key
+	for p.cursor < part.End {
+		if !s.credit() {
+			return false, nil
+		}
+		entries, err := s.feed.Entries(ctx, key, p.cursor, part.End)
+		if err != nil {
+			return false, err
+		}
+		if len(entries) == 0 {
+			return false, nil
+		}
+		for i := range entries {
+			e := &entries[i]
+			if e.Seq != p.cursor+1 {
+				return false, errors.New("the log has a hole")
+			}
+			frame := wire.AppendEntry(nil, e)
+			for !s.Deliver(key, e.Seq, frame) {
+				if !s.credit() {
+					return false, nil
+				}
+			}
+			p.cursor = e.Seq
+			if endsFor(e, s.user) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// endsFor reports whether u's part of the log ends with e.
+func endsFor(e *chat.Entry, u chat.User) bool {
+	switch e.Change {
+	case chat.ChangeClosed:
+		return true
+	case chat.ChangeRemoved, chat.ChangeLeft:
+		return slices.ContainsFunc(e.Users, func(x chat.UserRole) bool { return x.User == u })
+	}
+	return false
+}
