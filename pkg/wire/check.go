@@ -10,6 +10,10 @@ import (
 // What each frame must look like, beyond its types. Whether it may be done is
 // judged later, against the conversation.
 
+// Check is what [Decode] checks of a frame that was made in another way, such as
+// from a REST request.
+func Check(f Frame, lim chat.Limits) *chat.Error { return f.check(lim) }
+
 func bad(format string, args ...any) *chat.Error {
 	return chat.Errorf(chat.CodeBadRequest, format, args...)
 }

@@ -34,7 +34,7 @@ type Store interface {
 type Options struct {
 	Store   Store
 	Journal *journal.Journal
-	// Committed is handed stored and finished entries of one conversation, in
+	// Committed is handed stored and finished entries, those of one conversation in
 	// order, after their waiters were answered; sometimes again, when a retry shows
 	// that an announcement may have been lost. It must not block.
 	Committed func([]chat.Entry)
@@ -202,6 +202,13 @@ func (c *Committer) Refuse(s *Stream, cmid chat.CMID) {
 	if s.broken == "" {
 		s.broken = cmid
 	}
+}
+
+// Broken reports whether a stream waits for one of its commands to be repeated.
+func (c *Committer) Broken(s *Stream) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return s.broken != ""
 }
 
 func (r *Request) breakStreamLocked() {

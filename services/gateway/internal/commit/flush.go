@@ -74,6 +74,7 @@ func (c *Committer) flush(works []*work) {
 	res := c.opts.Store.Append(ctx, batch)
 	stored := storedOf(batch.Entries, res.Outcomes)
 	err := c.finish(ctx, store.Batch{Entries: stored, Journal: batch.Journal}, res.Finished)
+	var told []chat.Entry
 	at := 0
 	for _, w := range fast {
 		outcomes := res.Outcomes[at : at+len(w.entries)]
@@ -85,15 +86,19 @@ func (c *Committer) flush(works []*work) {
 			// by their cmid.
 			w.lane.state = nil
 			w.doubt(len(w.reqs))
-			c.repair(w)
 			continue
 		}
-		c.deliver(w, n)
+		told = append(told, c.answerStored(w, n)...)
+	}
+	if len(told) > 0 {
+		c.opts.Committed(told)
+	}
+	for _, w := range fast { // only now: a lane's next entries must not overtake these
 		if len(w.reqs) > 0 {
 			c.repair(w)
-			continue
+		} else {
+			c.release(w.lane)
 		}
-		c.release(w.lane)
 	}
 }
 
@@ -210,18 +215,15 @@ func (w *work) doubt(n int) {
 	}
 }
 
-// deliver announces the first n entries and answers their requests.
-func (c *Committer) deliver(w *work, n int) {
-	if n == 0 {
-		return
-	}
+// answerStored answers the requests of the first n entries, and returns these.
+func (c *Committer) answerStored(w *work, n int) []chat.Entry {
 	entries := w.entries[:n:n]
 	for i, r := range w.reqs[:n] {
 		c.answer(r, Result{Entry: entries[i]})
 	}
-	c.opts.Committed(entries)
 	w.reqs = w.reqs[n:]
-	w.entries = nil // Committed may keep them
+	w.entries = nil // whoever is told may keep them
+	return entries
 }
 
 func (c *Committer) answer(r *Request, res Result) {

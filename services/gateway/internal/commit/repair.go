@@ -85,7 +85,9 @@ func (c *Committer) step(ctx context.Context, w *work) error {
 		w.doubt(len(w.entries))
 		return err
 	}
-	c.deliver(w, n)
+	if told := c.answerStored(w, n); n > 0 {
+		c.opts.Committed(told)
+	}
 	if len(res.Outcomes) == n {
 		return nil
 	}

@@ -65,6 +65,13 @@ func newPodID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// SetEpoch changes the epoch of all numbers to come: the data were restored.
+func (j *Journal) SetEpoch(epoch string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.opts.Epoch = epoch
+}
+
 // Pod is the present id.
 func (j *Journal) Pod() string {
 	j.mu.Lock()
@@ -113,7 +120,8 @@ func (j *Journal) settledLocked() uint64 {
 // new id.
 func (j *Journal) Renew(ctx context.Context) error {
 	j.mu.Lock()
-	pod := store.Pod{ID: j.pod, Epoch: j.opts.Epoch, First: j.trimmed + 1}
+	epoch := j.opts.Epoch
+	pod := store.Pod{ID: j.pod, Epoch: epoch, First: j.trimmed + 1}
 	settled := j.settledLocked()
 	j.mu.Unlock()
 
@@ -122,7 +130,7 @@ func (j *Journal) Renew(ctx context.Context) error {
 		j.mu.Lock()
 		j.pod, j.next, j.trimmed = newPodID(), 1, 0
 		clear(j.open)
-		pod = store.Pod{ID: j.pod, Epoch: j.opts.Epoch, First: 1}
+		pod = store.Pod{ID: j.pod, Epoch: epoch, First: 1}
 		j.mu.Unlock()
 		j.opts.Log.Warn("the pod's lease ran out; it goes on under a new id", "pod", pod.ID)
 		settled = 1

@@ -9,10 +9,6 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
-// MaxEnvelope is the size at which an envelope is split: half of what NATS takes
-// by default (max_payload is 1 MB).
-const MaxEnvelope = 512 << 10
-
 const envelopeVersion = 1
 
 // ErrEnvelope says that bytes are no envelope of this version. A peer's envelope

@@ -284,3 +284,17 @@ func (t *Table) SweepRings(now time.Time) {
 		sh.mu.Unlock()
 	}
 }
+
+// Wants reports whether any session of this pod wants the frame: the rest of an
+// announcement need not be looked at.
+func (t *Table) Wants(f *Frame) bool {
+	if t.conv(f.Key) != nil {
+		return true
+	}
+	for _, u := range f.Concerns {
+		if len(t.Sessions(f.Key.NS, u)) > 0 {
+			return true
+		}
+	}
+	return false
+}

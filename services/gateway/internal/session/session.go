@@ -80,7 +80,8 @@ type Session struct {
 
 	heard   atomic.Int64 // last sign of life, Unix ms
 	expires atomic.Int64 // when the token expires, Unix ms; 0: no token yet
-	gone    chan struct{}
+	ctx     context.Context // ends with the connection
+	cancel  context.CancelFunc
 
 	mu       sync.Mutex
 	cond     sync.Cond // wakes Acquire and credit
@@ -101,12 +102,14 @@ type Session struct {
 // Accept answers a handshake whose Origin and subprotocol have been looked at. On
 // an error the answer has been written.
 func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, error) {
-	s := &Session{opts: opts, gone: make(chan struct{}), started: time.Now()}
+	s := &Session{opts: opts, started: time.Now()}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.cond.L = &s.mu
 	s.touch()
 	var err error
 	s.conn, s.nc, err = upgrade(w, r, opts.Origins, s.touch, s.touch)
 	if err != nil {
+		s.cancel()
 		return nil, err
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
@@ -144,7 +147,7 @@ func (s *Session) Owner() (chat.NS, chat.User) { return s.ns, s.user }
 func (s *Session) SetExpiry(t time.Time) { s.expires.Store(t.UnixMilli()) }
 
 // Done is closed when the connection is gone.
-func (s *Session) Done() <-chan struct{} { return s.gone }
+func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 
 func (s *Session) touch() { s.heard.Store(time.Now().UnixMilli()) }
 
@@ -222,7 +225,7 @@ func (s *Session) shut() {
 	s.dead = true
 	s.cond.Broadcast()
 	s.mu.Unlock()
-	close(s.gone)
+	s.cancel()
 	s.work.Wait()
 	_ = s.conn.CloseNow()
 }

@@ -179,17 +179,6 @@ func (s *Session) addPlace(st Stream) *place {
 
 // runJobs is the syncer. It ends when nothing is left to do.
 func (s *Session) runJobs() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() { // ends with this function
-		select {
-		case <-s.gone:
-			cancel()
-		case <-stop:
-		}
-	}()
 	for {
 		s.mu.Lock()
 		if len(s.jobs.queue) == 0 || s.closing {
@@ -201,7 +190,7 @@ func (s *Session) runJobs() {
 		s.jobs.queue = s.jobs.queue[1:]
 		delete(s.jobs.queued, j)
 		s.mu.Unlock()
-		s.do(ctx, j)
+		s.do(s.ctx, j)
 	}
 }
 
@@ -301,9 +290,7 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 	if p == nil {
 		return nil
 	}
-	if p.opened {
-		p.cursor = p.sub.Cursor() // it was live; syncing again starts where that ended
-	}
+	p.cursor = max(p.cursor, p.sub.Cursor()) // where it stopped being live, if it was
 	pause := time.Millisecond
 	for {
 		part, err := s.feed.Access(ctx, key)

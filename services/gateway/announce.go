@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/receipt"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
+	"github.com/parley-chat/parley/services/gateway/internal/session"
+)
+
+// committed is where step 4 hands over to step 5: entries are encoded once, go to
+// the sessions of this pod, and onto the bus. A bus that is away costs nobody
+// anything here: the entry is stored and journalled.
+func (g *Gateway) committed(entries []chat.Entry) {
+	g.stats.entries.Add(uint64(len(entries)))
+	announced := make([]route.Announced, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
+		g.table.Route(&announced[i].Frame)
+	}
+	g.announce(announced)
+}
+
+func frameOf(e *chat.Entry) route.Frame {
+	f := route.Frame{Key: e.Key, Seq: e.Seq, Kind: e.Kind, Members: e.Members, Concerns: e.Concerns,
+		Closing: e.Change == chat.ChangeClosed, Data: wire.AppendEntry(make([]byte, 0, 320+len(e.Body)), e)}
+	if e.Change == chat.ChangeRemoved || e.Change == chat.ChangeLeft {
+		for _, u := range e.Users {
+			f.Leaving = append(f.Leaving, u.User)
+		}
+	}
+	return f
+}
+
+// envelopeRoom is more than an envelope, or one entry of it, needs beside frames
+// and users.
+const envelopeRoom = 512
+
+// announce publishes, in as many envelopes as the bus's largest message asks for.
+func (g *Gateway) announce(list []route.Announced) {
+	pod, last, settled := g.journal.Position()
+	origin := route.Origin{Epoch: *g.epoch.Load(), Pod: pod, Last: last, Settled: settled}
+	for len(list) > 0 {
+		n, size := 0, envelopeRoom
+		for n < len(list) {
+			next := envelopeRoom + len(list[n].Data) + 66*(len(list[n].Concerns)+len(list[n].Leaving))
+			if n > 0 && size+next > bus.MaxData {
+				break
+			}
+			size += next
+			n++
+		}
+		if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, origin, list[:n])); err != nil {
+			g.stats.unheard.Add(1)
+			g.log.Debug("could not announce", "entries", n, "error", err)
+		}
+		list = list[n:]
+	}
+}
+
+// onEntries takes what another pod announced. It feeds the tail cache even where
+// no session wants the entry.
+func (g *Gateway) onEntries(data []byte) {
+	origin, list, err := route.ParseEnvelope(data)
+	if err != nil || origin.Epoch != *g.epoch.Load() {
+		g.stats.foreign.Add(1)
+		return
+	}
+	g.stats.received.Add(uint64(len(list)))
+	var run []chat.Entry // entries of one conversation that follow on one another
+	for i := range list {
+		a := &list[i]
+		e, ok := entryOf(a)
+		if !ok {
+			g.stats.foreign.Add(1)
+			continue
+		}
+		if len(run) > 0 && run[0].Key != e.Key {
+			g.commit.Observe(run)
+			run = nil
+		}
+		run = append(run, e)
+		if g.table.Wants(&a.Frame) {
+			f := a.Frame
+			f.Data = bytes.Clone(f.Data) // a ring keeps it, and must not keep the envelope
+			g.table.Route(&f)
+		}
+	}
+	g.commit.Observe(run)
+}
+
+// entryOf makes of an announcement what the tail cache needs: running values, and
+// for a members entry what it changed.
+func entryOf(a *route.Announced) (chat.Entry, bool) {
+	e := chat.Entry{Key: a.Key, Seq: a.Seq, Kind: a.Kind, From: a.From, Time: a.Time,
+		Count: a.Count, MV: a.MV, Members: a.Members}
+	if a.Kind != chat.KindMembers {
+		return e, true
+	}
+	var w wire.Entry
+	if json.Unmarshal(a.Data, &w) != nil {
+		return e, false
+	}
+	e.Change, e.Users, e.Title = w.Change, w.Users, w.Title
+	return e, true
+}
+
+// readFrames reads what a gap lacks, for all sessions of this pod. What is asked
+// for was announced, so it is finished.
+func (g *Gateway) readFrames(ctx context.Context, key chat.Key, after, upTo chat.Seq, limit int) ([]route.Frame, error) {
+	entries, err := g.opts.Store.Entries(ctx, key, store.Range{After: after, Before: upTo + 1, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	frames := make([]route.Frame, len(entries))
+	for i := range entries {
+		frames[i] = frameOf(&entries[i])
+	}
+	return frames, nil
+}
+
+// told hands out stored positions: to the sessions of this pod, and by the bus to
+// those of the others.
+func (g *Gateway) told(list []receipt.Position) {
+	now := time.Now()
+	marks := make([]route.Marks, len(list))
+	for i, p := range list {
+		marks[i] = route.Marks{Receipt: route.Receipt(p), Time: now}
+		g.receipt(marks[i])
+	}
+	if len(marks) == 0 {
+		return
+	}
+	if err := g.opts.Bus.Publish(bus.TopicSignals, route.AppendMarks(nil, *g.epoch.Load(), marks)); err != nil {
+		g.stats.unheard.Add(1)
+	}
+}
+
+func (g *Gateway) receipt(m route.Marks) {
+	g.table.Receipt(m.Receipt, g.opts.Limits.ReceiptMembers, func(r route.Receipt) []byte {
+		return wire.Encode(&wire.Receipt{Type: "receipt", Conv: r.Key.Conv, User: r.User,
+			Delivered: r.Delivered, Read: r.Read, Time: wire.Time{Time: m.Time}})
+	})
+}
+
+func (g *Gateway) onSignals(data []byte) {
+	epoch, marks, err := route.ParseMarks(data)
+	if err != nil || epoch != *g.epoch.Load() {
+		g.stats.foreign.Add(1)
+		return
+	}
+	for _, m := range marks {
+		g.receipt(m)
+	}
+}
+
+// kick says that a device has a new session: older ones end.
+type kick struct {
+	Kick    int         `json:"kick"` // version
+	NS      chat.NS     `json:"ns"`
+	User    chat.User   `json:"user"`
+	Device  chat.Device `json:"device"`
+	Attempt int64       `json:"attempt"`
+	Session string      `json:"session"`
+}
+
+// newer decides between two sessions of one device: the later attempt, then the
+// later session. Every pod decides the same, so a kick needs no answer.
+func (k *kick) newer(attempt int64, session string) bool {
+	return k.Attempt > attempt || k.Attempt == attempt && k.Session > session
+}
+
+// replaceOlder ends the older sessions of c's device on this pod, or c, if a newer
+// one is there already; and tells the other pods.
+func (g *Gateway) replaceOlder(c *client) {
+	id := c.s.Identity()
+	k := kick{Kick: 1, NS: id.NS, User: id.User, Device: id.Device, Attempt: id.Attempt, Session: id.ID}
+	for _, other := range g.siblings(&k) {
+		if other == c.s {
+			continue
+		}
+		if o := other.Identity(); k.newer(o.Attempt, o.ID) {
+			other.Close(chat.CloseReplaced, "this device has connected again")
+		} else if !other.Closing() {
+			c.s.Close(chat.CloseReplaced, "this device has connected again")
+		}
+	}
+	if err := g.opts.Bus.Publish(bus.TopicControl, wire.Encode(&k)); err != nil {
+		g.stats.unheard.Add(1)
+	}
+}
+
+// siblings are the sessions of a kick's device on this pod.
+func (g *Gateway) siblings(k *kick) []*session.Session {
+	var list []*session.Session
+	for _, sink := range g.table.Sessions(k.NS, k.User) {
+		if s, ok := sink.(*session.Session); ok && s.Identity().Device == k.Device {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (g *Gateway) onControl(data []byte) {
+	var k kick
+	if err := json.Unmarshal(data, &k); err != nil || k.Kick != 1 {
+		return // of a later version
+	}
+	for _, s := range g.siblings(&k) {
+		if o := s.Identity(); k.newer(o.Attempt, o.ID) {
+			s.Close(chat.CloseReplaced, "this device has connected elsewhere")
+		}
+	}
+}

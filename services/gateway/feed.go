@@ -1,0 +1,323 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/view"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/session"
+)
+
+const (
+	memberPage = 500       // documents in one read
+	entryPage  = 100       // entries in one read: 4 MB at the worst
+	touchEvery = time.Hour // how exact a device's last visit is
+)
+
+// feed is what one session is fed from: the store, behind the pod's bound on
+// reads. It implements [session.Feed].
+type feed struct {
+	g     *Gateway
+	s     *session.Session
+	id    session.Identity
+	hello *wire.Hello
+	epoch string
+	known bool // the device has been here before; owned by the syncer
+	// pending holds attachments of a Start that failed half-way, so that the next
+	// try does not attach twice. Owned by the syncer.
+	pending map[chat.Key]session.Stream
+}
+
+// read does one read of the store when it is its turn.
+func (f *feed) read(ctx context.Context, do func(ctx context.Context) error) error {
+	select {
+	case f.g.reads <- struct{}{}:
+		defer func() { <-f.g.reads }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return do(ctx)
+}
+
+// Start implements [session.Feed].
+func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
+	seen, err := f.findDevice(ctx)
+	if err != nil {
+		return nil, err
+	}
+	members, err := f.memberships(ctx)
+	if err != nil {
+		return nil, err
+	}
+	members = slices.DeleteFunc(members, f.over)
+	for _, m := range members { // attach first, read the heads then
+		if _, ok := f.pending[m.Key]; !ok {
+			f.pending[m.Key] = session.Stream{Key: m.Key, Sub: f.g.table.Attach(m.Key, f.s)}
+		}
+	}
+	streams, err := f.streams(ctx, members)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.writeDevice(ctx, members, streams, seen); err != nil {
+		return nil, err
+	}
+	f.known = true
+	f.pending = nil
+	f.hello = &wire.Hello{} // the cursors are used up
+	return streams, nil
+}
+
+// findDevice finds out whether the device is known, and when it was last seen. A
+// new one may push out the one that was seen longest ago.
+func (f *feed) findDevice(ctx context.Context) (seen time.Time, err error) {
+	err = f.read(ctx, func(ctx context.Context) error {
+		devices, err := f.g.opts.Store.Devices(ctx, f.id.NS, f.id.User)
+		if err != nil {
+			return fmt.Errorf("read devices: %w", err)
+		}
+		slices.SortFunc(devices, func(a, b store.DeviceInfo) int { return a.Seen.Compare(b.Seen) })
+		for i, d := range devices {
+			expired := time.Since(d.Seen) > chat.DeviceLife
+			if d.Device == f.id.Device && !expired {
+				f.known, seen = true, d.Seen
+				continue
+			}
+			if expired || !f.known && i <= len(devices)-f.g.opts.Limits.Devices && !has(devices, f.id.Device) {
+				if err := f.g.opts.Store.DropDevice(ctx, f.id.NS, f.id.User, d.Device); err != nil {
+					return fmt.Errorf("drop device: %w", err)
+				}
+			}
+		}
+		return nil
+	})
+	return seen, err
+}
+
+func has(devices []store.DeviceInfo, d chat.Device) bool {
+	return slices.ContainsFunc(devices, func(x store.DeviceInfo) bool { return x.Device == d })
+}
+
+func (f *feed) memberships(ctx context.Context) ([]chat.Member, error) {
+	var all []chat.Member
+	for after := chat.ConvID(""); ; {
+		var page []chat.Member
+		err := f.read(ctx, func(ctx context.Context) (err error) {
+			page, err = f.g.opts.Store.Memberships(ctx, f.id.NS, f.id.User, after, memberPage)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read memberships: %w", err)
+		}
+		all = append(all, page...)
+		if len(page) < memberPage {
+			return all, nil
+		}
+		after = page[len(page)-1].Conv
+	}
+}
+
+// over reports whether the user has left and the device has all of what there was.
+func (f *feed) over(m chat.Member) bool {
+	cursor, ok := m.Recv[f.id.Device]
+	if !ok && !f.known {
+		cursor = m.Read
+	}
+	if own, ok := f.resume(m.Conv); ok {
+		cursor = own
+	}
+	return m.Left != 0 && cursor >= m.Left
+}
+
+// resume is the client's own cursor, if it counts.
+func (f *feed) resume(conv chat.ConvID) (chat.Seq, bool) {
+	if f.hello.Resume == nil || f.hello.Resume.Epoch != f.epoch {
+		return 0, false
+	}
+	seq, ok := f.hello.Resume.Cursors[conv]
+	return seq, ok
+}
+
+// streams reads how far each conversation is, and finds the device's place in it.
+// The latest conversations come first.
+func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.Stream, error) {
+	type dated struct {
+		session.Stream
+		last time.Time
+	}
+	var list []dated
+	for chunk := range slices.Chunk(members, memberPage) {
+		keys := make([]chat.Key, len(chunk))
+		for i, m := range chunk {
+			keys[i] = m.Key
+		}
+		var convs []chat.Conversation
+		err := f.read(ctx, func(ctx context.Context) (err error) {
+			convs, err = f.g.opts.Store.ConversationsByKey(ctx, keys)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read conversations: %w", err)
+		}
+		byKey := make(map[chat.Key]chat.Conversation, len(convs))
+		for _, c := range convs {
+			byKey[c.Key] = c
+		}
+		for _, m := range chunk {
+			c := byKey[m.Key] // zero where it is being made: the first entry will tell
+			list = append(list, dated{f.place(c, m), c.Last.Time})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b dated) int { return cmp.Compare(b.last.UnixMilli(), a.last.UnixMilli()) })
+	streams := make([]session.Stream, len(list))
+	for i := range list {
+		streams[i] = list[i].Stream
+	}
+	return streams, nil
+}
+
+// place finds where the device is in one conversation: the client's own cursor if
+// it brought one that can be continued, else the server's.
+func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
+	st := f.pending[m.Key]
+	st.Key = m.Key
+	p, ok := view.NewPart(c, m)
+	if !ok {
+		return st
+	}
+	if sub, ok := st.Sub.(interface{ SetMembers(int) }); ok {
+		sub.SetMembers(c.Last.Members)
+	}
+	st.Cursor = f.serverCursor(p)
+	reset := f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && st.Cursor >= p.Start
+	if own, ok := f.resume(m.Conv); ok {
+		switch {
+		case own > p.End: // another life of this log
+			reset = true
+		case own < p.Start-1: // retention, or joined anew
+			st.Cursor, reset = p.Start-1, true
+		default:
+			st.Cursor = own
+		}
+	}
+	if most := chat.Seq(f.hello.Flush); most > 0 && p.End-st.Cursor > most {
+		st.Cursor, reset = p.End-most, true
+	}
+	if reset {
+		st.Reset = wire.Encode(&wire.Reset{Type: "reset", Conv: m.Conv, Epoch: f.epoch, Floor: c.Floor, Next: st.Cursor + 1})
+	}
+	st.Behind = reset || p.End > st.Cursor
+	return st
+}
+
+// serverCursor is the server's own idea of where the device is. A new device
+// starts at the user's read position.
+func (f *feed) serverCursor(p view.Part) chat.Seq {
+	cursor, ok := p.Member.Recv[f.id.Device]
+	if !ok && !f.known {
+		cursor = p.Member.Read
+	}
+	return min(max(cursor, p.Start-1), max(p.End, p.Start-1))
+}
+
+// writeDevice writes down that the device was here. For a new one the place where
+// it starts is written first, in every conversation: it must not depend on where
+// the user has read to by the next visit.
+func (f *feed) writeDevice(ctx context.Context, members []chat.Member, streams []session.Stream, seen time.Time) error {
+	if f.known && time.Since(seen) < touchEvery {
+		return nil
+	}
+	if !f.known {
+		cursors := make(map[chat.Key]chat.Seq, len(streams))
+		for _, st := range streams {
+			cursors[st.Key] = st.Cursor
+		}
+		var moves []store.Move
+		for _, m := range members {
+			if start := min(m.Read, cursors[m.Key]); start > 0 {
+				moves = append(moves, store.Move{Key: m.Key, User: m.User, Device: f.id.Device, Recv: start})
+			}
+		}
+		for chunk := range slices.Chunk(moves, memberPage) {
+			err := f.read(ctx, func(ctx context.Context) error {
+				_, err := f.g.opts.Store.Advance(ctx, chunk)
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("place new device: %w", err)
+			}
+		}
+	}
+	return f.read(ctx, func(ctx context.Context) error {
+		info := store.DeviceInfo{Device: f.id.Device, Seen: time.Now()}
+		if err := f.g.opts.Store.TouchDevice(ctx, f.id.NS, f.id.User, info); err != nil {
+			return fmt.Errorf("touch device: %w", err)
+		}
+		return nil
+	})
+}
+
+// Attach implements [session.Feed].
+func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error) {
+	sub := f.g.table.Attach(key, f.s)
+	part, err := f.Access(ctx, key)
+	if err != nil {
+		sub.Detach()
+		return session.Stream{}, err
+	}
+	sub.SetMembers(part.Conversation.Last.Members)
+	return session.Stream{Key: key, Sub: sub, Cursor: f.serverCursor(part), Behind: true}, nil
+}
+
+// Access implements [session.Feed].
+func (f *feed) Access(ctx context.Context, key chat.Key) (p view.Part, err error) {
+	err = f.read(ctx, func(ctx context.Context) error {
+		p, err = f.g.view.Access(ctx, key, f.id.User)
+		return err
+	})
+	return p, err
+}
+
+// Describe implements [session.Feed].
+func (f *feed) Describe(ctx context.Context, p view.Part) (frame []byte, err error) {
+	err = f.read(ctx, func(ctx context.Context) error {
+		c, err := f.g.view.Conversation(ctx, p)
+		c.Type = "conversation"
+		frame = wire.Encode(c)
+		return err
+	})
+	return frame, err
+}
+
+// Entries implements [session.Feed].
+func (f *feed) Entries(ctx context.Context, key chat.Key, after, upTo chat.Seq) (list []chat.Entry, err error) {
+	err = f.read(ctx, func(ctx context.Context) error {
+		list, err = f.g.opts.Store.Entries(ctx, key, store.Range{After: after, Before: upTo + 1, Limit: entryPage})
+		return err
+	})
+	return list, err
+}
+
+// page is the answer to a history frame. It fits into one frame.
+func (g *Gateway) page(ctx context.Context, id auth.Identity, h *wire.History) (wire.Page[wire.Entry], error) {
+	key := chat.Key{NS: id.NS, Conv: h.Conv}
+	part, err := g.view.Access(ctx, key, id.User)
+	if err != nil {
+		return wire.Page[wire.Entry]{}, err
+	}
+	limit := 50
+	if h.Limit != nil {
+		limit = *h.Limit
+	}
+	return g.view.Entries(ctx, part, view.Query{Before: h.Before, After: h.After, Around: h.Around,
+		Limit: limit, MaxBytes: g.opts.Limits.Frame})
+}

@@ -1,0 +1,266 @@
+// Package gateway is the service that holds users' WebSocket sessions and answers
+// everything that changes something. It connects the steps of a message's way,
+// which know nothing of each other:
+//
+//	frame in → 1 session reads → 2 identity → 3 command → 4 commit → ack
+//	         → 5 route → 6 local sessions and the bus → 7 queue → 8 write → frame out
+//
+// A gateway keeps nothing that matters: kill it, and its clients carry on with
+// another one.
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/view"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/commit"
+	"github.com/parley-chat/parley/services/gateway/internal/journal"
+	"github.com/parley-chat/parley/services/gateway/internal/receipt"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
+	"github.com/parley-chat/parley/services/gateway/internal/session"
+)
+
+// Bus is what a gateway needs of the bus; a [bus.Bus] is one.
+type Bus interface {
+	Publish(topic bus.Topic, data []byte) error
+	Subscribe(topic bus.Topic, fn func(data []byte)) (unsubscribe func(), err error)
+	Flush(ctx context.Context) error
+}
+
+// Verifier turns a token into an identity; an [auth.Verifier] is one.
+type Verifier interface {
+	Verify(token string) (auth.Identity, error)
+}
+
+// Options configure a [Gateway]. Store, Bus and Verifier are required.
+type Options struct {
+	Store    store.Store
+	Bus      Bus
+	Verifier Verifier
+	Meta     store.MetaInfo // as the store has it at the start
+
+	Origins     []string      // patterns of allowed origins beside the same host
+	Limits      chat.Limits   // zero fields: defaults
+	Heartbeat   time.Duration // default 25 s
+	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
+	Server      string        // what welcome calls the server; default "parley"
+	MaxReads    int           // reads of the store for flushes at a time; default 64
+	Log         *slog.Logger  // default: slog.Default()
+}
+
+// features is what welcome names beyond what every server of this version does.
+var features = []string{"groups", "history", "receipts"}
+
+// Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
+type Gateway struct {
+	opts     Options
+	log      *slog.Logger
+	sessions session.Options
+	api      rest.API
+	view     *view.Reader
+	journal  *journal.Journal
+	commit   *commit.Committer
+	receipts *receipt.Tracker
+	table    *route.Table
+	reads    chan struct{}
+	epoch    atomic.Pointer[string]
+	stats    counters
+
+	ctx    context.Context // ends when Drain begins its last step
+	cancel context.CancelFunc
+	unsub  []func()
+	loops  sync.WaitGroup
+	served sync.WaitGroup // sessions
+
+	mu       sync.Mutex
+	open     map[*client]bool
+	draining bool
+}
+
+// New registers the pod and starts it. It blocks until the store has its
+// registration and the bus its subscriptions.
+func New(ctx context.Context, opts Options) (*Gateway, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.Server == "" {
+		opts.Server = "parley"
+	}
+	if opts.MaxReads == 0 {
+		opts.MaxReads = 64
+	}
+	opts.Limits = opts.Limits.WithDefaults()
+	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: make(chan struct{}, opts.MaxReads)}
+	g.epoch.Store(&opts.Meta.Epoch)
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.sessions = session.Options{Limits: opts.Limits, Origins: opts.Origins, Heartbeat: opts.Heartbeat, Log: opts.Log}.WithDefaults()
+	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
+	g.view = view.New(opts.Store, opts.Limits)
+	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
+	g.table = route.NewTable(route.Options{Read: g.readFrames, Log: opts.Log})
+	g.table.Gaps = func() { g.stats.gaps.Add(1) }
+	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Log: opts.Log})
+	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
+
+	if err := g.journal.Renew(ctx); err != nil {
+		g.cancel()
+		return nil, err
+	}
+	for topic, fn := range map[bus.Topic]func([]byte){
+		bus.TopicEntries: g.onEntries, bus.TopicSignals: g.onSignals, bus.TopicControl: g.onControl,
+	} {
+		unsub, err := opts.Bus.Subscribe(topic, fn)
+		if err != nil {
+			g.cancel()
+			return nil, fmt.Errorf("subscribe %s: %w", topic, err)
+		}
+		g.unsub = append(g.unsub, unsub)
+	}
+	if err := opts.Bus.Flush(ctx); err != nil {
+		g.cancel()
+		return nil, fmt.Errorf("flush subscriptions: %w", err)
+	}
+	g.loops.Go(func() { g.journal.Run(g.ctx) })
+	g.loops.Go(g.tick)
+	g.loops.Go(g.watchEpoch)
+	return g, nil
+}
+
+// Pod is the pod's present id.
+func (g *Gateway) Pod() string { return g.journal.Pod() }
+
+// tick looks after the clocks of all sessions.
+func (g *Gateway) tick() {
+	every := time.NewTicker(min(time.Second, g.sessions.Heartbeat/4))
+	defer every.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case now := <-every.C:
+			for _, c := range g.clients() {
+				c.s.Tick(now)
+			}
+			g.table.SweepRings(now)
+		}
+	}
+}
+
+func (g *Gateway) clients() []*client {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := make([]*client, 0, len(g.open))
+	for c := range g.open {
+		list = append(list, c)
+	}
+	return list
+}
+
+// watchEpoch notices that the data were restored from a backup: every cached tail
+// may be too high, and every client's cursor too.
+func (g *Gateway) watchEpoch() {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-every.C:
+		}
+		ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
+		meta, err := g.opts.Store.Meta(ctx)
+		cancel()
+		if err != nil || meta.Epoch == *g.epoch.Load() {
+			continue // a store that is away is noticed by whoever needs it
+		}
+		g.log.Warn("the data have a new epoch: dropping caches and sessions", "epoch", meta.Epoch)
+		g.epoch.Store(&meta.Epoch)
+		g.journal.SetEpoch(meta.Epoch)
+		g.commit.Forget()
+		for _, c := range g.clients() {
+			c.s.Close(chat.CloseRestart, "the server's data were restored; reconnect")
+		}
+	}
+}
+
+// Drain ends the gateway: no new sessions, clients are sent elsewhere over the
+// drain window, what was accepted is stored and answered, then the rest is closed.
+// It blocks until that is done or ctx ends; then it cuts short what is left.
+func (g *Gateway) Drain(ctx context.Context) {
+	g.mu.Lock()
+	g.draining = true
+	g.mu.Unlock()
+	if list := g.clients(); len(list) > 0 && g.opts.DrainWindow > 0 {
+		g.log.Info("draining", "sessions", len(list), "window", g.opts.DrainWindow)
+		for _, c := range list {
+			wait := rand.N(g.opts.DrainWindow)
+			c.s.Answer(wire.Encode(&wire.GoAway{Type: "goaway", ReconnectMS: wait.Milliseconds()}))
+		}
+		select {
+		case <-time.After(g.opts.DrainWindow):
+		case <-ctx.Done():
+		}
+	}
+	g.commit.Stop(ctx)
+	for _, c := range g.clients() {
+		c.s.Close(chat.CloseRestart, "this pod is stopping; reconnect")
+	}
+	g.served.Wait()
+	g.receipts.Stop(ctx)
+	for _, unsub := range g.unsub {
+		unsub()
+	}
+	g.cancel()
+	g.loops.Wait()
+	g.table.Stop()
+}
+
+// Draining reports whether the gateway refuses new sessions.
+func (g *Gateway) Draining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
+// Stats is what a gateway counts; it does not block.
+type Stats struct {
+	Sessions  int    // connections that have said hello
+	Pending   int    // commands waiting or in flight
+	Entries   uint64 // entries that this pod stored
+	Received  uint64 // entries that other pods announced
+	Unheard   uint64 // announcements that the bus did not take
+	Foreign   uint64 // envelopes of another epoch, or that could not be read
+	Gaps      uint64 // gaps that had to be read from the store
+	Refused   uint64 // frames that were refused with an error
+}
+
+type counters struct {
+	entries, received, unheard, foreign, gaps, refused atomic.Uint64
+}
+
+// Stats returns the present counts.
+func (g *Gateway) Stats() Stats {
+	g.mu.Lock()
+	sessions := len(g.open)
+	g.mu.Unlock()
+	return Stats{Sessions: sessions, Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
+		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load()}
+}
+
+// Handler serves the socket at /v1/ws and every REST request that changes
+// something.
+func (g *Gateway) Handler() http.Handler { return g.routes() }

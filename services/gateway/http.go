@@ -1,0 +1,263 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/view"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/command"
+	"github.com/parley-chat/parley/services/gateway/internal/commit"
+)
+
+// routes are the socket and every request that changes something. They take the
+// way of a frame: command, commit, route. There is no second way to write.
+func (g *Gateway) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Get("/v1/ws", g.serveSocket)
+	r.Group(func(r chi.Router) {
+		r.Use(rest.Origins(g.opts.Origins).Handler)
+		r.Post("/v1/conversations", g.api.Handle(g.createGroup))
+		r.Patch("/v1/conversations/{conv}", g.api.Handle(g.renameGroup))
+		r.Delete("/v1/conversations/{conv}", g.api.Handle(g.leaveGroup))
+		r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
+		r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
+		r.Post("/v1/messages", g.api.Handle(g.postMessage))
+	})
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		rest.Error(w, chat.Errorf(chat.CodeNotFound, "nothing is here; a gateway serves /v1/ws and what changes something"))
+	})
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		rest.MethodNotAllowed(w, "", "a gateway answers what changes something; ask the history service to read")
+	})
+	return r
+}
+
+// do takes a command through steps 4 and 5 and waits for its answer.
+func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, error) {
+	done := make(chan commit.Result, 1)
+	r := requestOf(cmd)
+	r.Done = func(res commit.Result) { done <- res }
+	g.commit.Submit(r)
+	select {
+	case res := <-done:
+		if res.Err != nil {
+			return res, res.Err
+		}
+		return res, nil
+	case <-ctx.Done(): // the command goes on; the client repeats its cmid
+		return commit.Result{}, chat.Unavailable("no answer in time; repeat this unchanged")
+	}
+}
+
+func actor(id auth.Identity) command.Actor { return command.Actor{NS: id.NS, User: id.User} }
+
+// cmidOf takes a write's cmid from its body or query, or from the Idempotency-Key.
+func cmidOf(r *http.Request, given chat.CMID) (chat.CMID, error) {
+	if given == "" {
+		given = chat.CMID(r.Header.Get("Idempotency-Key"))
+	}
+	if !given.Valid() {
+		return "", chat.Errorf(chat.CodeBadRequest, `"cmid" (or the Idempotency-Key header) is missing or not of the form [A-Za-z0-9_-]{1,64}`)
+	}
+	return given, nil
+}
+
+func (g *Gateway) createGroup(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	var in struct {
+		Title   string       `json:"title"`
+		Members []chat.User  `json:"members"`
+		CMID    chat.CMID    `json:"cmid"`
+		History chat.History `json:"history"`
+	}
+	if err := rest.ReadJSON(w, r, maxGroupBody, &in); err != nil {
+		return err
+	}
+	cmid, err := cmidOf(r, in.CMID)
+	if err != nil {
+		return err
+	}
+	commands, cerr := command.CreateGroup(actor(id), command.NewGroup{
+		Title: in.Title, Members: in.Members, CMID: cmid, History: in.History}, g.opts.Limits)
+	if cerr != nil {
+		return cerr
+	}
+	status := http.StatusOK
+	for i, cmd := range commands {
+		res, err := g.do(r.Context(), cmd)
+		if err != nil {
+			return err
+		}
+		if i == 0 && !res.Dup {
+			status = http.StatusCreated
+		}
+	}
+	return g.answerConversation(w, r, id, commands[0].Key, status)
+}
+
+// maxGroupBody is room for the largest group with the longest names.
+const maxGroupBody = 256 << 10
+
+func (g *Gateway) answerConversation(w http.ResponseWriter, r *http.Request, id auth.Identity, key chat.Key, status int) error {
+	part, err := g.view.Access(r.Context(), key, id.User)
+	if err != nil {
+		return err
+	}
+	c, err := g.view.Conversation(r.Context(), part)
+	if err != nil {
+		return err
+	}
+	rest.JSON(w, status, c)
+	return nil
+}
+
+func (g *Gateway) renameGroup(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, err := rest.PathConv(r, "conv")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Title string    `json:"title"`
+		CMID  chat.CMID `json:"cmid"`
+	}
+	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
+		return err
+	}
+	cmid, err := cmidOf(r, in.CMID)
+	if err != nil {
+		return err
+	}
+	cmd, cerr := command.Rename(actor(id), conv, in.Title, cmid)
+	if cerr != nil {
+		return cerr
+	}
+	if _, err := g.do(r.Context(), cmd); err != nil {
+		return err
+	}
+	return g.answerConversation(w, r, id, cmd.Key, http.StatusOK)
+}
+
+func (g *Gateway) leaveGroup(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, err := rest.PathConv(r, "conv")
+	if err != nil {
+		return err
+	}
+	cmid, err := cmidOf(r, chat.CMID(r.URL.Query().Get("cmid")))
+	if err != nil {
+		return err
+	}
+	return g.noContent(w, r, command.LeaveOrClose(actor(id), conv, cmid))
+}
+
+func (g *Gateway) noContent(w http.ResponseWriter, r *http.Request, cmd *command.Command) error {
+	if _, err := g.do(r.Context(), cmd); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, err := rest.PathConv(r, "conv")
+	if err != nil {
+		return err
+	}
+	user, err := rest.PathUser(r, "user")
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Role chat.Role `json:"role"`
+		CMID chat.CMID `json:"cmid"`
+	}
+	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
+		return err
+	}
+	switch in.Role {
+	case chat.RoleOwner, chat.RoleAdmin, chat.RoleMember:
+	default:
+		return chat.Errorf(chat.CodeBadRequest, `"role" must be owner, admin or member`)
+	}
+	cmid, err := cmidOf(r, in.CMID)
+	if err != nil {
+		return err
+	}
+	cmd := command.SetMember(actor(id), conv, user, in.Role, cmid, g.opts.Limits)
+	if _, err := g.do(r.Context(), cmd); err != nil {
+		return err
+	}
+	members, err := g.opts.Store.MembersByUser(r.Context(), cmd.Key, []chat.User{user})
+	if err != nil {
+		return err
+	}
+	if len(members) == 0 {
+		return store.ErrNotFound // it has just been written
+	}
+	m := members[0]
+	rest.JSON(w, http.StatusOK, wire.Member{User: m.User, Role: m.Role, Joined: m.Joined, Read: m.Read, Delivered: view.Delivered(m)})
+	return nil
+}
+
+func (g *Gateway) removeMember(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, err := rest.PathConv(r, "conv")
+	if err != nil {
+		return err
+	}
+	user, err := rest.PathUser(r, "user")
+	if err != nil {
+		return err
+	}
+	cmid, err := cmidOf(r, chat.CMID(r.URL.Query().Get("cmid")))
+	if err != nil {
+		return err
+	}
+	return g.noContent(w, r, command.RemoveMember(actor(id), conv, user, cmid))
+}
+
+// postMessage sends for a service, or for whoever has a token and no socket.
+func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	var in struct {
+		From     chat.User      `json:"from"`
+		Conv     chat.ConvID    `json:"conv"`
+		To       chat.User      `json:"to"`
+		CMID     chat.CMID      `json:"cmid"`
+		Body     jsontext.Value `json:"body"`
+		ReplyTo  *chat.Seq      `json:"reply_to"`
+		Mentions []chat.User    `json:"mentions"`
+		Silent   bool           `json:"silent"`
+	}
+	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
+		return err
+	}
+	cmid, err := cmidOf(r, in.CMID)
+	if err != nil {
+		return err
+	}
+	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
+	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
+		return cerr
+	}
+	who := actor(id)
+	if in.From != "" && in.From != id.User {
+		if cerr := wire.CheckUser("from", in.From); cerr != nil {
+			return cerr
+		}
+		if !id.Has(auth.ScopeSendAny) {
+			return chat.Errorf(chat.CodeForbidden, "sending for others needs the scope %s", auth.ScopeSendAny)
+		}
+		who.User, who.Via = in.From, string(id.User)
+	}
+	res, err := g.do(r.Context(), command.Send(who, f))
+	if err != nil {
+		return err
+	}
+	rest.JSON(w, http.StatusOK, wire.NewAck("", &res.Entry, res.Dup))
+	return nil
+}

@@ -1,0 +1,340 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/command"
+	"github.com/parley-chat/parley/services/gateway/internal/commit"
+	"github.com/parley-chat/parley/services/gateway/internal/session"
+)
+
+// client is a session and what the gateway knows of it. Its fields are owned by
+// the session's reader.
+type client struct {
+	g       *Gateway
+	s       *session.Session
+	id      auth.Identity // zero until there is a token
+	hello   bool
+	streams map[chat.ConvID]*stream
+	bucket  bucket
+}
+
+// stream is the order of the client's sends in one conversation.
+type stream struct {
+	commit.Stream
+	pending atomic.Int32
+}
+
+// serveSocket answers GET /v1/ws. A bad token in the header is refused here; in
+// the two other places it can only be refused by closing, because a browser sees
+// nothing else.
+func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
+	if !rest.Origins(g.opts.Origins).Allow(r) {
+		rest.Error(w, chat.Errorf(chat.CodeForbidden, "this origin is not allowed: see --allowed-origins"))
+		return
+	}
+	offered := subprotocols(r)
+	if !slices.Contains(offered, wire.Subprotocol) {
+		rest.Error(w, chat.Errorf(chat.CodeBadRequest, "offer the WebSocket subprotocol %q", wire.Subprotocol))
+		return
+	}
+	c := &client{g: g}
+	var bad bool
+	if token, ok := auth.BearerFromHeader(r.Header); ok {
+		id, err := g.opts.Verifier.Verify(token)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			rest.Error(w, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more"))
+			return
+		}
+		c.id = id
+	} else if i := slices.IndexFunc(offered, isBearer); i >= 0 {
+		id, err := g.opts.Verifier.Verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
+		c.id, bad = id, err != nil
+	}
+	if g.Draining() {
+		rest.Error(w, chat.Unavailable("this pod is stopping; connect to another one"))
+		return
+	}
+	var err error
+	if c.s, err = session.Accept(w, r, &g.sessions); err != nil {
+		g.log.Debug("handshake refused", "error", err)
+		return
+	}
+	// From here on net/http's goroutine, with its large stack and buffers, is not
+	// needed any more: the session has its own.
+	g.served.Go(func() { c.serve(bad) })
+}
+
+func isBearer(p string) bool { return strings.HasPrefix(p, wire.BearerPrefix) }
+
+func subprotocols(r *http.Request) []string {
+	var list []string
+	for _, h := range r.Header.Values("Sec-WebSocket-Protocol") {
+		for p := range strings.SplitSeq(h, ",") {
+			list = append(list, strings.TrimSpace(p))
+		}
+	}
+	return list
+}
+
+func (c *client) serve(badToken bool) {
+	g := c.g
+	g.mu.Lock()
+	g.open[c] = true
+	draining := g.draining
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.open, c)
+	}()
+	switch {
+	case badToken:
+		c.unauthorized()
+	case draining:
+		c.s.Close(chat.CloseRestart, "this pod is stopping; reconnect")
+	case c.id.User != "":
+		c.s.SetExpiry(c.id.Expires)
+	}
+	c.s.Serve(c.handle)
+	if c.hello {
+		g.table.Unregister(c.s)
+		c.s.DetachAll()
+	}
+}
+
+func (c *client) unauthorized() {
+	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
+}
+
+// handle is one frame of the client: step 3 for those that want something done.
+func (c *client) handle(f wire.Frame, ref string) {
+	if h, ok := f.(*wire.Hello); ok {
+		c.onHello(h, ref)
+		return
+	}
+	if !c.hello {
+		c.s.Close(chat.CloseProtocol, "the first frame must be hello")
+		return
+	}
+	switch f := f.(type) {
+	case *wire.Send:
+		c.onSend(f, ref)
+	case *wire.Recv:
+		c.onMark(f.Conv, *f.Seq, ref, func(key chat.Key) *chat.Error {
+			return c.g.receipts.Recv(key, c.id.User, c.s.Identity().Device, *f.Seq)
+		})
+	case *wire.Read:
+		c.onMark(f.Conv, *f.Seq, ref, func(key chat.Key) *chat.Error {
+			return c.g.receipts.Read(key, c.id.User, *f.Seq)
+		})
+	case *wire.History:
+		c.onHistory(f, ref)
+	case *wire.Auth:
+		c.onAuth(f)
+	case *wire.Ping:
+		c.s.Answer(wire.Encode(&wire.Pong{Type: "pong", Ref: ref, Time: wire.Time{Time: time.Now()}}))
+	default:
+		c.refuse(ref, chat.Errorf(chat.CodeBadRequest, "this server cannot %s yet: welcome.features does not name it", f.Name()))
+	}
+}
+
+func (c *client) refuse(ref string, cerr *chat.Error) {
+	c.g.stats.refused.Add(1)
+	c.s.Answer(wire.Encode(wire.NewError(ref, cerr)))
+}
+
+func (c *client) onHello(h *wire.Hello, ref string) {
+	g := c.g
+	if c.hello {
+		c.s.Close(chat.CloseProtocol, "a session says hello once")
+		return
+	}
+	if h.Token != "" {
+		id, err := g.opts.Verifier.Verify(h.Token)
+		if err != nil || c.id.User != "" && !sameUser(id, c.id) {
+			c.unauthorized()
+			return
+		}
+		c.id = id
+	}
+	if c.id.User == "" || !time.Now().Before(c.id.Expires) {
+		c.unauthorized()
+		return
+	}
+	attempt := time.Now().UnixMilli()
+	if h.Attempt != nil {
+		attempt = *h.Attempt
+	}
+	id := session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt}
+	c.streams = make(map[chat.ConvID]*stream)
+	c.bucket = newBucket(g.opts.Limits.SendsPerS)
+	epoch := *g.epoch.Load()
+	c.s.Begin(id, &feed{g: g, s: c.s, id: id, hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
+	c.s.SetExpiry(c.id.Expires)
+	c.hello = true
+	g.table.Register(c.s)
+	g.replaceOlder(c)
+	c.s.Answer(wire.Encode(&wire.Welcome{
+		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,
+		Time: wire.Time{Time: time.Now()}, HeartbeatMS: g.sessions.Heartbeat.Milliseconds(),
+		Server: g.opts.Server, Features: features, Limits: g.opts.Limits,
+	}))
+	if h.Resume != nil && h.Resume.Epoch != epoch {
+		c.s.Answer(wire.Encode(&wire.Reset{Type: "reset", Epoch: epoch}))
+	}
+	c.s.Start()
+}
+
+func sameUser(a, b auth.Identity) bool { return a.NS == b.NS && a.User == b.User }
+
+// newSessionID grows with time, so that of two sessions the later is the larger.
+func newSessionID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return fmt.Sprintf("%012x%x", time.Now().UnixMilli(), b)
+}
+
+func (c *client) onAuth(f *wire.Auth) {
+	id, err := c.g.opts.Verifier.Verify(f.Token)
+	if err != nil || !sameUser(id, c.id) {
+		c.unauthorized()
+		return
+	}
+	c.id = id
+	c.s.SetExpiry(id.Expires)
+}
+
+func (c *client) onSend(f *wire.Send, ref string) {
+	cmd := command.Send(command.Actor{NS: c.id.NS, User: c.id.User}, f)
+	st := c.stream(cmd.Key.Conv)
+	if !c.bucket.take(time.Now()) {
+		c.g.commit.Refuse(&st.Stream, cmd.CMID)
+		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		return
+	}
+	if !c.s.Acquire() {
+		return
+	}
+	st.pending.Add(1)
+	r := requestOf(cmd)
+	r.Stream = &st.Stream
+	r.Done = func(res commit.Result) {
+		if res.Err != nil {
+			c.refuse(ref, res.Err)
+		} else {
+			c.s.Answer(wire.AppendAck(make([]byte, 0, 192), ref, &res.Entry, res.Dup))
+		}
+		st.pending.Add(-1)
+		c.s.Release()
+	}
+	c.g.commit.Submit(r)
+}
+
+// maxStreams is where streams that keep nothing in order any more are dropped.
+const maxStreams = 256
+
+func (c *client) stream(conv chat.ConvID) *stream {
+	st := c.streams[conv]
+	if st != nil {
+		return st
+	}
+	if len(c.streams) >= maxStreams {
+		for conv, st := range c.streams {
+			if st.pending.Load() == 0 && !c.g.commit.Broken(&st.Stream) {
+				delete(c.streams, conv)
+			}
+		}
+	}
+	st = &stream{}
+	c.streams[conv] = st
+	return st
+}
+
+func requestOf(cmd *command.Command) *commit.Request {
+	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge}
+	if cmd.New != nil {
+		r.New = &commit.New{Conversation: *cmd.New, Members: cmd.Members}
+	}
+	return r
+}
+
+// onMark takes a recv or read. A seq above what is known here is looked up: it may
+// be stored and not announced yet.
+func (c *client) onMark(conv chat.ConvID, seq chat.Seq, ref string, move func(chat.Key) *chat.Error) {
+	key := chat.Key{NS: c.id.NS, Conv: conv}
+	if known, ok := c.s.Known(key); !ok || seq > known {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		part, err := c.g.view.Access(ctx, key, c.id.User)
+		cancel()
+		if err == nil && seq > part.End {
+			err = chat.Errorf(chat.CodeBadRequest, `"seq" is above the conversation's head`)
+		}
+		if err != nil {
+			c.refuse(ref, chat.AsError(err))
+			return
+		}
+	}
+	if seq == 0 {
+		return
+	}
+	if cerr := move(key); cerr != nil {
+		c.refuse(ref, cerr)
+	}
+}
+
+func (c *client) onHistory(f *wire.History, ref string) {
+	if !c.s.Acquire() {
+		return
+	}
+	user := c.id
+	c.g.served.Go(func() {
+		defer c.s.Release()
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		page, err := c.g.page(ctx, user, f)
+		if err != nil {
+			c.refuse(ref, chat.AsError(err))
+			return
+		}
+		page.Type, page.Ref, page.Conv = "page", ref, f.Conv
+		c.s.Answer(wire.Encode(page))
+	})
+}
+
+// bucket is a token bucket: rate a second, twice that at once.
+type bucket struct {
+	rate, tokens float64
+	at           time.Time
+}
+
+func newBucket(rate int) bucket {
+	return bucket{rate: float64(rate), tokens: 2 * float64(rate), at: time.Now()}
+}
+
+func (b *bucket) take(now time.Time) bool {
+	b.tokens = min(2*b.rate, b.tokens+b.rate*now.Sub(b.at).Seconds())
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// wait is how long until there is a token again.
+func (b *bucket) wait() time.Duration {
+	return max(10*time.Millisecond, time.Duration((1-b.tokens)/b.rate*float64(time.Second)))
+}
