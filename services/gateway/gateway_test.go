@@ -1,0 +1,306 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+func TestMessageGoesToLocalAndRemoteSessions(t *testing.T) {
+	c := newCluster(t, 3)
+	alice, _ := c.login(0, "alice", "")
+	bob1, _ := c.login(0, "bob", `{"type":"hello","device":"phone"}`)
+	bob2, _ := c.login(2, "bob", `{"type":"hello","device":"laptop"}`)
+	for i := range 20 {
+		ack := alice.sendTo("bob", fmt.Sprintf("m%d", i), fmt.Sprintf("text %d", i))
+		if ack.Seq != chat.Seq(i+1) || ack.Dup {
+			t.Fatalf("ack %+v", ack)
+		}
+		for _, k := range []*conn{bob1, bob2} {
+			e := expect[*wire.Entry](k)
+			if e.Seq != ack.Seq || e.ID != ack.ID || e.From != "alice" || string(e.Body) != fmt.Sprintf(`{"text":"text %d"}`, i) {
+				t.Fatalf("entry %+v for ack %+v", e, ack)
+			}
+		}
+	}
+}
+
+func TestRepeatGetsTheSameAnswer(t *testing.T) {
+	c := newCluster(t, 2)
+	alice, _ := c.login(0, "alice", "")
+	first := alice.sendTo("bob", "m1", "hello")
+	for pod := range 2 {
+		k, _ := c.login(pod, "alice", `{"type":"hello","device":"other"}`)
+		again := k.sendTo("bob", "m1", "hello")
+		if !again.Dup || again.Seq != first.Seq || again.ID != first.ID || !again.Time.Equal(first.Time.Time) {
+			t.Fatalf("pod %d: %+v, want %+v", pod, again, first)
+		}
+		k.send(`{"type":"send","ref":"r","to":"bob","cmid":"m1","body":{"text":"something else"}}`)
+		for {
+			if e, ok := k.next().(*wire.Error); ok {
+				if e.Code != chat.CodeCMIDConflict || e.Ref != "r" {
+					t.Fatalf("%+v", e)
+				}
+				break
+			}
+		}
+	}
+	_, missed := c.login(1, "bob", "")
+	if len(missed) != 1 {
+		t.Fatalf("bob got %d entries", len(missed))
+	}
+}
+
+func TestOfflineFlushContinuesWhereRecvStood(t *testing.T) {
+	c := newCluster(t, 2)
+	alice, _ := c.login(0, "alice", "")
+	var conv chat.ConvID
+	for i := range 250 {
+		conv = alice.sendTo("bob", fmt.Sprintf("m%d", i), "x").Conv
+	}
+	bob, missed := c.login(1, "bob", "")
+	if len(missed) != 250 {
+		t.Fatalf("flushed %d", len(missed))
+	}
+	for i, e := range missed {
+		if e.Seq != chat.Seq(i+1) {
+			t.Fatalf("entry %d has seq %d", i, e.Seq)
+		}
+	}
+	bob.send(`{"type":"recv","conv":%q,"seq":200}`, conv)
+	for {
+		if r := expect[*wire.Receipt](alice); r.Delivered == 200 && r.User == "bob" {
+			break
+		}
+	}
+	_ = bob.ws.CloseNow()
+	_, missed = c.login(0, "bob", "")
+	if len(missed) != 50 || missed[0].Seq != 201 {
+		t.Fatalf("flushed %d", len(missed))
+	}
+	// A client that brings its own cursor is believed.
+	epoch := c.gates[0].opts.Meta.Epoch
+	_, missed = c.login(0, "bob", fmt.Sprintf(`{"type":"hello","resume":{"epoch":%q,"cursors":{%q:240}}}`, epoch, conv))
+	if len(missed) != 10 || missed[0].Seq != 241 {
+		t.Fatalf("flushed %d", len(missed))
+	}
+}
+
+func TestResetAnnouncesEveryJump(t *testing.T) {
+	c := newCluster(t, 1)
+	alice, _ := c.login(0, "alice", "")
+	var conv chat.ConvID
+	for i := range 30 {
+		conv = alice.sendTo("bob", fmt.Sprintf("m%d", i), "x").Conv
+	}
+	epoch := c.gates[0].opts.Meta.Epoch
+	cases := []struct {
+		name, hello string
+		global      bool
+		next        chat.Seq
+	}{
+		{"above head", fmt.Sprintf(`{"type":"hello","device":"a","resume":{"epoch":%q,"cursors":{%q:31}}}`, epoch, conv), false, 1},
+		{"flush limit", `{"type":"hello","device":"b","flush":10}`, false, 21},
+		{"other epoch", fmt.Sprintf(`{"type":"hello","device":"c","resume":{"epoch":"another","cursors":{%q:30}}}`, conv), true, 1},
+	}
+	for _, tc := range cases {
+		k := c.connect(0, "bob")
+		k.send("%s", tc.hello)
+		expect[*wire.Welcome](k)
+		if tc.global {
+			if r := expect[*wire.Reset](k); r.Conv != "" || r.Epoch != epoch {
+				t.Fatalf("%s: %+v", tc.name, r)
+			}
+		} else if r := expect[*wire.Reset](k); r.Conv != conv || r.Next != tc.next || r.Epoch != epoch {
+			t.Fatalf("%s: %+v", tc.name, r)
+		}
+		if e := expect[*wire.Entry](k); e.Seq != tc.next {
+			t.Fatalf("%s: first entry %d, want %d", tc.name, e.Seq, tc.next)
+		}
+		_ = k.ws.CloseNow()
+	}
+}
+
+func TestSecondSessionOfADeviceReplacesTheFirst(t *testing.T) {
+	for _, pod := range []int{0, 1} {
+		t.Run(fmt.Sprintf("pod %d", pod), func(t *testing.T) {
+			c := newCluster(t, 2)
+			old, _ := c.login(0, "bob", "")
+			other, _ := c.login(0, "bob", `{"type":"hello","device":"other"}`)
+			fresh, _ := c.login(pod, "bob", "")
+			if code := old.closed(); code != 4409 {
+				t.Fatalf("old session closed with %d", code)
+			}
+			for _, k := range []*conn{other, fresh} {
+				k.send(`{"type":"ping","ref":"p"}`)
+				if p := expect[*wire.Pong](k); p.Ref != "p" {
+					t.Fatalf("%+v", p)
+				}
+			}
+		})
+	}
+}
+
+func TestOlderAttemptLosesAgainstNewer(t *testing.T) {
+	c := newCluster(t, 1)
+	newer, _ := c.login(0, "bob", `{"type":"hello","attempt":20}`)
+	late := c.connect(0, "bob")
+	late.send(`{"type":"hello","attempt":10}`)
+	if code := late.closed(); code != 4409 {
+		t.Fatalf("late session closed with %d", code)
+	}
+	newer.send(`{"type":"ping"}`)
+	expect[*wire.Pong](newer)
+}
+
+func TestGroupLife(t *testing.T) {
+	c := newCluster(t, 2)
+	bob, _ := c.login(1, "bob", "")
+	conv := c.group("alice", "bob", "carol")
+	if d := expect[*wire.Conversation](bob); d.Conv != conv || d.Kind != "group" || d.Members != 3 || d.Role != "member" || d.Title != "a group" {
+		t.Fatalf("%+v", d)
+	}
+	if e := expect[*wire.Entry](bob); e.Type != "members" || e.Change != chat.ChangeCreated || len(e.Users) != 3 || e.Seq != 1 || e.Count != 0 {
+		t.Fatalf("%+v", e)
+	}
+	var again wire.Conversation
+	in := `{"title":"a group","members":["bob","carol"],"cmid":"alice-group"}`
+	if status := c.rest("POST", "/v1/conversations", "alice", in, &again); status != http.StatusOK || again.Conv != conv {
+		t.Fatalf("repeated creation: %d %+v", status, again)
+	}
+	in = `{"title":"another title","members":["bob","carol"],"cmid":"alice-group"}`
+	if status := c.rest("POST", "/v1/conversations", "alice", in, nil); status != http.StatusConflict {
+		t.Fatalf("creation with other content: %d", status)
+	}
+
+	base := "/v1/conversations/" + string(conv)
+	dave, _ := c.login(0, "dave", "")
+	if status := c.rest("PUT", base+"/members/dave", "alice", `{"role":"member","cmid":"add1"}`, nil); status != http.StatusOK {
+		t.Fatalf("add: %d", status)
+	}
+	if e := expect[*wire.Entry](dave); e.Change != chat.ChangeAdded || e.Seq != 2 {
+		t.Fatalf("%+v", e)
+	}
+	if e := expect[*wire.Entry](bob); e.Change != chat.ChangeAdded || e.Seq != 2 {
+		t.Fatalf("%+v", e)
+	}
+	bob.send(`{"type":"send","conv":%q,"cmid":"b1","body":{"text":"hi"}}`, conv)
+	if e := expect[*wire.Entry](dave); e.Seq != 3 || e.Count != 1 {
+		t.Fatalf("%+v", e)
+	}
+	if status := c.rest("DELETE", base+"/members/dave?cmid=rm1", "bob", "", nil); status != http.StatusForbidden {
+		t.Fatalf("member removes: %d", status)
+	}
+	if status := c.rest("DELETE", base+"/members/dave?cmid=rm1", "alice", "", nil); status != http.StatusNoContent {
+		t.Fatalf("remove: %d", status)
+	}
+	if e := expect[*wire.Entry](dave); e.Change != chat.ChangeRemoved || e.Seq != 4 {
+		t.Fatalf("%+v", e)
+	}
+	bob.send(`{"type":"send","conv":%q,"cmid":"b2","body":{"text":"he is gone"}}`, conv)
+	expect[*wire.Ack](bob)
+	for {
+		if e := expect[*wire.Entry](bob); e.Seq == 5 {
+			break
+		}
+	}
+	// The removed member's stream has ended exactly there.
+	dave.send(`{"type":"send","ref":"x","conv":%q,"cmid":"d1","body":{"text":"hello?"}}`, conv)
+	dave.send(`{"type":"ping","ref":"end"}`)
+	for over := false; !over; {
+		switch f := dave.next().(type) {
+		case *wire.Entry:
+			t.Fatalf("removed member got %+v", f)
+		case *wire.Error:
+			if f.Code != chat.CodeForbidden {
+				t.Fatalf("%+v", f)
+			}
+			over = true
+		}
+	}
+}
+
+func TestReceiptsGoToTheOtherSide(t *testing.T) {
+	c := newCluster(t, 2)
+	alice, _ := c.login(0, "alice", "")
+	bob, _ := c.login(1, "bob", "")
+	conv := alice.sendTo("bob", "m1", "hello").Conv
+	expect[*wire.Entry](bob)
+	bob.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
+	if r := expect[*wire.Receipt](alice); r.User != "bob" || r.Delivered != 1 || r.Read != 0 {
+		t.Fatalf("%+v", r)
+	}
+	bob.send(`{"type":"read","conv":%q,"seq":1}`, conv)
+	for {
+		if r := expect[*wire.Receipt](alice); r.Read == 1 {
+			break
+		}
+	}
+	bob.send(`{"type":"read","ref":"high","conv":%q,"seq":2}`, conv)
+	for {
+		if e, ok := bob.next().(*wire.Error); ok {
+			if e.Code != chat.CodeBadRequest || e.Ref != "high" {
+				t.Fatalf("%+v", e)
+			}
+			break
+		}
+	}
+}
+
+func TestHistoryFrame(t *testing.T) {
+	c := newCluster(t, 1)
+	alice, _ := c.login(0, "alice", "")
+	var conv chat.ConvID
+	for i := range 30 {
+		conv = alice.sendTo("bob", fmt.Sprintf("m%d", i), "x").Conv
+	}
+	alice.send(`{"type":"history","ref":"h","conv":%q,"before":21,"limit":5}`, conv)
+	p := expect[*wire.Page[wire.Entry]](alice)
+	if p.Ref != "h" || len(p.Items) != 5 || p.Items[0].Seq != 16 || p.Items[4].Seq != 20 || !p.MoreBefore || !p.MoreAfter || p.Head != 30 {
+		t.Fatalf("%+v", p)
+	}
+}
+
+func TestTokenExpiresAndIsRefreshed(t *testing.T) {
+	c := newCluster(t, 1)
+	open := func() *conn {
+		ws, _, err := c.dialRaw(0, http.Header{"Authorization": {"Bearer " + c.token("bob", 2*time.Second)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := &conn{t, ws}
+		k.send(`{"type":"hello","device":"d%d"}`, time.Now().UnixNano())
+		expect[*wire.Welcome](k)
+		return k
+	}
+	refreshed := open()
+	refreshed.send(`{"type":"auth","token":%q}`, c.token("bob", time.Hour))
+	expired := open()
+	if code := expired.closed(); code != 4401 {
+		t.Fatalf("closed with %d", code)
+	}
+	refreshed.send(`{"type":"ping"}`)
+	expect[*wire.Pong](refreshed)
+	refreshed.send(`{"type":"auth","token":%q}`, c.token("mallory", time.Hour))
+	if code := refreshed.closed(); code != 4401 {
+		t.Fatalf("another user's token: closed with %d", code)
+	}
+}
+
+func TestDrainSendsClientsAway(t *testing.T) {
+	c := newCluster(t, 1)
+	k, _ := c.login(0, "bob", "")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.gates[0].Drain(t.Context())
+	}()
+	if code := k.closed(); code != 1012 {
+		t.Fatalf("closed with %d", code)
+	}
+	<-done
+}
