@@ -98,16 +98,20 @@ type Log interface {
 
 	// Finish writes the effects of stored entries: folded into members, messages
 	// and the conversation's title, preview and Last, in this order, and then a
-	// journal document with one line an entry. Folds are fenced by seq, so Finish
-	// may be repeated, late, concurrent and out of order; a journal document that
-	// is already there counts as written. The effects of one entry are:
+	// journal document with one line an entry. Folds are fenced by seq: the first
+	// Finish of a conversation's entries comes in order of seq (whoever appends
+	// finishes what is above the head before), and repeats may come late,
+	// concurrently and out of order. A journal document that is already there
+	// counts as written, and a conversation whose document is missing is not made.
+	// The effects of one entry are:
 	//
 	//	any       Conversation.Last to the entry's running values, if its Seq is larger
 	//	message   Preview, if larger
 	//	members   role, joined, left of each user named, where AsOf < Seq (a member
-	//	          document is made if there is none); title; closed
+	//	          document is made if there is none); title, where older; closed, once
 	//	edited    the message's Edited fold, where older
-	//	recalled  the message's Recalled fold, once; the bodies of the message, of
+	//	recalled  the message's Recalled fold, once, and for good whatever is
+	//	          finished after it; the bodies of the message, of
 	//	          the edit entries that target it and of its Edited fold are blanked
 	//	          (Gone), and so is the conversation's Preview if it shows it
 	//	reacted   the user's reaction with that emoji, where older
@@ -256,7 +260,7 @@ type Pod struct {
 // Pods is which gateways are alive.
 type Pods interface {
 	// Register makes or renews a pod's lease: Until becomes the store's time plus
-	// lease. It returns ErrNotFound, and changes nothing, where the lease of an
+	// lease, and a renewal replaces Epoch and First. It returns ErrNotFound, and changes nothing, where the lease of an
 	// existing registration has run out: the pod must take a new id.
 	Register(ctx context.Context, p Pod, lease time.Duration) error
 	// Pods lists all registrations and the store's present time.
