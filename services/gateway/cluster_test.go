@@ -156,6 +156,21 @@ func (c *cluster) token(user string, ttl time.Duration) string {
 	return tok
 }
 
+// expired is a token that was good until a moment ago.
+func (c *cluster) expired(user string) string {
+	c.t.Helper()
+	past := func() time.Time { return time.Now().Add(-time.Hour - time.Second) }
+	signer, err := auth.NewSigner(auth.SignerOptions{HS256Secret: []byte(testSecret), Now: past})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	tok, err := signer.Sign(auth.Identity{User: chat.User(user)}, time.Hour)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return tok
+}
+
 // conn is a bare client: it sends what it is told, right or wrong.
 type conn struct {
 	t  *testing.T
