@@ -237,14 +237,14 @@ func (g *Gateway) Draining() bool {
 
 // Stats is what a gateway counts; it does not block.
 type Stats struct {
-	Sessions  int    // connections that have said hello
-	Pending   int    // commands waiting or in flight
-	Entries   uint64 // entries that this pod stored
-	Received  uint64 // entries that other pods announced
-	Unheard   uint64 // announcements that the bus did not take
-	Foreign   uint64 // envelopes of another epoch, or that could not be read
-	Gaps      uint64 // gaps that had to be read from the store
-	Refused   uint64 // frames that were refused with an error
+	Sessions int    // connections that have said hello
+	Pending  int    // commands waiting or in flight
+	Entries  uint64 // entries that this pod stored
+	Received uint64 // entries that other pods announced
+	Unheard  uint64 // announcements that the bus did not take
+	Foreign  uint64 // envelopes of another epoch, or that could not be read
+	Gaps     uint64 // gaps that had to be read from the store
+	Refused  uint64 // frames that were refused with an error
 }
 
 type counters struct {
@@ -264,3 +264,18 @@ func (g *Gateway) Stats() Stats {
 // Handler serves the socket at /v1/ws and every REST request that changes
 // something.
 func (g *Gateway) Handler() http.Handler { return g.routes() }
+
+// Sum adds the counts of several pods.
+func Sum(list []Stats) (sum Stats) {
+	for _, s := range list {
+		sum.Sessions += s.Sessions
+		sum.Pending += s.Pending
+		sum.Entries += s.Entries
+		sum.Received += s.Received
+		sum.Unheard += s.Unheard
+		sum.Foreign += s.Foreign
+		sum.Gaps += s.Gaps
+		sum.Refused += s.Refused
+	}
+	return sum
+}

@@ -78,8 +78,8 @@ type Session struct {
 	started time.Time
 	feed    Feed
 
-	heard   atomic.Int64 // last sign of life, Unix ms
-	expires atomic.Int64 // when the token expires, Unix ms; 0: no token yet
+	heard   atomic.Int64    // last sign of life, Unix ms
+	expires atomic.Int64    // when the token expires, Unix ms; 0: no token yet
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
 

@@ -1,0 +1,82 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/parley-chat/parley/pkg/chat"
+)
+
+// Origins is which pages in a browser may use the API beside those of the same
+// host: patterns as of [path.Match], for the origin's host ("*.example.org") or,
+// where they contain "://", for scheme and host. The zero value allows the same
+// host alone.
+type Origins []string
+
+// Check returns an error that names the first pattern that is malformed.
+func (o Origins) Check() error {
+	for _, pattern := range o {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("allowed origin %q: %w", pattern, err)
+		}
+	}
+	return nil
+}
+
+// Allow reports whether a request's Origin is allowed. Clients that are no
+// browsers send none, and are.
+func (o Origins) Allow(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || o.sameHost(r, origin) || o.listed(origin)
+}
+
+func (Origins) sameHost(r *http.Request, origin string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+func (o Origins) listed(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	for _, pattern := range o {
+		target := u.Host
+		if strings.Contains(pattern, "://") {
+			target = u.Scheme + "://" + u.Host
+		}
+		if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(target)); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Handler lets pages of allowed origins use next (CORS), answers their preflight
+// requests, and refuses other origins with forbidden. No credentials mode is
+// needed: tokens are sent, not cookies.
+func (o Origins) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if !o.Allow(r) {
+			Error(w, chat.Errorf(chat.CodeForbidden, "this origin is not allowed"))
+			return
+		}
+		if origin := r.Header.Get("Origin"); origin != "" {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate")
+		}
+		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key")
+		h.Set("Access-Control-Max-Age", "600")
+		w.WriteHeader(http.StatusNoContent)
+	})
+}

@@ -1,0 +1,150 @@
+package mongostore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+)
+
+// Entries implements [store.Log]. The filter names the conversation beside the
+// range of keys so that a sharded cluster asks one shard; the hint keeps the
+// server on the primary index, which is the log.
+func (s *Store) Entries(ctx context.Context, key chat.Key, r store.Range) ([]chat.Entry, error) {
+	after := min(max(r.After, 0), chat.MaxSeq) // as many digits as all others
+	before := r.Before
+	if before <= 0 || before > chat.MaxSeq {
+		before = chat.MaxSeq + 1
+	}
+	order := 1
+	if r.Desc {
+		order = -1
+	}
+	filter := bson.D{
+		{Key: "_id", Value: bson.D{
+			{Key: "$gt", Value: messageID(key, after)},
+			{Key: "$lt", Value: messageID(key, before)},
+		}},
+		{Key: "c", Value: convID(key)},
+	}
+	docs, err := find[messageDoc](ctx, s.messages, filter, options.Find().
+		SetHint(ascending("_id")).
+		SetSort(bson.D{{Key: "_id", Value: order}}).
+		SetLimit(int64(r.Limit)).
+		SetProjection(bson.D{{Key: "ed", Value: 0}, {Key: "rc", Value: 0}}))
+	if err != nil {
+		return nil, s.fail("reading entries", err)
+	}
+	entries := make([]chat.Entry, len(docs))
+	for i := range docs {
+		if entries[i], err = docs[i].entry(); err != nil {
+			return nil, s.fail("reading entries", err)
+		}
+	}
+	if r.Desc {
+		slices.Reverse(entries)
+	}
+	return entries, nil
+}
+
+// Lookup implements [store.Log].
+func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
+	var d messageDoc
+	err := s.messages.FindOne(ctx, bson.D{
+		{Key: "c", Value: convID(key)}, {Key: "f", Value: string(from)}, {Key: "k", Value: string(cmid)},
+	}).Decode(&d)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return chat.Entry{}, s.fail("looking up an entry", store.ErrNotFound)
+	}
+	if err != nil {
+		return chat.Entry{}, s.fail("looking up an entry", err)
+	}
+	e, err := d.entry()
+	if err != nil {
+		return chat.Entry{}, s.fail("looking up an entry", err)
+	}
+	return e, nil
+}
+
+// Folds implements [store.Log]. It reads messages and reactions side by side.
+func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[chat.Seq]store.Fold, error) {
+	folds := make(map[chat.Seq]store.Fold)
+	if len(seqs) == 0 {
+		return folds, nil
+	}
+	ids := make([]string, len(seqs))
+	bySeq := make(map[string]chat.Seq, len(seqs))
+	for i, seq := range seqs {
+		ids[i] = messageID(key, seq)
+		bySeq[ids[i]] = seq
+	}
+	var reactions []reactionDoc
+	var errReactions error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		filter := bson.D{{Key: "m", Value: bson.D{{Key: "$in", Value: ids}}}}
+		reactions, errReactions = find[reactionDoc](ctx, s.reactions, filter, options.Find())
+	})
+	messages, err := find[messageDoc](ctx, s.messages, append(anyOf(ids), bson.E{Key: "$or", Value: bson.A{
+		bson.D{exists("ed", true)},
+		bson.D{exists("rc", true)},
+	}}), options.Find().SetProjection(bson.D{{Key: "ed", Value: 1}, {Key: "rc", Value: 1}}))
+	wg.Wait()
+	if err := errors.Join(err, errReactions); err != nil {
+		return nil, s.fail("reading folds", err)
+	}
+	for i := range messages {
+		folds[bySeq[messages[i].ID]] = messages[i].fold()
+	}
+	for i := range reactions {
+		if d := &reactions[i]; d.on() {
+			f := folds[bySeq[d.Message]]
+			f.Reactions = append(f.Reactions, store.Reaction{Emoji: d.Emoji, User: chat.User(d.User)})
+			folds[bySeq[d.Message]] = f
+		}
+	}
+	for _, f := range folds {
+		slices.SortFunc(f.Reactions, func(a, b store.Reaction) int {
+			return cmp.Or(cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
+		})
+	}
+	return folds, nil
+}
+
+func (d *messageDoc) fold() store.Fold {
+	var f store.Fold
+	if e := d.Edited; e != nil {
+		f.Edited = &store.Edited{Seq: chat.Seq(e.Seq), Time: e.Time.UTC()}
+		if e.Body != "" {
+			f.Edited.Body = []byte(e.Body)
+		}
+	}
+	if r := d.Recalled; r != nil {
+		f.Recalled = &store.Recalled{Seq: chat.Seq(r.Seq), By: chat.User(r.By), Time: r.Time.UTC()}
+	}
+	return f
+}
+
+// findBatch is how many documents come in one answer: a page in one round trip.
+const findBatch = 1000
+
+// find reads all documents that a filter selects.
+func find[T any](ctx context.Context, c *mongo.Collection, filter bson.D, o *options.FindOptionsBuilder) ([]T, error) {
+	cursor, err := c.Find(ctx, filter, o.SetBatchSize(findBatch))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // wrapped by the method that reads
+	}
+	var docs []T
+	if err := cursor.All(ctx, &docs); err != nil {
+		return nil, err //nolint:wrapcheck // as above
+	}
+	return docs, nil
+}

@@ -1,0 +1,121 @@
+package view
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+// readers is how many conversations of one list are read at the same time.
+const readers = 8
+
+// Conversation is the conversation as the user of p sees it: a REST resource, or
+// a frame once Type is set. It costs at most one read for Peers, and what
+// [Reader.Unread] costs.
+//
+// Last is the stored preview. It is left out, not read from the log, where that
+// is not in the user's part; so is a title that was set after the part's end.
+// Peers are left out for a former member, in a closed group, and above
+// limits.receipt_members.
+func (r *Reader) Conversation(ctx context.Context, p Part) (wire.Conversation, error) {
+	c, m := p.Conversation, p.Member
+	end, err := r.atEnd(ctx, p)
+	if err != nil {
+		return wire.Conversation{}, err
+	}
+	unread, err := r.unread(ctx, p, end.count)
+	if err != nil {
+		return wire.Conversation{}, err
+	}
+	w := wire.Conversation{Conv: c.Conv, Kind: c.Kind, Role: roleOf(m), Members: end.members, Head: p.End, Floor: c.Floor,
+		Count: end.count, Joined: m.Joined, Left: m.Left, Read: min(m.Read, p.End), Delivered: min(Delivered(m), p.End),
+		Unread: unread.Unread, Exact: unread.Exact}
+	if w.Left == 0 {
+		w.Left = c.Closed
+	}
+	if p.Direct() {
+		w.Peer = peerOf(c.Users, m.User)
+	}
+	if c.TitleAsOf <= p.End {
+		w.Title = c.Title
+	}
+	if last := c.Preview; last.Seq >= p.Start && last.Seq <= p.End {
+		w.Last = &wire.Last{Seq: last.Seq, From: last.From, Time: wire.Time{Time: last.Time}, Text: last.Text}
+	}
+	if !p.Former() && c.Closed == 0 && end.members <= r.limits.ReceiptMembers {
+		a, err := r.audience(ctx, p)
+		if err != nil {
+			return wire.Conversation{}, err
+		}
+		w.Peers = a.peers(p)
+	}
+	return w, nil
+}
+
+// peerOf is the other end of a direct conversation; oneself in notes to oneself.
+func peerOf(users []chat.User, me chat.User) chat.User {
+	if i := slices.IndexFunc(users, func(u chat.User) bool { return u != me }); i >= 0 {
+		return users[i]
+	}
+	return me
+}
+
+// Conversations is [Reader.Conversation] for several parts, in their order. It
+// reads a few at a time, and looks again where a part may be behind a change of
+// its member (see [NewPart]); what the user does not see any more, or has left
+// since, is left out.
+func (r *Reader) Conversations(ctx context.Context, parts []Part) ([]wire.Conversation, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	found := make([]*wire.Conversation, len(parts))
+	var wg sync.WaitGroup
+	for worker := range min(readers, len(parts)) {
+		wg.Go(func() {
+			for i := worker; i < len(parts) && ctx.Err() == nil; i += readers {
+				w, err := r.refreshed(ctx, parts[i])
+				if err != nil {
+					cancel(err) // the first one is the answer
+					return
+				}
+				found[i] = w
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	list := make([]wire.Conversation, 0, len(found))
+	for _, w := range found {
+		if w != nil {
+			list = append(list, *w)
+		}
+	}
+	return list, nil
+}
+
+// refreshed is a conversation whose member document may have been read before
+// the conversation's: then it is read again, unless nobody's membership has
+// changed since. It returns nil where the user has left in the meantime.
+func (r *Reader) refreshed(ctx context.Context, p Part) (*wire.Conversation, error) {
+	if p.Conversation.Last.MV > p.Member.AsOf {
+		fresh, err := r.accessTo(ctx, p.Conversation, p.Member.User)
+		var cerr *chat.Error
+		if errors.As(err, &cerr) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if fresh.Former() && !p.Former() {
+			return nil, nil
+		}
+		p = fresh
+	}
+	w, err := r.Conversation(ctx, p)
+	return &w, err
+}

@@ -1,0 +1,73 @@
+package view
+
+import (
+	"context"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+// Unread counts the messages after the later of the read position and the one
+// before joined that are neither the user's own nor recalled. It is a subtraction
+// of running counts, and a correction that looks at no more than 1,000 entries:
+// where there are more, the subtraction alone with Exact false. The log is not
+// read at all where the subtraction gives 0.
+func (r *Reader) Unread(ctx context.Context, p Part) (wire.Unread, error) {
+	end, err := r.atEnd(ctx, p)
+	if err != nil {
+		return wire.Unread{}, err
+	}
+	return r.unread(ctx, p, end.count)
+}
+
+func (r *Reader) unread(ctx context.Context, p Part, count int64) (wire.Unread, error) {
+	m := p.Member
+	u := wire.Unread{Conv: p.Conversation.Conv, Exact: true, Head: p.End, Count: count,
+		Joined: m.Joined, Read: min(m.Read, p.End), ReadCount: m.ReadCount}
+	from := max(m.Read, m.Joined-1, 0)
+	if m.Read < m.Joined {
+		u.ReadCount = m.JoinedCount
+	}
+	if from >= p.End || u.ReadCount >= count {
+		// All of the part is read; a position beyond its end (the user has left, or
+		// the member document is younger than the head) counts as its end.
+		u.ReadCount = count
+		return u, nil
+	}
+	u.Unread = count - u.ReadCount
+	if p.End-from > mostLook {
+		u.Exact = false
+		return u, nil
+	}
+	var err error
+	if u.Own, u.Recalled, err = r.correction(ctx, p, from); err != nil {
+		return wire.Unread{}, err
+	}
+	u.Unread -= u.Own + u.Recalled
+	return u, nil
+}
+
+// correction counts the user's own messages after from, and the others' that were
+// recalled. A recall has a larger seq than its message, so the recalls of these
+// messages are all in the range that is looked at.
+func (r *Reader) correction(ctx context.Context, p Part, from chat.Seq) (own, recalled int64, err error) {
+	others := map[chat.Seq]bool{} // messages that still count
+	for lo := from + 1; lo <= p.End; lo += entryChunk {
+		entries, err := r.entries(ctx, p.Conversation.Key, lo, min(lo+entryChunk-1, p.End))
+		if err != nil {
+			return 0, 0, err
+		}
+		for i := range entries {
+			switch e := &entries[i]; {
+			case e.Kind == chat.KindMessage && e.From == p.Member.User:
+				own++
+			case e.Kind == chat.KindMessage:
+				others[e.Seq] = true
+			case e.Kind == chat.KindRecalled && others[e.Target]:
+				recalled++
+				delete(others, e.Target)
+			}
+		}
+	}
+	return own, recalled, nil
+}

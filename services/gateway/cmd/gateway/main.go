@@ -1,0 +1,162 @@
+// Command gateway is one stateless pod: it holds users' WebSocket sessions and
+// answers every request that changes something.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/services/gateway"
+)
+
+// version is set by the build.
+var version = "dev"
+
+// settings are the flags and variables of the gateway.
+type settings struct {
+	config.Listen
+	config.Mongo
+	config.NATS
+	config.JWT
+	config.Origins
+	Drain, Grace time.Duration
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c settings
+	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins)
+	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
+	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
+	if err := flags.Parse(args); err != nil {
+		return flags.Report(err, os.Stdout, os.Stderr)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	log.Info("starting", "version", version, "settings", flags)
+	if err := serve(ctx, &c, log); err != nil && ctx.Err() == nil {
+		log.Error("stopped", "error", err)
+		return config.ExitError
+	}
+	return config.ExitOK
+}
+
+// serve runs the gateway until ctx ends, and then drains it.
+func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
+	opts, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
+		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience})
+	if err != nil {
+		return err
+	}
+	verifier, err := auth.NewVerifier(opts)
+	if err != nil {
+		return err
+	}
+	stack := lifecycle.Stack{Log: log}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), c.Grace)
+		defer cancel()
+		err = errors.Join(err, stack.Close(ctx))
+	}()
+	failed := make(chan error, 2)
+	opsPort := ops.New(ops.Options{Version: version, Logger: log})
+	startOps(&stack, opsPort, c.OpsAddr, failed)
+
+	var st store.Store
+	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) (err error) {
+		st, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.URI), Logger: log})
+		if errors.Is(err, mongostore.ErrArbiter) {
+			return lifecycle.Permanent(err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	stack.Add("store", func(context.Context) error { return st.Close() })
+	meta, err := st.Meta(ctx)
+	if err != nil {
+		return fmt.Errorf("read the data's identity: %w", err)
+	}
+	b, err := bus.Connect(ctx, bus.Options{URL: string(c.URL), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
+		OnState: func(s bus.State) {
+			reason := ""
+			if s != bus.StateConnected {
+				reason = "not connected: entries are stored, and reach other pods late"
+			}
+			opsPort.Degraded("nats", reason)
+		}})
+	if err != nil {
+		return err
+	}
+	stack.Add("bus", b.Drain)
+	g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		Origins: c.Allowed, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+	if err != nil {
+		return err
+	}
+	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
+	ln, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	srv := rest.NewServer(g.Handler(), log)
+	stack.Add("http", srv.Shutdown)
+	stack.Add("gateway", func(ctx context.Context) error {
+		opsPort.SetReady(false)
+		g.Drain(ctx)
+		return nil
+	})
+	go func() {
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
+	opsPort.SetReady(true)
+	log.Info("ready", "listen", ln.Addr().String(), "pod", g.Pod(), "cluster", meta.Cluster, "epoch", meta.Epoch)
+	select {
+	case <-ctx.Done():
+		log.Info("draining", "window", c.Drain)
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// startOps serves the operations port from the first moment on, so that a pod that
+// waits for its dependencies is alive, and not ready.
+func startOps(stack *lifecycle.Stack, o *ops.Server, addr string, failed chan<- error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := o.Serve(ctx, addr); err != nil {
+			failed <- fmt.Errorf("operations port: %w", err)
+		}
+	}()
+	stack.Add("operations port", func(context.Context) error {
+		cancel()
+		<-ended
+		return nil
+	})
+}

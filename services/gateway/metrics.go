@@ -1,0 +1,23 @@
+package gateway
+
+import "github.com/parley-chat/parley/pkg/ops"
+
+// RegisterMetrics shows the counts of a pod, or the sum of several, on the
+// operations port.
+func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
+	m.Gauge("gateway_sessions", "Connections of clients.", func() float64 { return float64(stats().Sessions) })
+	m.Gauge("gateway_commands_pending", "Commands waiting to be stored, or in flight.", func() float64 { return float64(stats().Pending) })
+	for _, c := range []struct {
+		name, help string
+		of         func(Stats) uint64
+	}{
+		{"gateway_entries_stored_total", "Entries that were stored and announced here.", func(s Stats) uint64 { return s.Entries }},
+		{"gateway_entries_heard_total", "Entries that other pods announced.", func(s Stats) uint64 { return s.Received }},
+		{"gateway_announcements_lost_total", "Announcements that NATS did not take.", func(s Stats) uint64 { return s.Unheard }},
+		{"gateway_envelopes_foreign_total", "Envelopes of another epoch, or that could not be read.", func(s Stats) uint64 { return s.Foreign }},
+		{"gateway_gaps_read_total", "Gaps in what was announced that were read from the store.", func(s Stats) uint64 { return s.Gaps }},
+		{"gateway_frames_refused_total", "Frames that were answered with an error.", func(s Stats) uint64 { return s.Refused }},
+	} {
+		m.Counter(c.name, c.help, func() uint64 { return c.of(stats()) })
+	}
+}

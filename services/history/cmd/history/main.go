@@ -1,0 +1,130 @@
+// Command history is the service that answers what is read over HTTP; see package
+// history. It needs a MongoDB and a key for tokens, and says what to set:
+// history --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/services/history"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// closeTime is what all cleanups have together: less than the 30 s that
+// Kubernetes gives by default.
+const closeTime = 20 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+type settings struct {
+	config.Listen
+	config.Mongo
+	config.JWT
+	config.Origins
+	config.Gateway
+}
+
+// run is main with everything that it touches as an argument. It returns the exit
+// code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var c settings
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway)
+	if err := flags.Parse(args); err != nil {
+		return flags.Report(err, stdout, stderr)
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	log.Info("starting", "version", version, "settings", flags)
+	if err := serve(ctx, c, log); err != nil {
+		log.Error("ended", "err", err)
+		return config.ExitError
+	}
+	return config.ExitOK
+}
+
+// serve builds everything, serves until told ends, which is no error, or a part
+// fails, and takes it down again in reverse order.
+func serve(told context.Context, c settings, log *slog.Logger) (err error) {
+	stack := &lifecycle.Stack{Log: log}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		err = errors.Join(err, stack.Close(closing))
+	}()
+	ctx, fail := context.WithCancelCause(told)
+	defer fail(nil)
+
+	keys, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
+		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience})
+	if err != nil {
+		return err
+	}
+	verifier, err := auth.NewVerifier(keys)
+	if err != nil {
+		return err
+	}
+	var gateway *url.URL
+	if c.Gateway.URL != "" {
+		if gateway, err = url.Parse(c.Gateway.URL); err != nil {
+			return err
+		}
+	}
+
+	port := ops.New(ops.Options{Version: version, Logger: log})
+	stack.Add("operations port", start(fail, func(ctx context.Context) error { return port.Serve(ctx, c.OpsAddr) }))
+
+	var data *mongostore.Store
+	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) error {
+		var err error
+		if data, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.Mongo.URI), Logger: log}); errors.Is(err, mongostore.ErrArbiter) {
+			return lifecycle.Permanent(err)
+		}
+		return err
+	})
+	if err != nil {
+		if told.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	stack.Add("mongodb", func(context.Context) error { return data.Close() })
+	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))
+
+	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway,
+		Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
+	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
+
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return fmt.Errorf("listen for clients: %w", err)
+	}
+	stack.Add("http", serveHTTP(l, service.Handler(), log, fail))
+	port.SetReady(true)
+	stack.Add("readiness", func(context.Context) error { port.SetReady(false); return nil })
+	log.Info("serving", "listen", c.Addr)
+	<-ctx.Done()
+	if told.Err() != nil {
+		return nil
+	}
+	return context.Cause(ctx)
+}

@@ -1,0 +1,56 @@
+package history
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/rest"
+)
+
+// Handler is all that the service answers, to be mounted at the root. The
+// method decides first: what changes something is not this service's.
+func (s *Service) Handler() http.Handler {
+	r := chi.NewRouter()
+	r.NotFound(notFound)
+	r.MethodNotAllowed(refuseMethod)
+	r.Get("/v1/conversations", s.api.Handle(s.conversations))
+	r.Get("/v1/conversations/{conv}", s.api.Handle(s.conversation))
+	r.Get("/v1/conversations/{conv}/members", s.api.Handle(s.members))
+	r.Get("/v1/conversations/{conv}/messages", s.api.Handle(s.messages))
+	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
+	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
+	return s.meter.handler(s.origins.Handler(s.byMethod(r)))
+}
+
+// byMethod parts reads from writes.
+func (s *Service) byMethod(reads http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+			s.writes.ServeHTTP(w, r)
+		case http.MethodGet:
+			if r.ContentLength != 0 {
+				// It has no meaning (RFC 9110 §9.3.1), and would wait unread in the connection.
+				rest.Error(w, chat.Errorf(chat.CodeBadRequest, "GET takes no body"))
+				return
+			}
+			reads.ServeHTTP(w, r)
+		default:
+			refuseMethod(w, r)
+		}
+	})
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	rest.Error(w, chat.Errorf(chat.CodeNotFound, "there is nothing at this path"))
+}
+
+func refuseMethod(w http.ResponseWriter, _ *http.Request) {
+	rest.MethodNotAllowed(w, http.MethodGet, "this address answers GET")
+}
+
+func refuseWrite(w http.ResponseWriter, _ *http.Request) {
+	rest.MethodNotAllowed(w, http.MethodGet, "this address answers GET; send POST, PUT, PATCH and DELETE to a gateway")
+}

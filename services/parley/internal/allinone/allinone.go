@@ -1,0 +1,280 @@
+// Package allinone is a whole cluster in one process: gateways, history, an
+// embedded NATS server and the embedded store. The services are the ones that run
+// in production, over the same wire; only the wiring differs.
+package allinone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/services/gateway"
+	"github.com/parley-chat/parley/services/history"
+	"github.com/parley-chat/parley/services/parley/internal/natsserver"
+	"github.com/parley-chat/parley/services/parley/pebblestore"
+)
+
+// Options configure a [Cluster]. Data must be set; with nothing else it is one
+// gateway on a free port of the loopback interface.
+type Options struct {
+	Listen    string // of the first gateway; the others take the ports after it; "": free ports on 127.0.0.1
+	Gateways  int    // default 1, at most 16
+	Data      string // folder of the embedded store and the token secret
+	MongoURI  string // "": the embedded store
+	NATSURL   string // "": the embedded server
+	Origins   []string
+	DevTokens bool // POST /dev/token gives anybody a token for any user
+
+	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
+	Version string           // for welcome and the front page
+	Limits  chat.Limits
+	Log     *slog.Logger // default: slog.Default()
+}
+
+// Cluster is what [Start] started.
+type Cluster struct {
+	URLs []string // of the gateways, each with everything
+
+	signer *auth.Signer
+	gates  []*gateway.Gateway
+	stack  lifecycle.Stack
+	failed chan error
+}
+
+// DevTokenTTL is how long a token of POST /dev/token lasts.
+const DevTokenTTL = 24 * time.Hour
+
+// SecretFile is where the secret for tokens is kept under the data folder.
+func SecretFile(data string) string { return filepath.Join(data, "secret", "jwt-hs256") }
+
+// Start starts everything and returns when it can be used, or with what stood in
+// the way; nothing is left running then.
+func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Gateways == 0 {
+		o.Gateways = 1
+	}
+	if o.Gateways < 1 || o.Gateways > 16 {
+		return nil, fmt.Errorf("%d gateways: 1 to 16 run in one process", o.Gateways)
+	}
+	c := &Cluster{failed: make(chan error, o.Gateways), stack: lifecycle.Stack{Log: o.Log}}
+	defer func() {
+		if err != nil {
+			_ = c.Stop(context.WithoutCancel(ctx))
+		}
+	}()
+	verifier, err := c.keys(o)
+	if err != nil {
+		return nil, err
+	}
+	listeners, err := c.listen(o)
+	if err != nil {
+		return nil, err
+	}
+	st, err := c.openStore(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := st.Meta(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the data's identity: %w", err)
+	}
+	natsURL, err := c.nats(o)
+	if err != nil {
+		return nil, err
+	}
+	hist := history.New(history.Options{Store: st, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log})
+	for i, ln := range listeners {
+		log := o.Log.With("gateway", i+1)
+		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("connect to NATS: %w", err)
+		}
+		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
+		g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
+			Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("start gateway: %w", err)
+		}
+		c.gates = append(c.gates, g)
+		c.stack.Add(fmt.Sprint("gateway ", i+1), func(ctx context.Context) error { g.Drain(ctx); return nil })
+		c.serve(i, ln, c.handler(o, g, hist), log)
+	}
+	return c, nil
+}
+
+// keys finds the key that tokens are checked with, or makes a secret.
+func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
+	var opts auth.Options
+	var err error
+	switch {
+	case o.JWT.HS256SecretFile != "" || o.JWT.PublicKeyFile != "" || o.JWT.JWKSURL != "":
+		opts, err = auth.LoadFiles(o.JWT)
+	default:
+		var secret []byte
+		secret, err = ownSecret(o.Data)
+		opts = auth.Options{HS256Secret: secret, Issuer: o.JWT.Issuer, Audience: o.JWT.Audience}
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := auth.NewVerifier(opts)
+	if err != nil {
+		return nil, err
+	}
+	if o.DevTokens {
+		if len(opts.HS256Secret) == 0 {
+			return nil, errors.New("dev tokens need an HS256 secret: set --dev-tokens=false, or leave the key to parley")
+		}
+		c.signer, err = auth.NewSigner(auth.SignerOptions{HS256Secret: opts.HS256Secret, Issuer: opts.Issuer, Audience: opts.Audience})
+	}
+	return v, err
+}
+
+// ownSecret reads the secret under the data folder, and makes it first if it is
+// not there.
+func ownSecret(data string) ([]byte, error) {
+	path := SecretFile(data)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		opts, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: path})
+		return opts.HS256Secret, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the token secret: %w", err)
+	}
+	secret := auth.NewSecret()
+	_, err = f.Write(secret)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return nil, fmt.Errorf("write the token secret: %w", err)
+	}
+	return secret, nil
+}
+
+// listen takes the ports, before anything else is started.
+func (c *Cluster) listen(o Options) ([]net.Listener, error) {
+	host, port := "127.0.0.1", 0
+	if o.Listen != "" {
+		h, p, err := net.SplitHostPort(o.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("--listen %s: %w", o.Listen, err)
+		}
+		if port, err = strconv.Atoi(p); err != nil {
+			return nil, fmt.Errorf("--listen %s: the port is no number", o.Listen)
+		}
+		host = h
+	}
+	var list []net.Listener
+	for i := range o.Gateways {
+		at := port
+		if port != 0 {
+			at += i
+		}
+		ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(at)))
+		if err != nil {
+			return nil, fmt.Errorf("%w (take another port with --listen :8090)", err)
+		}
+		c.stack.Add("listener "+ln.Addr().String(), func(context.Context) error {
+			_ = ln.Close() // the server has closed it already, if it came that far
+			return nil
+		})
+		list = append(list, ln)
+		shown := host
+		if ip := net.ParseIP(host); host == "" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+			shown = "localhost"
+		}
+		c.URLs = append(c.URLs, "http://"+net.JoinHostPort(shown, strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)))
+	}
+	return list, nil
+}
+
+func (c *Cluster) openStore(ctx context.Context, o Options) (store.Store, error) {
+	var st store.Store
+	var err error
+	if o.MongoURI != "" {
+		err = lifecycle.WaitFor(ctx, o.Log, "mongodb", func(ctx context.Context) (err error) {
+			st, err = mongostore.Open(ctx, mongostore.Options{URI: o.MongoURI, Logger: o.Log})
+			if errors.Is(err, mongostore.ErrArbiter) {
+				return lifecycle.Permanent(err)
+			}
+			return err
+		})
+	} else {
+		st, err = pebblestore.Open(pebblestore.Options{Dir: filepath.Join(o.Data, "store"), Logger: o.Log})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	c.stack.Add("store", func(context.Context) error { return st.Close() })
+	return st, nil
+}
+
+func (c *Cluster) nats(o Options) (url string, err error) {
+	if o.NATSURL != "" {
+		return o.NATSURL, nil
+	}
+	srv, err := natsserver.Start(natsserver.Options{Logger: o.Log})
+	if err != nil {
+		return "", fmt.Errorf("start NATS: %w", err)
+	}
+	c.stack.Add("nats", func(context.Context) error { srv.Stop(); return nil })
+	return srv.URL(), nil
+}
+
+func (c *Cluster) serve(i int, ln net.Listener, h http.Handler, log *slog.Logger) {
+	srv := rest.NewServer(h, log)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			c.failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
+	c.stack.Add(fmt.Sprint("http ", i+1), func(ctx context.Context) error {
+		err := srv.Shutdown(ctx)
+		<-ended
+		return err
+	})
+}
+
+// Failed yields an error if a part of the cluster ends by itself.
+func (c *Cluster) Failed() <-chan error { return c.failed }
+
+// Stats are the counts of every gateway.
+func (c *Cluster) Stats() []gateway.Stats {
+	var list []gateway.Stats
+	for _, g := range c.gates {
+		list = append(list, g.Stats())
+	}
+	return list
+}
+
+// Token makes a token for a user, if dev tokens are on.
+func (c *Cluster) Token(user chat.User) (string, error) {
+	if c.signer == nil {
+		return "", errors.New("dev tokens are switched off")
+	}
+	return c.signer.Sign(auth.Identity{User: user}, DevTokenTTL)
+}
+
+// Stop ends everything in reverse order. It blocks until that is done or ctx ends.
+func (c *Cluster) Stop(ctx context.Context) error { return c.stack.Close(ctx) }

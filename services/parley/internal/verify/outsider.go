@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/parley/internal/client"
+)
+
+const (
+	probedConvs = 6               // conversations that the outsider tries
+	probeTime   = 5 * time.Second // an answer that has not come by then is none
+)
+
+// probe lets somebody who is no member try everything on some conversations, over
+// REST and on the socket. In its own log, meanwhile, nothing may appear.
+func (l *load) probe(ctx context.Context) {
+	l.opt.Progress("trying doors as an outsider")
+	var targets []*conversation
+	for _, c := range l.convs { // the groups, which are last, and some direct ones
+		if head := l.heads[c.conv]; head > 0 && (!c.direct || len(targets) < probedConvs/2) {
+			targets = append(targets, c)
+		}
+	}
+	for _, c := range targets[:min(len(targets), probedConvs)] {
+		l.probeREST(ctx, c.conv)
+		l.probeSocket(ctx, c.conv)
+	}
+}
+
+func (l *load) probeREST(ctx context.Context, conv chat.ConvID) {
+	send := map[string]any{"conv": conv, "cmid": client.NewCMID(), "body": map[string]string{"text": "let me in"}}
+	tries := []struct {
+		method, path string
+		in           any
+	}{
+		{http.MethodGet, convPath(conv, ""), nil},
+		{http.MethodGet, convPath(conv, "/members"), nil},
+		{http.MethodGet, convPath(conv, "/messages"), nil},
+		{http.MethodGet, convPath(conv, "/entries"), nil},
+		{http.MethodGet, convPath(conv, "/unread"), nil},
+		{http.MethodPost, "/v1/messages", send},
+	}
+	if conv.Kind() == chat.Group {
+		tries = append(tries,
+			struct {
+				method, path string
+				in           any
+			}{http.MethodPut, convPath(conv, "/members/"+string(l.outside.user)), map[string]any{"role": "member", "cmid": client.NewCMID()}})
+	}
+	for _, t := range tries {
+		err := l.api.do(ctx, l.outside.user, t.method, t.path, t.in, nil)
+		l.probes = append(l.probes, Probe{What: t.method + " " + t.path, Conv: conv, Answer: codeOf(err)})
+	}
+	var listed string
+	switch all, err := l.api.conversations(ctx, l.outside.user); {
+	case err != nil:
+		listed = codeOf(err)
+	case len(all) > 0:
+		listed = fmt.Sprintf("%d conversations", len(all))
+	default:
+		listed = string(chat.CodeNotFound) // as it must be: nothing
+	}
+	l.probes = append(l.probes, Probe{What: "GET /v1/conversations", Conv: conv, Answer: listed})
+}
+
+func codeOf(err error) string {
+	var ce *chat.Error
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.As(err, &ce):
+		return string(ce.Code)
+	}
+	return err.Error()
+}
+
+func (l *load) probeSocket(ctx context.Context, conv chat.ConvID) {
+	one, on := chat.Seq(1), true
+	zero, text := chat.Seq(0), []byte(`{"text":"let me in"}`)
+	for _, f := range []wire.Frame{
+		&wire.History{Conv: conv, After: &zero},
+		&wire.Send{Conv: conv, CMID: client.NewCMID(), Body: text},
+		&wire.Recv{Conv: conv, Seq: &one},
+		&wire.Read{Conv: conv, Seq: &one},
+		&wire.Edit{Conv: conv, Target: &one, CMID: client.NewCMID(), Body: text},
+		&wire.Recall{Conv: conv, Target: &one, CMID: client.NewCMID()},
+		&wire.React{Conv: conv, Target: &one, CMID: client.NewCMID(), Emoji: "👀", On: &on},
+	} {
+		tryCtx, cancel := context.WithTimeout(ctx, probeTime)
+		answer, err := l.outside.client.Request(tryCtx, f)
+		cancel()
+		p := Probe{What: "frame " + f.Name(), Conv: conv, Answer: "ok"}
+		if e, refused := answer.(*wire.Error); refused {
+			p.Answer = string(e.Code)
+		} else if err != nil {
+			p.Answer = "no answer"
+		}
+		l.probes = append(l.probes, p)
+	}
+}

@@ -1,0 +1,111 @@
+// Package verify puts a Parley deployment under load, with clients that lose
+// their connections, and checks afterwards that every promise of the delivery
+// contract was kept. It is what `parley verify` runs, against any deployment, and
+// what the project's own tests judge with.
+//
+// It has two halves that know nothing of each other. The load (load.go, member.go,
+// cutter.go, outsider.go, rest.go) makes a [History]: what every client logged, and
+// what the store says afterwards. The checker (history.go and the check files) is a
+// pure function over it, with one check for each invariant of DESIGN §11.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+)
+
+// Options describe a run. URLs, API and Token are required.
+type Options struct {
+	URLs  []string // gateways
+	API   string   // base of the REST API; for instance http://localhost:8080
+	Token func(ctx context.Context, user chat.User) (string, error)
+
+	Users      int // default 10, at least 2
+	Devices    int // of each user; default 1
+	Groups     int // beside the direct conversations of all pairs; default 2, negative: none
+	Messages   int // in all; default 10,000
+	Reconnects int // how often each client loses its connection; default 5, negative: never
+	InFlight   int // messages of a client without an ack; default 16
+
+	Rate    float64       // messages a second, of all clients; 0: as fast as they are acked
+	Timeout time.Duration // of the whole run; default 2 min
+	Seed    uint64        // of every random choice; 0: a random one
+
+	// Progress gets a line now and then, and the phases; nil: nobody does.
+	Progress func(line string)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	def := func(p *int, v int) {
+		switch {
+		case *p == 0:
+			*p = v
+		case *p < 0:
+			*p = 0
+		}
+	}
+	def(&o.Users, 10)
+	def(&o.Devices, 1)
+	def(&o.Groups, 2)
+	def(&o.Messages, 10_000)
+	def(&o.Reconnects, 5)
+	def(&o.InFlight, 16)
+	if o.Timeout == 0 {
+		o.Timeout = 2 * time.Minute
+	}
+	for o.Seed == 0 {
+		o.Seed = rand.Uint64()
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	switch {
+	case len(o.URLs) == 0 || o.API == "" || o.Token == nil:
+		return o, errors.New("verify: URLs, API and Token are required")
+	case o.Users < 2 || o.Devices < 1 || o.InFlight < 1:
+		return o, errors.New("verify: at least 2 users with 1 device each, and 1 message in flight")
+	case o.Rate < 0:
+		return o, errors.New("verify: a negative rate")
+	}
+	return o, nil
+}
+
+// Run makes the load, waits until everything has arrived, and judges. The error is
+// about the run itself: a server that cannot be reached, or answers nonsense. What
+// the server did wrong is in the report, which is nil only with an error. Run
+// blocks until it has finished, at most a little longer than Options.Timeout.
+func Run(ctx context.Context, opt Options) (*Report, error) {
+	opt, err := opt.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l := newLoad(opt)
+	defer l.close()
+	loadCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
+	defer cancel()
+	if err := l.prepare(loadCtx); err != nil {
+		return nil, fmt.Errorf("prepare the run: %w", err)
+	}
+	l.send(loadCtx)
+	l.settle(loadCtx)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// The time for reading back is not the clients' fault.
+	readCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
+	defer cancel()
+	l.probe(readCtx)
+	took := time.Since(l.start)
+	l.close()
+	history, err := l.readBack(readCtx)
+	if err != nil {
+		return nil, fmt.Errorf("read back: %w", err)
+	}
+	opt.Progress("checking")
+	return newReport(opt, l, history, took), nil
+}

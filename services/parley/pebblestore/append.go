@@ -1,0 +1,273 @@
+package pebblestore
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+)
+
+// errHole refuses a seq that would leave a hole below it: a defect of the caller.
+var errHole = errors.New("the seq does not follow on the log")
+
+// Append implements [store.Log]. What it stores is finished in the same batch.
+// Entries that no log may contain (they would leave a hole, or their names would
+// break keys) are NotTried, with Err set.
+func (s *Store) Append(ctx context.Context, b store.Batch) store.Appended {
+	a := &appending{out: store.Appended{Outcomes: make([]store.Outcome, len(b.Entries)), Finished: true}}
+	err := s.update(ctx, "append", func(w *write) error {
+		a.write, w.undo = w, func() { a.forget() }
+		defer s.tails.trim()
+		return a.batch(b)
+	})
+	if err != nil {
+		for i := range a.out.Outcomes {
+			a.out.Outcomes[i] = store.Unknown
+		}
+		a.out.Err = err
+	}
+	return a.out
+}
+
+// appending is one Append in its turn.
+type appending struct {
+	*write
+	out     store.Appended
+	touched []*tail          // tails that may be ahead of the database until the batch is applied
+	it      *pebble.Iterator // over the logs; nil at first
+	key     []byte           // a key being made
+	value   []byte           // a value being made
+}
+
+func (a *appending) batch(b store.Batch) (err error) {
+	a.entries = a.s.db.NewBatch()
+	defer func() {
+		if a.it != nil {
+			err = errors.Join(err, a.it.Close())
+		}
+	}()
+	for i, j := 0, 0; i < len(b.Entries); i = j {
+		for j = i + 1; j < len(b.Entries) && b.Entries[j].Key == b.Entries[i].Key; j++ {
+		}
+		if err := a.conversation(b.Entries[i:j], a.out.Outcomes[i:j]); err != nil {
+			return err
+		}
+	}
+	for i := range a.added {
+		if err := a.effects(a.added[i].Entry); err != nil {
+			return err
+		}
+	}
+	if len(a.added) == 0 {
+		return nil
+	}
+	lines := make([]store.JournalLine, len(a.added))
+	for i := range lines {
+		lines[i] = store.LineOf(a.added[i].Entry)
+	}
+	return a.journal(b.Journal, lines)
+}
+
+// forget drops the tails that are ahead of the database for good.
+func (a *appending) forget() {
+	for _, t := range a.touched {
+		a.s.tails.drop(t)
+	}
+}
+
+// conversation appends entries of one conversation until one cannot be.
+func (a *appending) conversation(es []chat.Entry, outcomes []store.Outcome) error {
+	key := es[0].Key
+	a.mark(fenceOf(a.s, key))
+	t, err := a.tail(key)
+	if err != nil {
+		return err
+	}
+	if t.last == a.turn {
+		a.refuse(&es[0], errors.New("its conversation's entries are not adjacent"))
+		return nil
+	}
+	t.last = a.turn
+	a.touched = append(a.touched, t)
+	defer a.s.tails.account(t)
+	for i := range es {
+		e := &es[i]
+		taken := 1 <= e.Seq && e.Seq <= t.seq
+		if !taken {
+			if err := check(e, t); err != nil {
+				a.refuse(e, err)
+				return nil
+			}
+			if taken, err = a.taken(t, e, es[:i]); err != nil {
+				return err
+			}
+		}
+		if taken {
+			outcomes[i] = store.Duplicate
+			return nil
+		}
+		if err := a.put(t, e); err != nil {
+			return err
+		}
+		outcomes[i] = store.Stored
+	}
+	return nil
+}
+
+// refuse says why an entry was not tried.
+func (a *appending) refuse(e *chat.Entry, err error) {
+	err = fmt.Errorf("pebblestore: append %s/%d: %w", e.Conv, e.Seq, err)
+	a.s.log.Error(err.Error())
+	a.out.Err = err
+}
+
+func check(e *chat.Entry, t *tail) error {
+	if e.Seq != t.seq+1 {
+		return fmt.Errorf("%w, which ends at %d", errHole, t.seq)
+	}
+	for _, k := range kinds {
+		if e.Kind == k {
+			return checkEntryNames(e)
+		}
+	}
+	return fmt.Errorf("unknown kind %q", e.Kind)
+}
+
+// checkEntryNames asks about every name that the keys of an entry and of its
+// effects are made of.
+func checkEntryNames(e *chat.Entry) error {
+	if err := checkNames(string(e.NS), string(e.Conv), string(e.From), string(e.CMID), e.Emoji); err != nil {
+		return err
+	}
+	for i := range e.Users {
+		if err := checkNames(string(e.Users[i].User)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put adds an entry that is known to be new.
+func (a *appending) put(t *tail, e *chat.Entry) (err error) {
+	if e.Kind == chat.KindMessage {
+		t.message = e.Seq
+	}
+	t.seq = e.Seq
+	if a.value, err = appendEntry(a.value[:0], e, t.message); err != nil {
+		return err
+	}
+	a.key = row(a.key[:0], tableEntry, string(e.NS), string(e.Conv))
+	a.key = number(a.key, uint64(e.Seq))
+	if err := a.entries.Set(a.key, a.value, nil); err != nil {
+		return err
+	}
+	a.key = a.cmid(e)
+	a.value = binary.AppendUvarint(a.value[:0], uint64(e.Seq))
+	if err := a.entries.Set(a.key, a.value, nil); err != nil {
+		return err
+	}
+	a.added = append(a.added, added{e, t.message})
+	return nil
+}
+
+// cmid makes the key of an entry's cmid, in a.key.
+func (a *appending) cmid(e *chat.Entry) []byte {
+	a.key = row(a.key[:0], tableCMID, string(e.NS), string(e.Conv), string(e.From))
+	return append(a.key, e.CMID...)
+}
+
+// tail returns the tail of a conversation, from the database if need be.
+func (a *appending) tail(key chat.Key) (*tail, error) {
+	if t := a.s.tails.get(key); t != nil {
+		return t, nil
+	}
+	if a.it == nil {
+		it, err := a.s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{tableEntry}, UpperBound: []byte{tableEntry + 1}})
+		if err != nil {
+			return nil, err
+		}
+		a.it = it
+	}
+	t := &tail{key: key}
+	e, message, err := lastEntry(a.it, key)
+	if err != nil {
+		return nil, err
+	}
+	if t.seq, t.message = e.Seq, message; t.seq == 0 {
+		t.seen = &fingerprints{} // an empty log: we see every cmid from now on
+	}
+	a.s.tails.add(t)
+	return t, nil
+}
+
+// lastEntry reads the end of a log; the entry's Seq is 0 if the log is empty.
+func lastEntry(it *pebble.Iterator, key chat.Key) (e chat.Entry, message chat.Seq, err error) {
+	prefix := inConv(tableEntry, key)
+	if !it.SeekLT(after(prefix)) || !bytes.HasPrefix(it.Key(), prefix) {
+		return e, 0, it.Error()
+	}
+	return entryAt(it, key)
+}
+
+// entryAt decodes the entry that an iterator stands on.
+func entryAt(it *pebble.Iterator, key chat.Key) (e chat.Entry, message chat.Seq, err error) {
+	v, err := it.ValueAndErr()
+	if err != nil {
+		return e, 0, err
+	}
+	k := it.Key()
+	seq := chat.Seq(binary.BigEndian.Uint64(k[len(k)-8:]))
+	if e, message, err = decodeEntry(key, seq, v); err != nil {
+		return e, 0, fmt.Errorf("entry %s/%d: %w", key.Conv, seq, err)
+	}
+	return e, message, nil
+}
+
+// taken reports whether the sender of e has used its cmid: in the log, or in this
+// batch, in an entry before e.
+func (a *appending) taken(t *tail, e *chat.Entry, before []chat.Entry) (bool, error) {
+	if t.worthBuilding() {
+		if err := a.buildSeen(t, before); err != nil {
+			return false, err
+		}
+	}
+	if t.seen != nil {
+		h := fingerprint(a.s.seed, string(e.From), string(e.CMID))
+		if !t.seen.has(h) {
+			t.seen.add(h)
+			return false, nil
+		}
+	}
+	for i := range before {
+		if before[i].CMID == e.CMID && before[i].From == e.From {
+			return true, nil
+		}
+	}
+	t.asked++
+	return has(a.s.db, a.cmid(e))
+}
+
+// buildSeen reads all cmids of a log. Those of this batch are not there yet.
+func (a *appending) buildSeen(t *tail, before []chat.Entry) error {
+	seen := &fingerprints{}
+	prefix := inConv(tableCMID, t.key)
+	err := scan(a.s.db, prefix, after(prefix), func(k, _ []byte) (bool, error) {
+		from, cmid, _ := bytes.Cut(k[len(prefix):], []byte{0})
+		seen.add(fingerprint(a.s.seed, string(from), string(cmid)))
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range before {
+		seen.add(fingerprint(a.s.seed, string(before[i].From), string(before[i].CMID)))
+	}
+	t.seen = seen
+	return nil
+}

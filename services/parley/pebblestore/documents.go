@@ -1,0 +1,202 @@
+package pebblestore
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+)
+
+// The versions of the layouts of everything that is not an entry.
+const (
+	conversationLayout = 1
+	memberLayout       = 1
+	recallLayout       = 1
+	journalLayout      = 1
+	podLayout          = 1
+	metaLayout         = 1
+)
+
+// conversation is the document of a conversation. Its head and preview are those
+// that the log does not tell: see head.
+type conversation struct {
+	chat.Conversation
+	// base is where the log ended when the document was made, as a rule 0. Entries
+	// up to there found no document that they could be folded into.
+	base chat.Seq
+}
+
+func appendConversation(dst []byte, c *conversation) []byte {
+	dst = append(dst, conversationLayout)
+	dst = appendInt(dst, c.base)
+	dst = appendString(dst, c.Kind)
+	dst = appendStrings(dst, c.Users)
+	dst = appendString(dst, c.History)
+	dst = appendTime(dst, c.Created)
+	dst = appendInt(dst, c.Floor)
+	dst = appendString(dst, c.Title)
+	dst = appendInt(dst, c.TitleAsOf)
+	dst = appendInt(dst, c.Closed)
+	dst = appendInt(dst, c.Last.Seq)
+	dst = appendInt(dst, c.Last.Count)
+	dst = appendInt(dst, c.Last.MV)
+	dst = appendInt(dst, c.Last.Members)
+	dst = appendTime(dst, c.Last.Time)
+	dst = appendInt(dst, c.Preview.Seq)
+	dst = appendString(dst, c.Preview.From)
+	dst = appendTime(dst, c.Preview.Time)
+	return appendString(dst, c.Preview.Text)
+}
+
+func decodeConversation(key chat.Key, v []byte) (conversation, error) {
+	d, err := decode(v, conversationLayout)
+	if err != nil {
+		return conversation{}, err
+	}
+	c := conversation{base: chat.Seq(d.varint())}
+	c.Key = key
+	c.Kind = chat.ConvKind(d.string())
+	c.Users = decodeStrings[chat.User](d)
+	c.History = chat.History(d.string())
+	c.Created = d.time()
+	c.Floor = chat.Seq(d.varint())
+	c.Title = d.string()
+	c.TitleAsOf = chat.Seq(d.varint())
+	c.Closed = chat.Seq(d.varint())
+	c.Last.Seq = chat.Seq(d.varint())
+	c.Last.Count = d.varint()
+	c.Last.MV = chat.Seq(d.varint())
+	c.Last.Members = int(d.varint())
+	c.Last.Time = d.time()
+	c.Preview.Seq = chat.Seq(d.varint())
+	c.Preview.From = chat.User(d.string())
+	c.Preview.Time = d.time()
+	c.Preview.Text = d.string()
+	return c, d.done()
+}
+
+func appendMember(dst []byte, m *chat.Member) []byte {
+	dst = append(dst, memberLayout)
+	dst = appendString(dst, m.Role)
+	dst = appendInt(dst, m.AsOf)
+	dst = appendInt(dst, m.Joined)
+	dst = appendInt(dst, m.JoinedCount)
+	dst = appendInt(dst, m.Left)
+	dst = appendInt(dst, m.Read)
+	dst = appendInt(dst, m.ReadCount)
+	dst = binary.AppendUvarint(dst, uint64(len(m.Recv)))
+	for _, d := range slices.Sorted(maps.Keys(m.Recv)) {
+		dst = appendString(dst, d)
+		dst = appendInt(dst, m.Recv[d])
+	}
+	return dst
+}
+
+func decodeMember(key chat.Key, user chat.User, v []byte) (chat.Member, error) {
+	d, err := decode(v, memberLayout)
+	if err != nil {
+		return chat.Member{}, err
+	}
+	m := chat.Member{Key: key, User: user}
+	m.Role = chat.Role(d.string())
+	m.AsOf = chat.Seq(d.varint())
+	m.Joined = chat.Seq(d.varint())
+	m.JoinedCount = d.varint()
+	m.Left = chat.Seq(d.varint())
+	m.Read = chat.Seq(d.varint())
+	m.ReadCount = d.varint()
+	if n := d.count(2); n > 0 {
+		m.Recv = make(map[chat.Device]chat.Seq, n)
+		for range n {
+			device := chat.Device(d.string())
+			m.Recv[device] = chat.Seq(d.varint())
+		}
+	}
+	return m, d.done()
+}
+
+func appendRecall(dst []byte, r *store.Recalled) []byte {
+	dst = append(dst, recallLayout)
+	dst = appendInt(dst, r.Seq)
+	dst = appendString(dst, r.By)
+	return appendTime(dst, r.Time)
+}
+
+func decodeRecall(v []byte) (*store.Recalled, error) {
+	d, err := decode(v, recallLayout)
+	if err != nil {
+		return nil, err
+	}
+	r := &store.Recalled{Seq: chat.Seq(d.varint()), By: chat.User(d.string()), Time: d.time()}
+	return r, d.done()
+}
+
+// appendJournal writes the lines of one conversation that follow on one another
+// under its key, once.
+func appendJournal(dst []byte, doc *store.JournalDoc) []byte {
+	dst = append(dst, journalLayout)
+	dst = appendString(dst, doc.Epoch)
+	dst = appendTime(dst, doc.Time)
+	for i, j := 0, 0; i < len(doc.Lines); i = j {
+		key := doc.Lines[i].Key
+		for j = i + 1; j < len(doc.Lines) && doc.Lines[j].Key == key; j++ {
+		}
+		dst = appendString(dst, key.NS)
+		dst = appendString(dst, key.Conv)
+		dst = binary.AppendUvarint(dst, uint64(j-i))
+		for _, l := range doc.Lines[i:j] {
+			dst = appendInt(dst, l.Seq)
+			dst = appendStrings(dst, l.Users)
+		}
+	}
+	return dst
+}
+
+func decodeJournal(pod string, n uint64, v []byte) (store.JournalDoc, error) {
+	d, err := decode(v, journalLayout)
+	if err != nil {
+		return store.JournalDoc{}, err
+	}
+	doc := store.JournalDoc{JournalID: store.JournalID{Pod: pod, Number: n, Epoch: d.string()}, Time: d.time()}
+	for d.s != "" {
+		key := chat.Key{NS: chat.NS(d.string()), Conv: chat.ConvID(d.string())}
+		for range d.count(2) {
+			l := store.JournalLine{Key: key, Seq: chat.Seq(d.varint()), Users: decodeStrings[chat.User](d)}
+			doc.Lines = append(doc.Lines, l)
+		}
+	}
+	return doc, d.done()
+}
+
+func appendPod(dst []byte, p *store.Pod) []byte {
+	dst = append(dst, podLayout)
+	dst = appendString(dst, p.Epoch)
+	dst = binary.AppendUvarint(dst, p.First)
+	return appendTime(dst, p.Until)
+}
+
+func decodePod(id string, v []byte) (store.Pod, error) {
+	d, err := decode(v, podLayout)
+	if err != nil {
+		return store.Pod{}, err
+	}
+	p := store.Pod{ID: id, Epoch: d.string(), First: d.uvarint(), Until: d.time()}
+	return p, d.done()
+}
+
+func appendMeta(dst []byte, m store.MetaInfo) []byte {
+	dst = append(dst, metaLayout)
+	dst = appendString(dst, m.Cluster)
+	return appendString(dst, m.Epoch)
+}
+
+func decodeMeta(v []byte) (store.MetaInfo, error) {
+	d, err := decode(v, metaLayout)
+	if err != nil {
+		return store.MetaInfo{}, err
+	}
+	m := store.MetaInfo{Cluster: d.string(), Epoch: d.string()}
+	return m, d.done()
+}
