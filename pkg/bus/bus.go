@@ -109,7 +109,8 @@ type Bus struct {
 	wg   sync.WaitGroup
 
 	state   atomic.Int32
-	stateMu sync.Mutex // orders the calls of OnState
+	down    atomic.Pointer[chan struct{}] // closed when the present connection is lost
+	stateMu sync.Mutex                    // orders the changes of both, and the calls of OnState
 
 	// lost gets a token when NATS has ended the connection for good.
 	lost chan struct{}
@@ -133,7 +134,8 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 	}
 	// Nobody has the bus before this is true, and no later loss is overlooked.
 	b.state.Store(int32(StateConnected))
-	b.out.open()
+	down := make(chan struct{})
+	b.down.Store(&down)
 	stop := context.AfterFunc(ctx, b.end) // ends a dial, too
 	err = lifecycle.WaitFor(ctx, b.log, "nats", func(context.Context) error { return b.dial() })
 	if err == nil && !stop() {
@@ -218,37 +220,47 @@ func (b *Bus) Publish(topic Topic, data []byte) error {
 // error does not say what got through.
 func (b *Bus) Flush(ctx context.Context) error {
 	b.mu.Lock()
-	nc, draining := b.nc, b.draining
-	if draining {
+	if b.draining {
 		b.mu.Unlock()
 		return ErrClosed
 	}
-	done := b.flushOnLocked(ctx, nc)
+	wait := b.flushLocked(ctx)
 	b.mu.Unlock()
-	return wait(ctx, done)
-}
-
-// flushOnLocked flushes in a goroutine, because the connection may be locked by a
-// write that waits for the network for longer than ctx.
-func (b *Bus) flushOnLocked(ctx context.Context, nc *nats.Conn) <-chan error {
-	done := make(chan error, 1)
-	b.wg.Go(func() { done <- b.flush(ctx, nc) })
-	return done
+	return wait()
 }
 
 // noDeadline is for a caller's context without one, which nats.go does not take.
 // It is longer than a dead connection goes unnoticed.
 const noDeadline = time.Minute
 
-func (b *Bus) flush(ctx context.Context, nc *nats.Conn) error {
+// flushLocked flushes in a goroutine, because the connection may be locked by a
+// write that waits for the network for longer than ctx.
+func (b *Bus) flushLocked(ctx context.Context) (wait func() error) {
 	ctx, cancel := context.WithTimeout(ctx, noDeadline)
-	defer cancel()
-	if !b.Connected() {
-		return ErrDisconnected
+	nc, down, done := b.nc, *b.down.Load(), make(chan error, 1)
+	b.wg.Go(func() { done <- b.flush(ctx, nc) })
+	return func() error {
+		defer cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-down:
+			return ErrDisconnected
+		case <-ctx.Done():
+			return fmt.Errorf("flush: %w", ctx.Err())
+		}
 	}
+}
+
+func (b *Bus) flush(ctx context.Context, nc *nats.Conn) error {
 	before := nc.Stats().Reconnects
-	if err := wait(ctx, b.out.barrier()); err != nil {
-		return err
+	select {
+	case err := <-b.out.barrier():
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return fmt.Errorf("flush: %w", ctx.Err())
 	}
 	err := nc.FlushWithContext(ctx)
 	switch {
@@ -258,13 +270,4 @@ func (b *Bus) flush(ctx context.Context, nc *nats.Conn) error {
 		return ErrDisconnected
 	}
 	return nil
-}
-
-func wait(ctx context.Context, done <-chan error) error {
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("flush: %w", ctx.Err())
-	}
 }

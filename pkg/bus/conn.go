@@ -188,14 +188,13 @@ func (b *Bus) redial() error {
 func (b *Bus) current(nc *nats.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return nc == b.nc && !b.draining
+	return nc == b.nc
 }
 
 func (b *Bus) disconnected(nc *nats.Conn, err error) {
-	if !b.current(nc) {
+	if !b.current(nc) || !b.setState(StateDisconnected) {
 		return
 	}
-	b.setState(StateDisconnected)
 	if err == nil {
 		err = errors.New("closed")
 	}
@@ -213,8 +212,9 @@ func (b *Bus) reconnected(nc *nats.Conn) {
 		return
 	}
 	b.counts.reconnects.Add(1)
-	b.setState(StateConnected)
-	b.log.Info("connected to NATS again", "server", nc.ConnectedAddr())
+	if b.setState(StateConnected) {
+		b.log.Info("connected to NATS again", "server", nc.ConnectedAddr())
+	}
 }
 
 // reconnectFailed comes once or twice a second while NATS is away.
@@ -228,7 +228,7 @@ func (b *Bus) closed(nc *nats.Conn) {
 	if !b.current(nc) {
 		return
 	}
-	b.setState(StateDisconnected)
+	b.setState(StateDisconnected) // disconnected came before, or there was no connection
 	if err := nc.LastError(); err != nil {
 		b.log.Error("NATS ended the connection", "err", b.servers.safe(err))
 	}
@@ -266,17 +266,23 @@ func (r *rate) due() bool {
 	return false
 }
 
-// setState lets the queue follow the state, and tells of a change.
-func (b *Bus) setState(s State) {
+// setState lets the queue follow the state, and tells of a change. Closed is for
+// good.
+func (b *Bus) setState(s State) (changed bool) {
 	b.stateMu.Lock()
 	defer b.stateMu.Unlock()
 	old := State(b.state.Load())
 	if old == s || old == StateClosed {
-		return
+		return false
 	}
 	b.state.Store(int32(s))
+	if old == StateConnected {
+		close(*b.down.Load())
+	}
 	switch s {
 	case StateConnected:
+		down := make(chan struct{})
+		b.down.Store(&down)
 		b.out.open()
 	case StateDisconnected:
 		b.counts.dropped.Add(uint64(b.out.close(ErrDisconnected)))
@@ -286,4 +292,5 @@ func (b *Bus) setState(s State) {
 	if b.o.OnState != nil {
 		b.o.OnState(s)
 	}
+	return true
 }

@@ -20,11 +20,10 @@ func (b *Bus) Drain(ctx context.Context) error {
 		return ErrClosed
 	}
 	b.draining = true
-	nc := b.nc
+	nc, down := b.nc, *b.down.Load()
 	var ended []<-chan struct{}
-	if b.Connected() {
+	if b.Connected() { // without a server nats.go would wait for its answer
 		for s := range b.subs {
-			// Without a connection nats.go would wait for a server's answer here.
 			if s.sub.Drain() == nil {
 				ended = append(ended, s.ended)
 			}
@@ -32,12 +31,12 @@ func (b *Bus) Drain(ctx context.Context) error {
 	}
 	b.mu.Unlock()
 
-	err := waitAll(ctx, ended)
-	if err == nil && b.Connected() {
+	err := waitAll(ctx, ended, down)
+	if err == nil {
 		b.mu.Lock()
-		done := b.flushOnLocked(ctx, nc)
+		wait := b.flushLocked(ctx)
 		b.mu.Unlock()
-		err = wait(ctx, done)
+		err = wait()
 	}
 
 	b.setState(StateClosed)
@@ -53,10 +52,12 @@ func (b *Bus) Drain(ctx context.Context) error {
 	return nil
 }
 
-func waitAll(ctx context.Context, ended []<-chan struct{}) error {
+func waitAll(ctx context.Context, ended []<-chan struct{}, down <-chan struct{}) error {
 	for _, e := range ended {
 		select {
 		case <-e:
+		case <-down:
+			return ErrDisconnected
 		case <-ctx.Done():
 			return fmt.Errorf("messages that came in were left: %w", context.Cause(ctx))
 		}

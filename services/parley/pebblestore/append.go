@@ -89,13 +89,14 @@ func (a *appending) conversation(es []chat.Entry, outcomes []store.Outcome) erro
 	if err != nil {
 		return err
 	}
-	if t.last == a.turn {
+	if t.turn == a.turn {
 		a.refuse(&es[0], errors.New("its conversation's entries are not adjacent"))
 		return nil
 	}
-	t.last = a.turn
+	t.turn = a.turn
 	a.touched = append(a.touched, t)
 	defer a.s.tails.account(t)
+	var h cmidHash
 	for i := range es {
 		e := &es[i]
 		taken := 1 <= e.Seq && e.Seq <= t.seq
@@ -104,7 +105,8 @@ func (a *appending) conversation(es []chat.Entry, outcomes []store.Outcome) erro
 				a.refuse(e, err)
 				return nil
 			}
-			if taken, err = a.taken(t, e, es[:i]); err != nil {
+			h, a.value = hashCMID(a.value, e.From, e.CMID)
+			if taken, err = a.taken(t, e, h, es[:i]); err != nil {
 				return err
 			}
 		}
@@ -112,7 +114,7 @@ func (a *appending) conversation(es []chat.Entry, outcomes []store.Outcome) erro
 			outcomes[i] = store.Duplicate
 			return nil
 		}
-		if err := a.put(t, e); err != nil {
+		if err := a.put(t, e, h); err != nil {
 			return err
 		}
 		outcomes[i] = store.Stored
@@ -154,11 +156,11 @@ func checkEntryNames(e *chat.Entry) error {
 }
 
 // put adds an entry that is known to be new.
-func (a *appending) put(t *tail, e *chat.Entry) (err error) {
+func (a *appending) put(t *tail, e *chat.Entry, h cmidHash) (err error) {
+	full := t.add(a.s.seed, h)
 	if e.Kind == chat.KindMessage {
 		t.message = e.Seq
 	}
-	t.seq = e.Seq
 	if a.value, err = appendEntry(a.value[:0], e, t.message); err != nil {
 		return err
 	}
@@ -167,19 +169,18 @@ func (a *appending) put(t *tail, e *chat.Entry) (err error) {
 	if err := a.entries.Set(a.key, a.value, nil); err != nil {
 		return err
 	}
-	a.key = a.cmid(e)
-	a.value = binary.AppendUvarint(a.value[:0], uint64(e.Seq))
-	if err := a.entries.Set(a.key, a.value, nil); err != nil {
-		return err
-	}
 	a.added = append(a.added, added{e, t.message})
-	return nil
-}
-
-// cmid makes the key of an entry's cmid, in a.key.
-func (a *appending) cmid(e *chat.Entry) []byte {
-	a.key = row(a.key[:0], tableCMID, string(e.NS), string(e.Conv), string(e.From))
-	return append(a.key, e.CMID...)
+	switch {
+	case full:
+		a.key[0] = tablePage
+		a.value = t.page.append(a.value[:0])
+	case e.Seq > maxPaged:
+		a.key = cmidKey(e.Key, e.From, e.CMID)
+		a.value = binary.AppendUvarint(a.value[:0], uint64(e.Seq))
+	default:
+		return nil
+	}
+	return a.entries.Set(a.key, a.value, nil)
 }
 
 // tail returns the tail of a conversation, from the database if need be.
@@ -194,15 +195,43 @@ func (a *appending) tail(key chat.Key) (*tail, error) {
 		}
 		a.it = it
 	}
-	t := &tail{key: key}
-	e, message, err := lastEntry(a.it, key)
+	t, err := a.loadTail(key)
 	if err != nil {
 		return nil, err
 	}
-	if t.seq, t.message = e.Seq, message; t.seq == 0 {
-		t.seen = &fingerprints{} // an empty log: we see every cmid from now on
-	}
 	a.s.tails.add(t)
+	return t, nil
+}
+
+// loadTail reads the end of a log, back to the last full page, and all pages.
+func (a *appending) loadTail(key chat.Key) (*tail, error) {
+	last, message, err := lastEntry(a.it, key)
+	if err != nil {
+		return nil, err
+	}
+	t := &tail{key: key, message: message}
+	t.seen.reserve(int(min(last.Seq, maxPaged)))
+	if last.Seq >= pageSize {
+		err := scanPages(a.s.db, key, func(_ chat.Seq, h cmidHash) { t.add(a.s.seed, h) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if last.Seq > maxPaged {
+		t.seq = last.Seq
+	}
+	for ok := t.seq < last.Seq && a.it.SeekGE(entryKey(key, t.seq+1)); ok && t.seq < last.Seq; ok = a.it.Next() {
+		e, _, err := entryAt(a.it, key)
+		if err != nil {
+			return nil, err
+		}
+		var h cmidHash
+		h, a.value = hashCMID(a.value, e.From, e.CMID)
+		t.add(a.s.seed, h)
+	}
+	if t.seq != last.Seq {
+		return nil, errors.Join(fmt.Errorf("%w: the log of %s ends at %d, not %d", errCorrupt, key.Conv, t.seq, last.Seq), a.it.Error())
+	}
 	return t, nil
 }
 
@@ -231,43 +260,19 @@ func entryAt(it *pebble.Iterator, key chat.Key) (e chat.Entry, message chat.Seq,
 
 // taken reports whether the sender of e has used its cmid: in the log, or in this
 // batch, in an entry before e.
-func (a *appending) taken(t *tail, e *chat.Entry, before []chat.Entry) (bool, error) {
-	if t.worthBuilding() {
-		if err := a.buildSeen(t, before); err != nil {
-			return false, err
-		}
-	}
-	if t.seen != nil {
-		h := fingerprint(a.s.seed, string(e.From), string(e.CMID))
-		if !t.seen.has(h) {
-			t.seen.add(h)
-			return false, nil
-		}
+func (a *appending) taken(t *tail, e *chat.Entry, h cmidHash, before []chat.Entry) (bool, error) {
+	seen := t.seen.has(fingerprint(a.s.seed, h))
+	if !seen && t.seq < maxPaged {
+		return false, nil
 	}
 	for i := range before {
 		if before[i].CMID == e.CMID && before[i].From == e.From {
 			return true, nil
 		}
 	}
-	t.asked++
-	return has(a.s.db, a.cmid(e))
-}
-
-// buildSeen reads all cmids of a log. Those of this batch are not there yet.
-func (a *appending) buildSeen(t *tail, before []chat.Entry) error {
-	seen := &fingerprints{}
-	prefix := inConv(tableCMID, t.key)
-	err := scan(a.s.db, prefix, after(prefix), func(k, _ []byte) (bool, error) {
-		from, cmid, _ := bytes.Cut(k[len(prefix):], []byte{0})
-		seen.add(fingerprint(a.s.seed, string(from), string(cmid)))
-		return true, nil
-	})
-	if err != nil {
-		return err
+	if !seen {
+		return has(a.s.db, cmidKey(e.Key, e.From, e.CMID))
 	}
-	for i := range before {
-		seen.add(fingerprint(a.s.seed, string(before[i].From), string(before[i].CMID)))
-	}
-	t.seen = seen
-	return nil
+	have, err := findCMID(a.s.db, e.Key, e.From, e.CMID)
+	return have.Seq > 0, err
 }

@@ -172,9 +172,11 @@ func appendBare(db *pebble.DB, n uint64, es []chat.Entry) error {
 		if err := batch.Set(key, value, nil); err != nil {
 			return err
 		}
-		key = append(row(key[:0], tableCMID, string(e.NS), string(e.Conv), string(e.From)), e.CMID...)
-		if err := batch.Set(key, []byte{byte(e.Seq)}, nil); err != nil {
-			return err
+		if e.Seq%pageSize == 0 {
+			key[0] = tablePage
+			if err := batch.Set(key, make([]byte, 8*pageSize), nil); err != nil {
+				return err
+			}
 		}
 		doc.Lines = append(doc.Lines, store.LineOf(e))
 	}

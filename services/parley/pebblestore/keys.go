@@ -14,7 +14,8 @@ import (
 // before every byte of a name, so rows are in order of names.
 //
 //	e ns conv seq                  entry
-//	k ns conv from cmid            seq of the entry
+//	h ns conv seq                  page of hashes of cmids, up to seq
+//	k ns conv from cmid            seq of the entry, where no page has it
 //	c ns conv                      conversation, but for what its log says
 //	m ns conv user                 member
 //	u ns user conv                 nothing: the member is in m
@@ -27,6 +28,7 @@ import (
 //	! name                         format and identity of the data
 const (
 	tableEntry        = 'e'
+	tablePage         = 'h'
 	tableCMID         = 'k'
 	tableConversation = 'c'
 	tableMember       = 'm'
@@ -84,6 +86,9 @@ func entryKey(key chat.Key, seq chat.Seq) []byte { return number(inConv(tableEnt
 func cmidKey(key chat.Key, from chat.User, cmid chat.CMID) []byte {
 	return append(inConv(tableCMID, key, string(from)), cmid...)
 }
+
+// pagesKey is the beginning of the pages of a log.
+func pagesKey(key chat.Key) []byte { return inConv(tablePage, key) }
 
 func conversationKey(key chat.Key) []byte { return inConv(tableConversation, key) }
 

@@ -57,21 +57,10 @@ func (s *Store) entries(key chat.Key, r store.Range) (es []chat.Entry, err error
 // Lookup implements [store.Log].
 func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
 	return read(ctx, s, "look up a cmid", []fence{fenceOf(s, key)}, func() (chat.Entry, error) {
-		v, err := get(s.db, cmidKey(key, from, cmid))
-		if err != nil {
-			return chat.Entry{}, err
+		e, err := findCMID(s.db, key, from, cmid)
+		if err == nil && e.Seq == 0 {
+			err = store.ErrNotFound
 		}
-		if v == nil {
-			return chat.Entry{}, store.ErrNotFound
-		}
-		seq, n := binary.Uvarint(v)
-		if n != len(v) {
-			return chat.Entry{}, fmt.Errorf("seq of a cmid: %w", errCorrupt)
-		}
-		if v, err = get(s.db, entryKey(key, chat.Seq(seq))); err != nil {
-			return chat.Entry{}, err
-		}
-		e, _, err := decodeEntry(key, chat.Seq(seq), v)
 		return e, err
 	})
 }

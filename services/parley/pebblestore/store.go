@@ -73,7 +73,7 @@ type Options struct {
 	// Logger gets what an operator should know; the default discards it.
 	Logger *slog.Logger
 	// CacheBytes bounds the memory for what was read and for the ends of the logs
-	// that are written to; default 64 MiB. Writes use up to 128 MiB besides.
+	// that are written to; default 64 MiB. Writes use up to 64 MiB besides.
 	CacheBytes int64
 	// Now is the store's clock, of leases and of the journal; default time.Now.
 	Now func() time.Time

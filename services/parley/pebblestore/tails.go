@@ -8,35 +8,29 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
-// tail is what an append needs to know of a conversation. The end of the log
-// answers whether a seq is taken; the cmids that are in the log answer whether a
-// cmid is, and for the most part without asking the database.
+// tail is what an append needs to know of a conversation: where its log ends, and
+// which cmids are in it.
 type tail struct {
 	key     chat.Key
 	seq     chat.Seq // of the last entry
 	message chat.Seq // of the last message
-	last    uint64   // the turn that appended last
+	turn    uint64   // that appended last
 
-	// seen has the fingerprints of all cmids in the log, or is nil: then the
-	// database is asked. asked counts how often it was.
-	seen  *fingerprints
-	asked int64
-	bytes int64 // as counted in tails.used
+	seen  fingerprints // of the first maxPaged entries
+	page  page         // the page that is being filled, if the log is not beyond maxPaged
+	bytes int64        // as counted in tails.used
 }
 
-// Building the fingerprints of a log reads its cmids once, at about a sixteenth of
-// the cost of a look into the database each. So they are built when as much has
-// been spent on looks: at once for a new log, and never for a long one that is
-// seldom written to. No pattern of use costs more than twice the better choice.
-// Beyond maxSeen the memory is better spent on other conversations.
-const (
-	askedPerEntry = 16
-	maxSeen       = 1 << 16
-)
-
-// worthBuilding reports whether the next look should rather build seen.
-func (t *tail) worthBuilding() bool {
-	return t.seen == nil && t.seq < maxSeen && t.asked*askedPerEntry >= int64(t.seq)
+// add notes the next entry. It reports whether that has filled the page.
+func (t *tail) add(seed maphash.Seed, h cmidHash) (full bool) {
+	t.seq++
+	if t.seq > maxPaged {
+		return false
+	}
+	t.seen.add(fingerprint(seed, h))
+	i := (t.seq - 1) % pageSize
+	t.page[i] = h
+	return i == pageSize-1
 }
 
 // tails are the tails of conversations that were written to lately.
@@ -47,7 +41,7 @@ type tails struct {
 }
 
 // tailBytes is what a tail takes without its fingerprints.
-const tailBytes = 320
+const tailBytes = 600
 
 func newTails(limit int64) *tails {
 	return &tails{byKey: map[chat.Key]*list.Element{}, order: list.New(), limit: limit}
@@ -72,20 +66,13 @@ func (c *tails) add(t *tail) {
 
 // account is to be called after a tail has changed.
 func (c *tails) account(t *tail) {
-	if t.seen != nil && t.seen.n > maxSeen {
-		t.seen = nil
-	}
 	c.used -= t.bytes
-	t.bytes = tailBytes
-	if t.seen != nil {
-		t.bytes += int64(4 * len(t.seen.slots))
-	}
+	t.bytes = tailBytes + int64(4*len(t.seen.slots))
 	c.used += t.bytes
 }
 
-// trim forgets those that were not used for longest. Tails that the present turn
-// works with are in front, and are only forgotten if they alone are too much:
-// then this must be called at the end of a turn.
+// trim forgets those that were not used for longest, and may forget those that
+// this turn works with: it must be called at the end of a turn.
 func (c *tails) trim() {
 	for c.used > c.limit && c.order.Len() > 0 {
 		c.drop(c.order.Back().Value.(*tail))
@@ -105,17 +92,15 @@ func (c *tails) drop(t *tail) {
 
 // fingerprints is a set of 32-bit hashes: open addressing, linear probing, zero
 // for an empty slot. It says no for certain, and yes wrongly once in 65,536 looks
-// or less. The hashes are seeded, so nobody can aim at it.
+// or less, in the longest log.
 type fingerprints struct {
 	slots []uint32 // a power of two
 	n     int
 }
 
-// fingerprint is never zero.
-func fingerprint(seed maphash.Seed, from, cmid string) uint32 {
-	h := maphash.String(seed, cmid)
-	h ^= maphash.String(seed, from) * 0x9e3779b97f4a7c15 // not the same for both, or equal ones would cancel out
-	return max(uint32(h>>32)^uint32(h), 1)
+// fingerprint is never zero. It is seeded, so nobody can aim at a wrong yes.
+func fingerprint(seed maphash.Seed, h cmidHash) uint32 {
+	return max(uint32(maphash.Comparable(seed, h)), 1)
 }
 
 func (s *fingerprints) has(h uint32) bool {
@@ -133,15 +118,30 @@ func (s *fingerprints) has(h uint32) bool {
 
 func (s *fingerprints) add(h uint32) {
 	if s.n >= len(s.slots)/4*3 {
-		old := s.slots
-		s.slots, s.n = make([]uint32, max(8, 2*len(old))), 0
-		for _, h := range old {
-			if h != 0 {
-				s.put(h)
-			}
-		}
+		s.grow(max(8, 2*len(s.slots)))
 	}
 	s.put(h)
+}
+
+// reserve makes room for n without growing on the way.
+func (s *fingerprints) reserve(n int) {
+	size := 8
+	for size/4*3 < n {
+		size *= 2
+	}
+	if size > len(s.slots) {
+		s.grow(size)
+	}
+}
+
+func (s *fingerprints) grow(size int) {
+	old := s.slots
+	s.slots, s.n = make([]uint32, size), 0
+	for _, h := range old {
+		if h != 0 {
+			s.put(h)
+		}
+	}
 }
 
 func (s *fingerprints) put(h uint32) {

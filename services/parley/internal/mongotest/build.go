@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 const command = "github.com/parley-chat/parley/services/parley/internal/mongotest/cmd/mongowire"
@@ -48,7 +49,29 @@ func build(ctx context.Context) (string, error) {
 	if err := os.Rename(built, program); err != nil {
 		return "", fmt.Errorf("keeping mongowire: %w", err)
 	}
-	return program, nil
+	return program, prune(dir)
+}
+
+// keep is how long a program that is not the newest stays: other checkouts may
+// use it.
+const keep = 7 * 24 * time.Hour
+
+// prune removes programs of older sources, and what a killed build has left.
+func prune(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("listing old programs: %w", err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil || time.Since(info.ModTime()) < keep {
+			continue // gone meanwhile, or still of use
+		}
+		if err := os.RemoveAll(filepath.Join(dir, f.Name())); err != nil {
+			return fmt.Errorf("removing an old program: %w", err)
+		}
+	}
+	return nil
 }
 
 // sources is a hash of what the program is made of: the files of its own two

@@ -109,3 +109,19 @@ func TestDrainWhileConnectingAnew(t *testing.T) {
 		t.Errorf("drain: %v", err)
 	}
 }
+
+// A server that dies while the bus is being drained, or a moment before, does not
+// hold it up.
+func TestDrainWhileTheServerDies(t *testing.T) {
+	for range 20 {
+		s := natstest.Start(t)
+		b := connect(t, bus.Options{URL: s.URL})
+		listen(t, b, bus.TopicEntries)
+		drained := make(chan error, 1)
+		go func() { drained <- b.Drain(within(t)) }()
+		s.Stop()
+		if err := next(t, drained); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
