@@ -61,8 +61,9 @@ type write struct {
 	s *Store
 	// entries holds what nothing reads before it is committed; nil at first.
 	entries *pebble.Batch
-	// rest is everything else. It is indexed: a step reads what earlier ones wrote,
-	// and it comes after entries, so that it can replace what is there.
+	// rest is everything else; nil until changes is called. It is indexed: a step
+	// reads what earlier ones wrote, and it comes after entries, so that it can
+	// replace what is there.
 	rest  *pebble.Batch
 	marks []fence
 	added []added // what is in entries
@@ -78,16 +79,35 @@ type added struct {
 
 func (w *write) mark(f fence) { w.marks = append(w.marks, f) }
 
-func (w *write) set(key, value []byte) error { return w.rest.Set(key, value, nil) }
+// reader shows the database as this write leaves it, but for entries.
+func (w *write) reader() pebble.Reader {
+	if w.rest == nil {
+		return w.s.db
+	}
+	return w.rest
+}
+
+// changes is where the write goes.
+func (w *write) changes() *pebble.Batch {
+	if w.rest == nil {
+		w.rest = w.s.db.NewIndexedBatch()
+	}
+	return w.rest
+}
+
+func (w *write) set(key, value []byte) error { return w.changes().Set(key, value, nil) }
 
 func (w *write) empty() bool {
-	return w.rest.Empty() && (w.entries == nil || w.entries.Empty())
+	return (w.rest == nil || w.rest.Empty()) && (w.entries == nil || w.entries.Empty())
 }
 
 // merge makes one batch of the two.
 func (w *write) merge() (*pebble.Batch, error) {
 	if w.entries == nil {
 		return w.rest, nil
+	}
+	if w.rest == nil {
+		return w.entries, nil
 	}
 	if err := w.entries.Apply(w.rest, nil); err != nil {
 		return nil, err
@@ -129,7 +149,7 @@ func (s *Store) updateInside(ctx context.Context, build func(w *write) error) er
 		return err
 	}
 	s.turns++
-	w := &write{s: s, rest: s.db.NewIndexedBatch(), turn: s.turns}
+	w := &write{s: s, turn: s.turns}
 	if err := build(w); err != nil {
 		return errors.Join(err, s.passTurn(w))
 	}

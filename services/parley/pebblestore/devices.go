@@ -40,7 +40,7 @@ func (s *Store) TouchDevice(ctx context.Context, ns chat.NS, user chat.User, d s
 		}
 		w.mark(fenceOf(s, userFence{ns, user}))
 		key := deviceKey(ns, user, d.Device)
-		v, err := get(w.rest, key)
+		v, err := get(w.reader(), key)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (s *Store) DropDevice(ctx context.Context, ns chat.NS, user chat.User, devi
 				return nil
 			}
 			w.mark(fenceOf(s, userFence{ns, user}))
-			return w.rest.Delete(deviceKey(ns, user, device), nil)
+			return w.changes().Delete(deviceKey(ns, user, device), nil)
 		})
 		if err != nil {
 			return err

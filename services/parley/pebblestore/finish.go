@@ -70,7 +70,7 @@ func (w *write) foldMembers(e *chat.Entry) error {
 // conversation reads a conversation's document as this write leaves it; nil if
 // there is none.
 func (w *write) conversation(key chat.Key) (*conversation, error) {
-	v, err := get(w.rest, conversationKey(key))
+	v, err := get(w.reader(), conversationKey(key))
 	if err != nil || v == nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (w *write) foldEdit(e *chat.Entry) error {
 	if err := w.setNew(editKey(e.Key, e.Target, e.Seq), nil); err != nil {
 		return err
 	}
-	recalled, err := has(w.rest, recallKey(e.Key, e.Target))
+	recalled, err := has(w.reader(), recallKey(e.Key, e.Target))
 	if err != nil || !recalled {
 		return err
 	}
@@ -144,7 +144,7 @@ func (w *write) foldRecall(e *chat.Entry) error {
 	}
 	var edits []chat.Seq
 	prefix := editsKey(e.Key, e.Target)
-	err := scan(w.rest, prefix, after(prefix), func(k, _ []byte) (bool, error) {
+	err := scan(w.reader(), prefix, after(prefix), func(k, _ []byte) (bool, error) {
 		edits = append(edits, chat.Seq(binary.BigEndian.Uint64(k[len(prefix):])))
 		return true, nil
 	})
@@ -156,7 +156,7 @@ func (w *write) foldRecall(e *chat.Entry) error {
 
 func (w *write) foldReaction(e *chat.Entry) error {
 	key := reactionKey(e.Key, e.Target, store.Reaction{Emoji: e.Emoji, User: e.From})
-	old, err := get(w.rest, key)
+	old, err := get(w.reader(), key)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (w *write) foldReaction(e *chat.Entry) error {
 
 // setNew writes a row unless there is one.
 func (w *write) setNew(key, value []byte) error {
-	if there, err := has(w.rest, key); err != nil || there {
+	if there, err := has(w.reader(), key); err != nil || there {
 		return err
 	}
 	return w.set(key, value)
@@ -208,7 +208,7 @@ func (w *write) entry(key chat.Key, seq chat.Seq) (e chat.Entry, message chat.Se
 	if seq < 1 {
 		return e, 0, nil
 	}
-	v, err := get(w.rest, entryKey(key, seq))
+	v, err := get(w.reader(), entryKey(key, seq))
 	if err != nil {
 		return e, 0, err
 	}
@@ -233,9 +233,12 @@ func (w *write) journal(id store.JournalID, lines []store.JournalLine) error {
 	}
 	w.mark(fenceOf(w.s, podFence{id.Pod}))
 	key := journalKey(id.Pod, id.Number)
-	if there, err := has(w.rest, key); err != nil || there {
+	if there, err := has(w.reader(), key); err != nil || there {
 		return err
 	}
 	doc := store.JournalDoc{JournalID: id, Time: w.s.now(), Lines: lines}
+	if w.entries != nil { // nothing in this write reads it
+		return w.entries.Set(key, appendJournal(nil, &doc), nil)
+	}
 	return w.set(key, appendJournal(nil, &doc))
 }

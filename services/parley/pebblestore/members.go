@@ -32,7 +32,7 @@ func (s *Store) Create(ctx context.Context, c chat.Conversation, members []chat.
 				return err
 			}
 		}
-		if known, err := has(w.rest, conversationKey(c.Key)); err != nil || known {
+		if known, err := has(w.reader(), conversationKey(c.Key)); err != nil || known {
 			return err
 		}
 		it, err := s.db.NewIter(nil)
@@ -52,7 +52,7 @@ func (s *Store) Create(ctx context.Context, c chat.Conversation, members []chat.
 func (w *write) member(key chat.Key, user chat.User) (m chat.Member, known bool, err error) {
 	w.mark(fenceOf(w.s, key))
 	w.mark(fenceOf(w.s, userFence{key.NS, user}))
-	v, err := get(w.rest, memberKey(key, user))
+	v, err := get(w.reader(), memberKey(key, user))
 	if err != nil || v == nil {
 		return chat.Member{Key: key, User: user}, false, err
 	}

@@ -39,7 +39,7 @@ func (s *Store) TrimJournal(ctx context.Context, pod string, before uint64) erro
 		if before == 0 {
 			return nil
 		}
-		return w.rest.DeleteRange(journalKey(pod, 0), journalKey(pod, before), nil)
+		return w.changes().DeleteRange(journalKey(pod, 0), journalKey(pod, before), nil)
 	})
 }
 
@@ -50,7 +50,7 @@ func (s *Store) Register(ctx context.Context, p store.Pod, lease time.Duration) 
 			return err
 		}
 		w.mark(fenceOf(s, podsFence{}))
-		v, err := get(w.rest, podKey(p.ID))
+		v, err := get(w.reader(), podKey(p.ID))
 		if err != nil {
 			return err
 		}
@@ -93,11 +93,11 @@ func (s *Store) Forget(ctx context.Context, id string) error {
 	return s.update(ctx, "forget a pod", func(w *write) error {
 		w.mark(fenceOf(s, podsFence{}))
 		w.mark(fenceOf(s, podFence{id}))
-		if err := w.rest.Delete(podKey(id), nil); err != nil {
+		if err := w.changes().Delete(podKey(id), nil); err != nil {
 			return err
 		}
 		prefix := row(nil, tableJournal, id)
-		return w.rest.DeleteRange(prefix, after(prefix), nil)
+		return w.changes().DeleteRange(prefix, after(prefix), nil)
 	})
 }
 
@@ -126,7 +126,7 @@ func (s *Store) changeMeta(ctx context.Context, verb string, change func(*store.
 	var m store.MetaInfo
 	err := s.update(ctx, verb, func(w *write) error {
 		w.mark(fenceOf(s, metaFence{}))
-		v, err := get(w.rest, selfKey("meta"))
+		v, err := get(w.reader(), selfKey("meta"))
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,13 @@
 package mongotest_test
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/pkg/store/storetest"
@@ -37,4 +39,36 @@ func open(t *testing.T, server *mongotest.Server, uri string) *mongostore.Store 
 		}
 	})
 	return s
+}
+
+// TestWideBatch finishes more conversations than one command carries.
+func TestWideBatch(t *testing.T) {
+	server := mongotest.Start(t)
+	st := open(t, server, server.URI)
+	const wide = 120
+	var b store.Batch
+	var keys []chat.Key
+	want := make([]store.Outcome, wide)
+	for i := range wide {
+		key := group(fmt.Sprint("wide", i))
+		if err := st.Create(t.Context(), chat.Conversation{Key: key, Kind: chat.Group}, nil); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+		b.Entries = append(b.Entries, message(key, 1))
+		want[i] = store.Stored
+	}
+	expect(t, st.Append(t.Context(), b), want...)
+	if err := st.Finish(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	convs, err := st.ConversationsByKey(t.Context(), keys)
+	if err != nil || len(convs) != wide {
+		t.Fatalf("%d conversations, %v", len(convs), err)
+	}
+	for _, c := range convs {
+		if c.Last.Seq != 1 || c.Preview.Text != "text 1" {
+			t.Errorf("%s: last %+v, preview %+v", c.Conv, c.Last, c.Preview)
+		}
+	}
 }

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/peterbourgon/ff/v3/ffcli"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/services/parley/internal/allinone"
+	"github.com/parley-chat/parley/services/parley/internal/verify"
+)
+
+// localGateways is how many gateways a cluster has that verify starts itself.
+const localGateways = 3
+
+// verifyFlags are the flags of `parley verify`.
+type verifyFlags struct {
+	verify.Options
+	quick      bool
+	urls       string
+	json       string
+	secretFile string
+	issuer     string
+	audience   string
+	command    string
+}
+
+// starter starts a cluster to verify; stop ends it and removes its data.
+type starter func(ctx context.Context) (urls []string, api string, stop func() error, err error)
+
+func newVerifyCmd() *ffcli.Command { return verifyCmd(startLocal) }
+
+// verifyCmd puts a deployment under load and checks that its promises hold.
+func verifyCmd(start starter) *ffcli.Command {
+	var o verifyFlags
+	fs := flag.NewFlagSet("parley verify", flag.ContinueOnError)
+	fs.BoolVar(&o.quick, "quick", false, "10 users, 10,000 messages, 5 reconnects each (the defaults)")
+	fs.StringVar(&o.urls, "urls", "", "gateways, separated by commas; default: a cluster with 3 gateways is started in this process")
+	fs.StringVar(&o.API, "api", "", "base of the REST API; default: the first gateway")
+	fs.IntVar(&o.Users, "users", 10, "how many users")
+	fs.IntVar(&o.Devices, "devices", 1, "devices of each user")
+	fs.IntVar(&o.Groups, "groups", 2, "groups, beside the direct conversations of all pairs; -1: none")
+	fs.IntVar(&o.Messages, "messages", 10_000, "messages in all")
+	fs.IntVar(&o.Reconnects, "reconnects", 5, "how often each client loses its connection; -1: never")
+	fs.IntVar(&o.InFlight, "in-flight", 16, "messages of one client without an ack")
+	fs.Float64Var(&o.Rate, "rate", 0, "messages a second, of all clients together; 0: as fast as they are acked")
+	fs.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "by then everything must have arrived")
+	fs.Uint64Var(&o.Seed, "seed", 0, "of the random choices; 0: a random one")
+	fs.StringVar(&o.json, "json", "", "write the whole report to this file")
+	fs.StringVar(&o.secretFile, "secret-file", "", "sign tokens with the HS256 secret in this file; default: POST {api}/dev/token")
+	fs.StringVar(&o.issuer, "jwt-issuer", "", "issuer of the tokens that are signed here")
+	fs.StringVar(&o.audience, "jwt-audience", "", "audience of the tokens that are signed here")
+	fs.StringVar(&o.command, "token-command", "", "a command that prints a token for the user that is its last argument")
+	return &ffcli.Command{
+		Name: "verify", ShortUsage: "parley verify [flags]", ShortHelp: "prove the delivery contract under load and lost connections",
+		LongHelp: "Users write to each other while their connections are cut. Afterwards everything that\n" +
+			"any of them saw is held against what the store says. Exits with 1 if a promise was broken.",
+		FlagSet: fs, Options: fromEnv,
+		Exec: func(ctx context.Context, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unexpected argument %q", args[0])
+			}
+			return o.run(ctx, start)
+		},
+	}
+}
+
+func (o *verifyFlags) run(ctx context.Context, start starter) (err error) {
+	if o.quick {
+		o.Users, o.Messages, o.Reconnects = 10, 10_000, 5
+	}
+	for u := range strings.SplitSeq(o.urls, ",") {
+		if u = strings.TrimSpace(u); u != "" {
+			o.URLs = append(o.URLs, u)
+		}
+	}
+	if len(o.URLs) == 0 {
+		fmt.Fprintf(os.Stderr, "starting a cluster with %d gateways in this process\n", localGateways)
+		urls, api, stop, err := start(ctx)
+		if err != nil {
+			return fmt.Errorf("start a cluster: %w", err)
+		}
+		defer func() {
+			if stopErr := stop(); stopErr != nil {
+				fmt.Fprintln(os.Stderr, "parley:", stopErr)
+			}
+		}()
+		o.URLs = urls
+		if o.API == "" {
+			o.API = api
+		}
+	}
+	if o.API == "" {
+		o.API = httpURL(o.URLs[0])
+	}
+	if o.Token, err = o.tokens(); err != nil {
+		return err
+	}
+	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
+	report, err := verify.Run(ctx, o.Options)
+	if err != nil {
+		return err
+	}
+	if err := report.WriteText(os.Stdout); err != nil {
+		return err
+	}
+	if o.json != "" {
+		if err := writeReport(o.json, report); err != nil {
+			return err
+		}
+	}
+	if !report.OK() {
+		return exitCode(1)
+	}
+	return nil
+}
+
+func writeReport(path string, report *verify.Report) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return errors.Join(report.WriteJSON(f), f.Close())
+}
+
+// tokens chooses where tokens come from.
+func (o *verifyFlags) tokens() (func(context.Context, chat.User) (string, error), error) {
+	switch {
+	case o.secretFile != "":
+		signer, err := signerOf(o.secretFile, o.issuer, o.audience)
+		if err != nil {
+			return nil, err
+		}
+		return func(_ context.Context, u chat.User) (string, error) {
+			return signer.Sign(auth.Identity{User: u}, allinone.DevTokenTTL)
+		}, nil
+	case o.command != "":
+		return func(ctx context.Context, u chat.User) (string, error) { return commandToken(ctx, o.command, u) }, nil
+	}
+	return func(ctx context.Context, u chat.User) (string, error) { return devToken(ctx, o.API, u) }, nil
+}
+
+// startLocal starts a cluster on free ports, with its data in a temporary folder.
+func startLocal(ctx context.Context) (urls []string, api string, stop func() error, err error) {
+	dir, err := os.MkdirTemp("", "parley-verify-")
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("make a data folder: %w", err)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	cluster, err := allinone.Start(ctx, allinone.Options{Gateways: localGateways, Data: dir, DevTokens: true, Version: version, Log: log})
+	if err != nil {
+		return nil, "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	stop = func() error {
+		stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		return errors.Join(cluster.Stop(stopCtx), os.RemoveAll(dir))
+	}
+	return cluster.URLs, cluster.URLs[0], stop, nil
+}
