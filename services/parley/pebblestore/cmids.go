@@ -66,6 +66,8 @@ func scanPages(r pebble.Reader, key chat.Key, f func(seq chat.Seq, h cmidHash)) 
 // findCMID finds the entry that from wrote with cmid; its Seq is 0 if there is
 // none.
 func findCMID(db *pebble.DB, key chat.Key, from chat.User, cmid chat.CMID) (e chat.Entry, err error) {
+	// Made first: what it does not see and the pages below have is newer than this
+	// call, and what they do not have it sees.
 	it, err := db.NewIter(nil)
 	if err != nil {
 		return e, err

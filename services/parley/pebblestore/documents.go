@@ -139,6 +139,7 @@ func appendJournal(dst []byte, doc *store.JournalDoc) []byte {
 	dst = append(dst, journalLayout)
 	dst = appendString(dst, doc.Epoch)
 	dst = appendTime(dst, doc.Time)
+	dst = binary.AppendUvarint(dst, uint64(len(doc.Lines)))
 	for i, j := 0, 0; i < len(doc.Lines); i = j {
 		key := doc.Lines[i].Key
 		for j = i + 1; j < len(doc.Lines) && doc.Lines[j].Key == key; j++ {
@@ -160,7 +161,7 @@ func decodeJournal(pod string, n uint64, v []byte) (store.JournalDoc, error) {
 		return store.JournalDoc{}, err
 	}
 	doc := store.JournalDoc{JournalID: store.JournalID{Pod: pod, Number: n, Epoch: d.string()}, Time: d.time()}
-	for d.s != "" {
+	for n := d.count(2); len(doc.Lines) < n && !d.bad; {
 		key := chat.Key{NS: chat.NS(d.string()), Conv: chat.ConvID(d.string())}
 		for range d.count(2) {
 			l := store.JournalLine{Key: key, Seq: chat.Seq(d.varint()), Users: decodeStrings[chat.User](d)}

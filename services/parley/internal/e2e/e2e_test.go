@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -39,8 +40,13 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer mongo.Close()
-	database := fmt.Sprintf("parley_e2e_%d", time.Now().UnixNano())
-	cluster, err = procs.Start(ctx, procs.Options{Dir: dir, MongoURI: mongo.WithDatabase(database), Race: true})
+	uri, err := url.Parse(mongo.URI)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	uri.Path = fmt.Sprintf("/parley_e2e_%d", time.Now().UnixNano())
+	cluster, err = procs.Start(ctx, procs.Options{Dir: dir, MongoURI: uri.String(), Race: true})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "start the cluster:", err)
 		return 1

@@ -34,10 +34,10 @@ const Audience = "parley-test"
 
 // Options configure a [Cluster]. Dir and MongoURI must be set.
 type Options struct {
-	Dir      string // for programs, logs and the token secret
-	MongoURI string // with the database in its path
-	Gateways int    // default 3
-	Race     bool   // build gateway and history with the race detector
+	Dir      string   // for programs, logs and the token secret
+	MongoURI string   // with the database in its path
+	Gateways int      // default 3
+	Race     bool     // build gateway and history with the race detector
 	Args     []string // further arguments of every gateway
 }
 

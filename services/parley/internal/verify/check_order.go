@@ -163,7 +163,8 @@ func (j *judge) nothingForeign() {
 		}
 	})
 	for _, p := range j.Probes {
-		if p.Answer != string(chat.CodeNotFound) {
+		unknown := p.Answer == string(chat.CodeBadRequest) && p.Control == p.Answer
+		if p.Answer != string(chat.CodeNotFound) && !unknown {
 			line := fmt.Sprintf("%12s  outsider  %s %s: %q", "", p.What, p.Conv, p.Answer)
 			j.violated(p.Conv, 0, []string{line}, "an outsider was answered %q, not not_found", p.Answer)
 		}

@@ -221,6 +221,9 @@ func TestBadHistories(t *testing.T) {
 		}},
 		{"outsider let in", "I10", func(h *History, alice, bob *ClientLog, g *Conv) { h.Probes[0].Answer = "ok" }},
 		{"outsider told it exists", "I10", func(h *History, alice, bob *ClientLog, g *Conv) { h.Probes[0].Answer = "forbidden" }},
+		{"outsider told by a difference", "I10", func(h *History, alice, bob *ClientLog, g *Conv) {
+			h.Probes[0].Answer, h.Probes[0].Control = "bad_request", "not_found"
+		}},
 	}
 	caught := map[string]bool{}
 	for _, c := range cases {
@@ -267,6 +270,8 @@ func TestAllowed(t *testing.T) {
 	for _, l := range []*ClientLog{alice, bob} {
 		l.Events = append(l.Events, Event{Kind: Entry, Session: l.at(Entry, 3).Session, Fact: e, At: time.Second})
 	}
+	// A command that the server does not know is refused for every conversation.
+	h.Probes = append(h.Probes, Probe{What: "frame edit", Conv: group, Answer: "bad_request", Control: "bad_request"})
 	if v := Check(h); len(v.Counts) != 0 {
 		t.Errorf("%+v", v)
 	}

@@ -26,7 +26,8 @@ type cutter struct {
 
 	mu    sync.Mutex
 	conn  *cuttable // the present one
-	armed cut       // for the next write; 0: none
+	armed []cut     // for the next writes, one for each connection
+	done  int       // connections that were cut
 }
 
 // httpClient makes connections that the cutter can cut, none of them reused.
@@ -56,8 +57,10 @@ func (c *cutter) cut(how cut) {
 	c.mu.Lock()
 	conn := c.conn
 	if how != cutNow || conn == nil {
-		c.armed = how
+		c.armed = append(c.armed, how)
 		conn = nil
+	} else {
+		c.done++
 	}
 	c.mu.Unlock()
 	if conn != nil {
@@ -65,16 +68,24 @@ func (c *cutter) cut(how cut) {
 	}
 }
 
-// take says whether a write is to be cut.
-func (c *cutter) take(k *cuttable, size int) cut {
+// take says whether a write is to be cut; 0: it is not.
+func (c *cutter) take(k *cuttable, size int) (how cut) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.armed == 0 || c.conn != k || size < frameBytes {
+	if len(c.armed) == 0 || c.conn != k || size < frameBytes {
 		return 0
 	}
-	how := c.armed
-	c.armed = 0
+	how, c.armed = c.armed[0], c.armed[1:]
+	c.conn = nil
+	c.done++
 	return how
+}
+
+// count is how many connections were cut.
+func (c *cutter) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
 }
 
 // cuttable is a connection that is cut while it is written to.

@@ -25,11 +25,13 @@ type Conv struct {
 }
 
 // Probe is one try of somebody who is not a member. Anything but not_found is a
-// leak.
+// leak; except bad_request, where Control is the same: a command that this server
+// does not know.
 type Probe struct {
-	What   string
-	Conv   chat.ConvID
-	Answer string // the error code; "" and "ok" are answers, too
+	What    string
+	Conv    chat.ConvID
+	Answer  string // the error code; "" and "ok" are answers, too
+	Control string // the answer to the same on a conversation that does not exist; "": not tried
 }
 
 // Violation is a promise that was not kept, with the events that show it.

@@ -134,8 +134,8 @@ func (c *conversation) peer(of chat.User) chat.User {
 func (d *device) run(ctx context.Context, l *load, share int, pace time.Duration) {
 	rng := rand.New(rand.NewPCG(l.opt.Seed, uint64(d.index)<<1|1))
 	cuts := map[int]int{}
-	for range l.opt.Reconnects {
-		cuts[rng.IntN(max(share, 1))]++
+	for range l.opt.Reconnects { // not in the last tenth: what is cut must be written
+		cuts[rng.IntN(max(share*9/10, 1))]++
 	}
 	var mine []*conversation
 	for _, c := range l.convs {

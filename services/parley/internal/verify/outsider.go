@@ -35,10 +35,11 @@ func (l *load) probe(ctx context.Context) {
 
 func (l *load) probeREST(ctx context.Context, conv chat.ConvID) {
 	send := map[string]any{"conv": conv, "cmid": client.NewCMID(), "body": map[string]string{"text": "let me in"}}
-	tries := []struct {
+	type try struct {
 		method, path string
 		in           any
-	}{
+	}
+	tries := []try{
 		{http.MethodGet, convPath(conv, ""), nil},
 		{http.MethodGet, convPath(conv, "/members"), nil},
 		{http.MethodGet, convPath(conv, "/messages"), nil},
@@ -47,11 +48,8 @@ func (l *load) probeREST(ctx context.Context, conv chat.ConvID) {
 		{http.MethodPost, "/v1/messages", send},
 	}
 	if conv.Kind() == chat.Group {
-		tries = append(tries,
-			struct {
-				method, path string
-				in           any
-			}{http.MethodPut, convPath(conv, "/members/"+string(l.outside.user)), map[string]any{"role": "member", "cmid": client.NewCMID()}})
+		join := map[string]any{"role": "member", "cmid": client.NewCMID()}
+		tries = append(tries, try{http.MethodPut, convPath(conv, "/members/"+string(l.outside.user)), join})
 	}
 	for _, t := range tries {
 		err := l.api.do(ctx, l.outside.user, t.method, t.path, t.in, nil)
@@ -81,9 +79,21 @@ func codeOf(err error) string {
 }
 
 func (l *load) probeSocket(ctx context.Context, conv chat.ConvID) {
-	one, on := chat.Seq(1), true
-	zero, text := chat.Seq(0), []byte(`{"text":"let me in"}`)
-	for _, f := range []wire.Frame{
+	none := chat.GroupID("", l.outside.user, client.NewCMID())
+	for i, f := range doors(conv) {
+		p := Probe{What: "frame " + f.Name(), Conv: conv, Answer: l.knock(ctx, f)}
+		if p.Answer != string(chat.CodeNotFound) {
+			p.Control = l.knock(ctx, doors(none)[i])
+		}
+		l.probes = append(l.probes, p)
+	}
+}
+
+// doors is every frame that names a conversation and is answered.
+func doors(conv chat.ConvID) []wire.Frame {
+	zero, one, on := chat.Seq(0), chat.Seq(1), true
+	text := []byte(`{"text":"let me in"}`)
+	return []wire.Frame{
 		&wire.History{Conv: conv, After: &zero},
 		&wire.Send{Conv: conv, CMID: client.NewCMID(), Body: text},
 		&wire.Recv{Conv: conv, Seq: &one},
@@ -91,16 +101,19 @@ func (l *load) probeSocket(ctx context.Context, conv chat.ConvID) {
 		&wire.Edit{Conv: conv, Target: &one, CMID: client.NewCMID(), Body: text},
 		&wire.Recall{Conv: conv, Target: &one, CMID: client.NewCMID()},
 		&wire.React{Conv: conv, Target: &one, CMID: client.NewCMID(), Emoji: "👀", On: &on},
-	} {
-		tryCtx, cancel := context.WithTimeout(ctx, probeTime)
-		answer, err := l.outside.client.Request(tryCtx, f)
-		cancel()
-		p := Probe{What: "frame " + f.Name(), Conv: conv, Answer: "ok"}
-		if e, refused := answer.(*wire.Error); refused {
-			p.Answer = string(e.Code)
-		} else if err != nil {
-			p.Answer = "no answer"
-		}
-		l.probes = append(l.probes, p)
 	}
+}
+
+// knock sends a frame as the outsider and tells the answer.
+func (l *load) knock(ctx context.Context, f wire.Frame) string {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	answer, err := l.outside.client.Request(ctx, f)
+	if e, refused := answer.(*wire.Error); refused {
+		return string(e.Code)
+	}
+	if err != nil {
+		return "no answer"
+	}
+	return "ok"
 }

@@ -25,7 +25,7 @@ type Report struct {
 	Acked    int64         `json:"acked"`
 	Refused  int64         `json:"refused"`
 	Stored   int64         `json:"stored"` // entries
-	Lost     int64         `json:"connections_lost"`
+	Cut      int64         `json:"connections_cut"`
 	Repeated int64         `json:"repeated"` // sends that were written again
 	Wire     Wire          `json:"wire"`
 	Clients  []ClientStats `json:"clients"`
@@ -68,8 +68,8 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 		Unsettled: l.unsettled, Verdict: Check(h),
 	}
 	for _, d := range l.devices[:l.senders] {
-		st := d.client.Stats()
-		r.Repeated += st.Retries
+		r.Repeated += d.client.Stats().Retries
+		r.Cut += int64(d.cutter.count())
 	}
 	for _, c := range h.Convs {
 		r.Stored += int64(len(c.Entries))
@@ -84,7 +84,6 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 		st := statsOf(log)
 		r.Clients = append(r.Clients, st)
 		r.Wire.add(st.Wire)
-		r.Lost += int64(max(st.Sessions-1, 0))
 		a, d := latencies(log, first)
 		acks, deliveries = append(acks, a...), append(deliveries, d...)
 	}
@@ -183,7 +182,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 func (r *Report) WriteText(w io.Writer) error {
 	p := &printer{w: w}
 	p.f("\nrun %s, seed %d: %d users with %d devices, %d conversations, %d gateways, %.1f s\n\n", r.Run, r.Seed, r.Users, r.Devices, r.Convs, r.Gateways, r.Seconds)
-	p.f("  sent %d, acked %d, refused %d, written again %d, connections lost %d\n", r.Sent, r.Acked, r.Refused, r.Repeated, r.Lost)
+	p.f("  sent %d, acked %d, refused %d, written again %d, connections cut %d\n", r.Sent, r.Acked, r.Refused, r.Repeated, r.Cut)
 	p.f("  entries stored %d, received %d: duplicates %d, gaps %d, out of order %d, resets %d\n",
 		r.Stored, r.Wire.Entries, r.Wire.Duplicates, r.Wire.Gaps, r.Wire.OutOfOrder, r.Wire.Resets)
 	p.f("  ack      p50 %.1f ms  p99 %.1f ms  max %.1f ms\n", r.Ack.P50, r.Ack.P99, r.Ack.Max)
