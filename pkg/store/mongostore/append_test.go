@@ -30,7 +30,7 @@ func TestRefusals(t *testing.T) {
 		name    string
 		err     error
 		refused []int
-		sure   bool
+		sure    bool
 	}{
 		{"duplicates", bulkError(false, 0, codeDuplicateKey, 0, codeDuplicateKey), []int{1, 3}, true},
 		{"no majority", bulkError(true, 0, codeDuplicateKey), []int{1}, false},

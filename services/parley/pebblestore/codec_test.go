@@ -36,7 +36,7 @@ func (r anything) time() time.Time {
 	return time.UnixMilli(r.Int64N(1e14) - 5e13).UTC()
 }
 
-func list[T any](r anything, one func() T) []T {
+func some[T any](r anything, one func() T) []T {
 	var l []T
 	for range r.IntN(4) {
 		l = append(l, one())
@@ -50,9 +50,9 @@ func (r anything) entry() chat.Entry {
 	e := chat.Entry{
 		Key: chat.Key{NS: "ns", Conv: "conv"}, Seq: 7, Kind: kinds[r.IntN(len(kinds))], From: r.user(),
 		CMID: chat.CMID(r.string()), Time: r.time(), Via: r.string(), Count: r.int(), MV: chat.Seq(r.int()),
-		Members: int(r.int()), Gone: r.bool(), ReplyTo: chat.Seq(r.int()), Mentions: list(r, r.user), Silent: r.bool(),
+		Members: int(r.int()), Gone: r.bool(), ReplyTo: chat.Seq(r.int()), Mentions: some(r, r.user), Silent: r.bool(),
 		Target: chat.Seq(r.int()), Emoji: r.string(), On: r.bool(), Change: chat.Change(r.string()), Title: r.string(),
-		Users: list(r, func() chat.UserRole { return chat.UserRole{User: r.user(), Role: chat.Role(r.string())} }),
+		Users: some(r, func() chat.UserRole { return chat.UserRole{User: r.user(), Role: chat.Role(r.string())} }),
 	}
 	copy(e.Hash[:], r.string())
 	if r.bool() {
@@ -148,7 +148,7 @@ func documents() map[string]document {
 		"conversation": {
 			func(r anything) any {
 				c := conversation{base: chat.Seq(r.int()), Conversation: chat.Conversation{
-					Key: key, Kind: chat.ConvKind(r.string()), Users: list(r, r.user), History: chat.History(r.string()),
+					Key: key, Kind: chat.ConvKind(r.string()), Users: some(r, r.user), History: chat.History(r.string()),
 					Created: r.time(), Floor: chat.Seq(r.int()), Title: r.string(), TitleAsOf: chat.Seq(r.int()), Closed: chat.Seq(r.int()),
 				}}
 				c.Last = chat.Last{Seq: chat.Seq(r.int()), Count: r.int(), MV: chat.Seq(r.int()), Members: int(r.int()), Time: r.time()}
@@ -179,8 +179,8 @@ func documents() map[string]document {
 			func(r anything) any {
 				doc := store.JournalDoc{JournalID: store.JournalID{Pod: "pod", Number: 7, Epoch: r.string()}, Time: r.time()}
 				keys := []chat.Key{key, {NS: "", Conv: ""}, {NS: "other", Conv: "conv"}}
-				doc.Lines = list(r, func() store.JournalLine {
-					return store.JournalLine{Key: keys[r.IntN(3)], Seq: chat.Seq(r.int()), Users: list(r, r.user)}
+				doc.Lines = some(r, func() store.JournalLine {
+					return store.JournalLine{Key: keys[r.IntN(3)], Seq: chat.Seq(r.int()), Users: some(r, r.user)}
 				})
 				return doc
 			},

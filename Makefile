@@ -1,0 +1,57 @@
+# Parley. Everything that it needs comes by `make`: Go modules, and pinned tools
+# that are in no go.mod.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: bin/parley ## build and start everything in one process (more: make run ARGS="--gateways 3")
+	./bin/parley up $(ARGS)
+
+.PHONY: build
+build: bin/parley bin/gateway bin/history ## build all programs into bin/
+
+.PHONY: bin/parley bin/gateway bin/history
+bin/parley:
+	@echo "building parley $(VERSION)"
+	@$(GOBUILD) -o $@ ./services/parley/cmd/parley
+bin/gateway:
+	@echo "building gateway $(VERSION)"
+	@GOWORK=off $(GOBUILD) -o $@ ./services/gateway/cmd/gateway
+bin/history:
+	@echo "building history $(VERSION)"
+	@GOWORK=off $(GOBUILD) -o $@ ./services/history/cmd/history
+
+.PHONY: test
+test: lint ## all checks and tests: linters, then every test with the race detector
+	@echo "== tests (the first run builds a MongoDB-wire server, which takes some minutes)"
+	go test -race -timeout 20m work
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck
+	@echo "== gofmt"
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	@echo "== go vet"
+	go vet work
+	@echo "== staticcheck"
+	$(STATICCHECK) ./...
+	cd services/parley && $(STATICCHECK) ./...
+
+.PHONY: verify
+verify: bin/parley ## prove the delivery contract on three gateways of this machine
+	./bin/parley verify --quick $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz what reads foreign bytes, a minute each
+	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
+
+.PHONY: clean
+clean: ## remove what was built; data/ stays
+	rm -rf bin
