@@ -253,14 +253,18 @@ type Journal interface {
 type Pod struct {
 	ID    string
 	Epoch string
-	First uint64    // lowest number of its journal that may still be there
-	Until time.Time // end of its lease, by the store's clock
+	First uint64 // lowest number of its journal that may still be there
+	// Settled is where the pod was when it registered last: every number below it
+	// is written, or never will be.
+	Settled uint64
+	Until   time.Time // end of its lease, by the store's clock
 }
 
 // Pods is which gateways are alive.
 type Pods interface {
 	// Register makes or renews a pod's lease: Until becomes the store's time plus
-	// lease, and a renewal replaces Epoch and First. It returns ErrNotFound, and changes nothing, where the lease of an
+	// lease, and a renewal replaces Epoch, First and
+	// Settled. It returns ErrNotFound, and changes nothing, where the lease of an
 	// existing registration has run out: the pod must take a new id.
 	Register(ctx context.Context, p Pod, lease time.Duration) error
 	// Pods lists all registrations and the store's present time.

@@ -21,6 +21,13 @@ func (t Time) AppendText(b []byte) ([]byte, error) {
 	return t.UTC().AppendFormat(b, timeLayout), nil
 }
 
+// MarshalJSON is here because the embedded time brings one of its own, with
+// nanoseconds, that would win over MarshalText.
+func (t Time) MarshalJSON() ([]byte, error) {
+	b, err := t.AppendText([]byte{'"'})
+	return append(b, '"'), err
+}
+
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (t *Time) UnmarshalText(b []byte) error {
 	parsed, err := time.Parse(time.RFC3339Nano, string(b))

@@ -120,3 +120,12 @@ func TestBodyIsCanonical(t *testing.T) {
 		t.Fatalf("%s and %s", a, b)
 	}
 }
+
+func TestTimesHaveMilliseconds(t *testing.T) {
+	for ns, want := range map[int]string{0: ".000Z", 5e8: ".500Z", 123456789: ".123Z"} {
+		at := Time{time.Date(2026, 1, 2, 3, 4, 5, ns, time.FixedZone("", 3600))}
+		if got := string(Encode(at)); got != `"2026-01-02T02:04:05`+want+`"` {
+			t.Error(got)
+		}
+	}
+}

@@ -19,7 +19,7 @@ import (
 // committed is where step 4 hands over to step 5: entries are encoded once, go to
 // the sessions of this pod, and onto the bus. A bus that is away costs nobody
 // anything here: the entry is stored and journalled.
-func (g *Gateway) committed(entries []chat.Entry) {
+func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 	g.stats.entries.Add(uint64(len(entries)))
 	announced := make([]route.Announced, len(entries))
 	for i := range entries {
@@ -27,7 +27,7 @@ func (g *Gateway) committed(entries []chat.Entry) {
 		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
 		g.table.Route(&announced[i].Frame)
 	}
-	g.announce(announced)
+	g.announce(id, announced)
 }
 
 func frameOf(e *chat.Entry) route.Frame {
@@ -46,9 +46,9 @@ func frameOf(e *chat.Entry) route.Frame {
 const envelopeRoom = 512
 
 // announce publishes, in as many envelopes as the bus's largest message asks for.
-func (g *Gateway) announce(list []route.Announced) {
-	pod, last, settled := g.journal.Position()
-	origin := route.Origin{Epoch: *g.epoch.Load(), Pod: pod, Last: last, Settled: settled}
+// A flush that stored nothing is announced as well: its number is not missing.
+func (g *Gateway) announce(id store.JournalID, list []route.Announced) {
+	var parts [][]route.Announced
 	for len(list) > 0 {
 		n, size := 0, envelopeRoom
 		for n < len(list) {
@@ -59,12 +59,28 @@ func (g *Gateway) announce(list []route.Announced) {
 			size += next
 			n++
 		}
-		if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, origin, list[:n])); err != nil {
-			g.stats.unheard.Add(1)
-			g.log.Debug("could not announce", "entries", n, "error", err)
-		}
+		parts = append(parts, list[:n])
 		list = list[n:]
 	}
+	if len(parts) == 0 && id.Number != 0 {
+		parts = [][]route.Announced{nil}
+	}
+	for i, part := range parts {
+		o := g.origin()
+		if id.Pod == o.Pod {
+			o.Number, o.Part, o.Parts = id.Number, uint64(i), uint64(len(parts))
+		}
+		if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, o, part)); err != nil {
+			g.stats.unheard.Add(1)
+			g.log.Debug("could not announce", "entries", len(part), "error", err)
+		}
+	}
+}
+
+// origin is who announces, and where its journal stands.
+func (g *Gateway) origin() route.Origin {
+	pod, last, settled := g.journal.Position()
+	return route.Origin{Epoch: *g.epoch.Load(), Pod: pod, Last: last, Settled: settled}
 }
 
 // onEntries takes what another pod announced. It feeds the tail cache even where
@@ -76,7 +92,8 @@ func (g *Gateway) onEntries(data []byte) {
 		return
 	}
 	g.stats.received.Add(uint64(len(list)))
-	var run []chat.Entry // entries of one conversation that follow on one another
+	defer g.repair.Heard(origin) // when its entries have been routed
+	var run []chat.Entry         // entries of one conversation that follow on one another
 	for i := range list {
 		a := &list[i]
 		e, ok := entryOf(a)

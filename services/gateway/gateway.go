@@ -29,6 +29,7 @@ import (
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
+	"github.com/parley-chat/parley/services/gateway/internal/repair"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 )
@@ -59,6 +60,8 @@ type Options struct {
 	Server      string        // what welcome calls the server; default "parley"
 	MaxReads    int           // reads of the store for flushes at a time; default 64
 	Log         *slog.Logger  // default: slog.Default()
+
+	without repair.Trigger // triggers of repair that a test switches off
 }
 
 // features is what welcome names beyond what every server of this version does.
@@ -75,6 +78,7 @@ type Gateway struct {
 	commit   *commit.Committer
 	receipts *receipt.Tracker
 	table    *route.Table
+	repair   *repair.Reconciler
 	reads    chan struct{}
 	epoch    atomic.Pointer[string]
 	stats    counters
@@ -112,6 +116,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
+	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without})
 	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Log: opts.Log})
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
@@ -133,7 +138,14 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		g.cancel()
 		return nil, fmt.Errorf("flush subscriptions: %w", err)
 	}
+	if err := g.repair.Start(ctx); err != nil {
+		g.cancel()
+		return nil, err
+	}
 	g.loops.Go(func() { g.journal.Run(g.ctx) })
+	g.loops.Go(func() { g.repair.Run(g.ctx) })
+	g.loops.Go(func() { g.repair.RunSweep(g.ctx) })
+	g.loops.Go(g.beat)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
 	return g, nil
@@ -158,6 +170,27 @@ func (g *Gateway) tick() {
 		}
 	}
 }
+
+// beat tells the other pods where this one's journal stands, also while nothing
+// is announced: so they notice that the last announcement was lost.
+func (g *Gateway) beat() {
+	every := time.NewTicker(repair.Beat)
+	defer every.Stop()
+	for {
+		select {
+		case <-g.ctx.Done():
+			return
+		case <-every.C:
+		}
+		if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, g.origin(), nil)); err != nil {
+			g.log.Debug("could not beat", "error", err)
+		}
+	}
+}
+
+// Missed says that the bus has lost announcements, or was away: every journal is
+// looked at now, and not only when its pod is heard again.
+func (g *Gateway) Missed() { g.repair.Look() }
 
 func (g *Gateway) clients() []*client {
 	g.mu.Lock()
@@ -237,14 +270,15 @@ func (g *Gateway) Draining() bool {
 
 // Stats is what a gateway counts; it does not block.
 type Stats struct {
-	Sessions int    // connections that have said hello
-	Pending  int    // commands waiting or in flight
-	Entries  uint64 // entries that this pod stored
-	Received uint64 // entries that other pods announced
-	Unheard  uint64 // announcements that the bus did not take
-	Foreign  uint64 // envelopes of another epoch, or that could not be read
-	Gaps     uint64 // gaps that had to be read from the store
-	Refused  uint64 // frames that were refused with an error
+	Sessions int               // connections that have said hello
+	Pending  int               // commands waiting or in flight
+	Entries  uint64            // entries that this pod stored
+	Received uint64            // entries that other pods announced
+	Unheard  uint64            // announcements that the bus did not take
+	Foreign  uint64            // envelopes of another epoch, or that could not be read
+	Gaps     uint64            // gaps that had to be read from the store
+	Refused  uint64            // frames that were refused with an error
+	Repaired map[string]uint64 // entries found by repair, by trigger
 }
 
 type counters struct {
@@ -258,7 +292,7 @@ func (g *Gateway) Stats() Stats {
 	g.mu.Unlock()
 	return Stats{Sessions: sessions, Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -267,7 +301,11 @@ func (g *Gateway) Handler() http.Handler { return g.routes() }
 
 // Sum adds the counts of several pods.
 func Sum(list []Stats) (sum Stats) {
+	sum.Repaired = make(map[string]uint64)
 	for _, s := range list {
+		for why, n := range s.Repaired {
+			sum.Repaired[why] += n
+		}
 		sum.Sessions += s.Sessions
 		sum.Pending += s.Pending
 		sum.Entries += s.Entries

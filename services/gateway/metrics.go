@@ -7,6 +7,8 @@ import "github.com/parley-chat/parley/pkg/ops"
 func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_sessions", "Connections of clients.", func() float64 { return float64(stats().Sessions) })
 	m.Gauge("gateway_commands_pending", "Commands waiting to be stored, or in flight.", func() float64 { return float64(stats().Pending) })
+	m.CounterBy("gateway_repaired_total", "Entries that were announced and not heard, found by repair.", "trigger",
+		func() map[string]uint64 { return stats().Repaired })
 	for _, c := range []struct {
 		name, help string
 		of         func(Stats) uint64

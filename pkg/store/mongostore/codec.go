@@ -274,10 +274,11 @@ func (d *journalDoc) document() (store.JournalDoc, error) {
 
 // podDoc is a document of the collection pods.
 type podDoc struct {
-	ID    string    `bson:"_id"`
-	Epoch string    `bson:"epoch"`
-	First int64     `bson:"first"`
-	Until time.Time `bson:"until"`
+	ID      string    `bson:"_id"`
+	Epoch   string    `bson:"epoch"`
+	First   int64     `bson:"first"`
+	Settled int64     `bson:"settled"`
+	Until   time.Time `bson:"until"`
 }
 
 // metaDoc is the one document of the collection meta.

@@ -22,7 +22,7 @@ func (s *Store) Register(ctx context.Context, p store.Pod, lease time.Duration) 
 	if err != nil {
 		return err
 	}
-	d := podDoc{ID: p.ID, Epoch: p.Epoch, First: int64(p.First), Until: h.LocalTime.Add(lease)}
+	d := podDoc{ID: p.ID, Epoch: p.Epoch, First: int64(p.First), Settled: int64(p.Settled), Until: h.LocalTime.Add(lease)}
 	for range 2 { // the second time for one that was registered between the two looks
 		old, err := s.renew(ctx, d, h.LocalTime)
 		switch {
@@ -50,7 +50,7 @@ func (s *Store) renew(ctx context.Context, d podDoc, now time.Time) (old podDoc,
 	err = s.pods.FindOneAndUpdate(ctx,
 		append(byID(d.ID), bson.E{Key: "until", Value: bson.D{{Key: "$gt", Value: now}}}),
 		bson.D{{Key: "$set", Value: bson.D{
-			{Key: "epoch", Value: d.Epoch}, {Key: "first", Value: d.First}, {Key: "until", Value: d.Until},
+			{Key: "epoch", Value: d.Epoch}, {Key: "first", Value: d.First}, {Key: "settled", Value: d.Settled}, {Key: "until", Value: d.Until},
 		}}},
 		options.FindOneAndUpdate().SetReturnDocument(options.Before)).Decode(&old)
 	return old, err //nolint:wrapcheck // wrapped by Register
@@ -69,7 +69,7 @@ func (s *Store) Pods(ctx context.Context) ([]store.Pod, time.Time, error) {
 	}
 	pods := make([]store.Pod, len(docs))
 	for i, d := range docs {
-		pods[i] = store.Pod{ID: d.ID, Epoch: d.Epoch, First: uint64(d.First), Until: d.Until.UTC()}
+		pods[i] = store.Pod{ID: d.ID, Epoch: d.Epoch, First: uint64(d.First), Settled: uint64(d.Settled), Until: d.Until.UTC()}
 	}
 	return pods, h.LocalTime.UTC(), nil
 }

@@ -56,13 +56,13 @@ func (f *fixture) register(p store.Pod, lease time.Duration) {
 }
 
 func podRegister(f *fixture) {
-	p := store.Pod{ID: pod(), Epoch: "epoch-1", First: 1 << 40}
+	p := store.Pod{ID: pod(), Epoch: "epoch-1", First: 1 << 40, Settled: 1<<40 + 3}
 	if _, _, there := f.registration(p.ID); there {
 		f.Fatal("a pod that has not registered is listed")
 	}
 	f.register(p, time.Hour)
 	f.register(store.Pod{ID: pod(), Epoch: "epoch-1", First: 1}, time.Minute)
-	p.First, p.Epoch = 1<<40+9, "epoch-2"
+	p.First, p.Settled, p.Epoch = 1<<40+9, 1<<40+12, "epoch-2"
 	f.register(p, 2*time.Hour)
 	p.Until = epoch0 // of no interest: the store's clock counts
 	f.register(p, time.Hour)

@@ -175,6 +175,7 @@ func appendPod(dst []byte, p *store.Pod) []byte {
 	dst = append(dst, podLayout)
 	dst = appendString(dst, p.Epoch)
 	dst = binary.AppendUvarint(dst, p.First)
+	dst = binary.AppendUvarint(dst, p.Settled)
 	return appendTime(dst, p.Until)
 }
 
@@ -183,7 +184,7 @@ func decodePod(id string, v []byte) (store.Pod, error) {
 	if err != nil {
 		return store.Pod{}, err
 	}
-	p := store.Pod{ID: id, Epoch: d.string(), First: d.uvarint(), Until: d.time()}
+	p := store.Pod{ID: id, Epoch: d.string(), First: d.uvarint(), Settled: d.uvarint(), Until: d.time()}
 	return p, d.done()
 }
 

@@ -34,10 +34,12 @@ type Store interface {
 type Options struct {
 	Store   Store
 	Journal *journal.Journal
-	// Committed is handed stored and finished entries, those of one conversation in
-	// order, after their waiters were answered; sometimes again, when a retry shows
-	// that an announcement may have been lost. It must not block.
-	Committed func([]chat.Entry)
+	// Committed is handed the stored and finished entries of one flush, those of one
+	// conversation in order, after their waiters were answered, with the number of
+	// their journal document. Where a retry shows that an announcement may have been
+	// lost, it is handed an entry again, with no number. A number under which
+	// nothing was stored comes without entries. It must not block.
+	Committed func(store.JournalID, []chat.Entry)
 	Log       *slog.Logger // default: slog.Default()
 
 	Flushes      int           // flushes in flight; default 4

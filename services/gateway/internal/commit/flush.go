@@ -90,8 +90,8 @@ func (c *Committer) flush(works []*work) {
 		}
 		told = append(told, c.answerStored(w, n)...)
 	}
-	if len(told) > 0 {
-		c.opts.Committed(told)
+	if err == nil {
+		c.opts.Committed(batch.Journal, told)
 	}
 	for _, w := range fast { // only now: a lane's next entries must not overtake these
 		if len(w.reqs) > 0 {

@@ -85,9 +85,7 @@ func (c *Committer) step(ctx context.Context, w *work) error {
 		w.doubt(len(w.entries))
 		return err
 	}
-	if told := c.answerStored(w, n); n > 0 {
-		c.opts.Committed(told)
-	}
+	c.opts.Committed(b.Journal, c.answerStored(w, n))
 	if len(res.Outcomes) == n {
 		return nil
 	}
@@ -192,7 +190,7 @@ func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
 		return
 	}
 	c.answer(r, Result{Entry: e, Dup: e.Seq != r.tried})
-	c.opts.Committed([]chat.Entry{e})
+	c.opts.Committed(store.JournalID{}, []chat.Entry{e})
 }
 
 // catchUp moves the state past everything that is stored. What it reads may not
@@ -257,7 +255,13 @@ func (c *Committer) finishRead(ctx context.Context, s *state.State, entries []ch
 	if len(open) == 0 {
 		return nil
 	}
-	return c.finish(ctx, store.Batch{Entries: open, Journal: c.opts.Journal.Next()}, false)
+	// They are announced here, too: their writer may have died before it could.
+	b := store.Batch{Entries: open, Journal: c.opts.Journal.Next()}
+	if err := c.finish(ctx, b, false); err != nil {
+		return err
+	}
+	c.opts.Committed(b.Journal, open)
+	return nil
 }
 
 // load reads a conversation's state, making the conversation where a request

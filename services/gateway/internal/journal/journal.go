@@ -121,8 +121,8 @@ func (j *Journal) settledLocked() uint64 {
 func (j *Journal) Renew(ctx context.Context) error {
 	j.mu.Lock()
 	epoch := j.opts.Epoch
-	pod := store.Pod{ID: j.pod, Epoch: epoch, First: j.trimmed + 1}
 	settled := j.settledLocked()
+	pod := store.Pod{ID: j.pod, Epoch: epoch, First: j.trimmed + 1, Settled: settled}
 	j.mu.Unlock()
 
 	err := j.opts.Store.Register(ctx, pod, Lease)
@@ -130,7 +130,7 @@ func (j *Journal) Renew(ctx context.Context) error {
 		j.mu.Lock()
 		j.pod, j.next, j.trimmed = newPodID(), 1, 0
 		clear(j.open)
-		pod = store.Pod{ID: j.pod, Epoch: epoch, First: 1}
+		pod = store.Pod{ID: j.pod, Epoch: epoch, First: 1, Settled: 1}
 		j.mu.Unlock()
 		j.opts.Log.Warn("the pod's lease ran out; it goes on under a new id", "pod", pod.ID)
 		settled = 1

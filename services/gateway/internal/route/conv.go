@@ -205,6 +205,25 @@ func (c *conv) route(f *Frame) {
 	}
 }
 
+// repair is route without a frame: what is missing is read.
+func (c *conv) repair(seq chat.Seq) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if seq <= max(c.seen, c.last) && (!c.primed || seq <= c.last) {
+		return
+	}
+	c.seen = max(c.seen, seq)
+	c.wakeLocked()
+	if !c.primed || c.last >= c.seen {
+		return
+	}
+	if c.live == 0 {
+		c.unprimeLocked()
+		return
+	}
+	c.fillLocked(0)
+}
+
 // wakeLocked makes idle sessions sync that lack something.
 func (c *conv) wakeLocked() {
 	if c.idle == 0 {

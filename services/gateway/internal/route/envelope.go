@@ -22,6 +22,10 @@ type Origin struct {
 	Pod     string
 	Last    uint64
 	Settled uint64
+	// Number is the journal document of the entries in this envelope, or 0; a flush
+	// that fills several envelopes says in each which part it is.
+	Number      uint64
+	Part, Parts uint64
 }
 
 // Announced is an entry on the bus: the frame, and the running values that keep
@@ -41,6 +45,9 @@ func AppendEnvelope(b []byte, o Origin, entries []Announced) []byte {
 	b = appendString(b, o.Pod)
 	b = binary.AppendUvarint(b, o.Last)
 	b = binary.AppendUvarint(b, o.Settled)
+	b = binary.AppendUvarint(b, o.Number)
+	b = binary.AppendUvarint(b, o.Part)
+	b = binary.AppendUvarint(b, o.Parts)
 	b = binary.AppendUvarint(b, uint64(len(entries)))
 	for i := range entries {
 		e := &entries[i]
@@ -68,7 +75,8 @@ func ParseEnvelope(b []byte) (Origin, []Announced, error) {
 	if r.byte() != 'P' || r.byte() != envelopeVersion {
 		return Origin{}, nil, fmt.Errorf("%w: unknown version", ErrEnvelope)
 	}
-	o := Origin{Epoch: r.string(), Pod: r.string(), Last: r.uvarint(), Settled: r.uvarint()}
+	o := Origin{Epoch: r.string(), Pod: r.string(), Last: r.uvarint(), Settled: r.uvarint(),
+		Number: r.uvarint(), Part: r.uvarint(), Parts: r.uvarint()}
 	n := r.count()
 	entries := make([]Announced, 0, min(n, 1024))
 	for i := 0; i < n && !r.bad; i++ {

@@ -100,14 +100,15 @@ type convShard struct {
 	m  map[chat.Key]*conv
 }
 
-type userKey struct {
-	ns   chat.NS
-	user chat.User
+// UserKey is a user across tenants.
+type UserKey struct {
+	NS   chat.NS
+	User chat.User
 }
 
 type userShard struct {
 	mu sync.Mutex
-	m  map[userKey][]Sink
+	m  map[UserKey][]Sink
 }
 
 // NewTable makes an empty table; Stop ends it.
@@ -134,7 +135,7 @@ func NewTable(opts Options) *Table {
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	for i := range shards {
 		t.convs[i].m = make(map[chat.Key]*conv)
-		t.users[i].m = make(map[userKey][]Sink)
+		t.users[i].m = make(map[UserKey][]Sink)
 	}
 	return t
 }
@@ -149,7 +150,7 @@ func (t *Table) convShard(k chat.Key) *convShard {
 	return &t.convs[maphash.Comparable(t.seed, k)%shards]
 }
 
-func (t *Table) userShard(k userKey) *userShard {
+func (t *Table) userShard(k UserKey) *userShard {
 	return &t.users[maphash.Comparable(t.seed, k)%shards]
 }
 
@@ -157,7 +158,7 @@ func (t *Table) userShard(k userKey) *userShard {
 // the session reads.
 func (t *Table) Register(s Sink) {
 	ns, user := s.Owner()
-	k := userKey{ns, user}
+	k := UserKey{ns, user}
 	sh := t.userShard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -167,7 +168,7 @@ func (t *Table) Register(s Sink) {
 // Unregister ends Register.
 func (t *Table) Unregister(s Sink) {
 	ns, user := s.Owner()
-	k := userKey{ns, user}
+	k := UserKey{ns, user}
 	sh := t.userShard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -188,7 +189,7 @@ func (t *Table) Unregister(s Sink) {
 
 // Sessions lists a user's sessions on this pod. The list is not to be changed.
 func (t *Table) Sessions(ns chat.NS, user chat.User) []Sink {
-	k := userKey{ns, user}
+	k := UserKey{ns, user}
 	sh := t.userShard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -251,6 +252,54 @@ func (t *Table) Route(f *Frame) {
 	if c != nil {
 		c.route(f)
 	}
+}
+
+// Repair says that a conversation is known to have entries up to seq: sessions of
+// this pod that lack some get them, read from the store. Users are those who may
+// not know the conversation yet.
+func (t *Table) Repair(key chat.Key, seq chat.Seq, users []chat.User) {
+	c := t.conv(key)
+	for _, u := range users {
+		for _, s := range t.Sessions(key.NS, u) {
+			if c == nil || !c.has(s) {
+				s.Discover(key)
+			}
+		}
+	}
+	if c != nil {
+		c.repair(seq)
+	}
+}
+
+// Heads lists the conversations with local sessions, and how far each is known
+// to be.
+func (t *Table) Heads() map[chat.Key]chat.Seq {
+	heads := make(map[chat.Key]chat.Seq)
+	for i := range t.convs {
+		sh := &t.convs[i]
+		sh.mu.Lock()
+		for k, c := range sh.m {
+			c.mu.Lock()
+			heads[k] = max(c.seen, c.last)
+			c.mu.Unlock()
+		}
+		sh.mu.Unlock()
+	}
+	return heads
+}
+
+// Users lists the users with local sessions.
+func (t *Table) Users() []UserKey {
+	var list []UserKey
+	for i := range t.users {
+		sh := &t.users[i]
+		sh.mu.Lock()
+		for k := range sh.m {
+			list = append(list, k)
+		}
+		sh.mu.Unlock()
+	}
+	return list
 }
 
 // Receipt hands out how far a user is: to the user's own sessions always, to

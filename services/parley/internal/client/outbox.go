@@ -41,6 +41,11 @@ func (s *Sent) Done() <-chan struct{} { return s.done }
 // is not known.
 func (s *Sent) Wait(ctx context.Context) (wire.Ack, error) {
 	select {
+	case <-s.done: // also where ctx has ended already
+		return s.ack, s.err
+	default:
+	}
+	select {
 	case <-s.done:
 		return s.ack, s.err
 	case <-ctx.Done():

@@ -9,23 +9,28 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
-// TokenNS reads the tenant out of a token, without checking it: what a client
-// needs to know the id of a direct conversation before it has one. A token that
-// cannot be read, or names none, has [chat.DefaultNS].
-func TokenNS(token string) chat.NS {
+// TokenClaims reads the user and the tenant out of a token, without checking it: a
+// client needs them to know the id of a direct conversation before the server has
+// told it. From a token that cannot be read user is ""; one that names no tenant
+// has [chat.DefaultNS].
+func TokenClaims(token string) (user chat.User, ns chat.NS) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return chat.DefaultNS
+		return "", chat.DefaultNS
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return chat.DefaultNS
+		return "", chat.DefaultNS
 	}
 	var claims struct {
-		NS chat.NS `json:"ns"`
+		Subject chat.User `json:"sub"`
+		NS      chat.NS   `json:"ns"`
 	}
-	if json.Unmarshal(payload, &claims) != nil || !claims.NS.Valid() {
-		return chat.DefaultNS
+	if json.Unmarshal(payload, &claims) != nil {
+		return "", chat.DefaultNS
 	}
-	return claims.NS
+	if !claims.NS.Valid() {
+		claims.NS = chat.DefaultNS
+	}
+	return claims.Subject, claims.NS
 }

@@ -74,7 +74,7 @@ func (l *load) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ns := client.TokenNS(token)
+	_, ns := client.TokenClaims(token)
 	for i, a := range l.users {
 		for _, b := range l.users[i+1:] {
 			l.convs = append(l.convs, &conversation{conv: chat.DirectID(ns, a, b), members: []chat.User{a, b}, direct: true})
@@ -212,6 +212,10 @@ func (l *load) progress() {
 // settle waits until every message has its outcome and every device has every
 // entry, or the time is over; then it says what is missing.
 func (l *load) settle(ctx context.Context) {
+	if submitted := l.count.sent.Load() + l.count.refused.Load(); submitted < int64(l.opt.Messages) {
+		l.unsettled = fmt.Sprintf("only %d of %d messages could be sent", submitted, l.opt.Messages)
+		return
+	}
 	l.opt.Progress("waiting until everything has arrived")
 	if !l.poll(ctx, l.unanswered) {
 		return

@@ -1,0 +1,447 @@
+// Package repair finds what this pod was not told: announcements that were lost,
+// that their pod could not send, or that it did not live to send.
+//
+// Every flush of a pod has a number, and a journal document of that number in the
+// store. Announcements and heartbeats carry the numbers, so a reader knows which
+// ones it lacks, and reads them. It compares numbers, never clocks. What a journal
+// line names is read from the log, for those sessions of this pod that lack it.
+//
+// It is RocketMQ's check-back of transactional messages, with the store as the
+// witness: a message is announced by whoever notices that it was not.
+package repair
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
+)
+
+// Beat is how often a pod says where its journal stands.
+const Beat = 500 * time.Millisecond
+
+// Store is what repair reads.
+type Store interface {
+	store.Pods
+	ReadJournal(ctx context.Context, pod string, after uint64, limit int) ([]store.JournalDoc, error)
+	ConversationsByKey(ctx context.Context, keys []chat.Key) ([]chat.Conversation, error)
+	Memberships(ctx context.Context, ns chat.NS, user chat.User, after chat.ConvID, limit int) ([]chat.Member, error)
+}
+
+// Table is where what was found goes: a route.Table.
+type Table interface {
+	Repair(key chat.Key, seq chat.Seq, users []chat.User)
+	Heads() map[chat.Key]chat.Seq
+	Users() []route.UserKey
+}
+
+// Options configure a [Reconciler]. Store, Table and Self are required.
+type Options struct {
+	Store Store
+	Table Table
+	Self  func() string // this pod's present id: its own journal is not read
+	Log   *slog.Logger  // default: slog.Default()
+
+	Silence time.Duration // after which a pod's journal is read; default 1.2 s
+	Grace   time.Duration // in which a number that was jumped over may still come; default 100 ms
+	Sweep   time.Duration // a pass over all conversations and users takes so long; default 60 s
+	// Without switches triggers off, so that a test proves the others.
+	Without Trigger
+}
+
+// Trigger is a reason to read.
+type Trigger uint8
+
+// The triggers.
+const (
+	Jump    Trigger = 1 << iota // a number was not heard that was handed out
+	Silence                     // a pod is not heard
+	Sweep                       // the slow pass over everything
+)
+
+func (t Trigger) String() string {
+	return map[Trigger]string{Jump: "jump", Silence: "silence", Sweep: "sweep"}[t]
+}
+
+const (
+	page      = 200              // documents in one read
+	mostHeard = 8192             // numbers kept above a hole; beyond, everything is read again
+	lateWrite = 10 * time.Second // after the end of its lease a dead pod's writes may still arrive
+)
+
+// Reconciler watches the other pods. Make it with [New], start it with Start.
+type Reconciler struct {
+	opts  Options
+	found [3]atomic.Uint64 // conversations repaired, by trigger
+	wake  chan struct{}    // looks now instead of at the next beat
+
+	mu    sync.Mutex
+	peers map[string]*peer
+}
+
+// peer is what is known of another pod's journal.
+type peer struct {
+	id      string
+	low     uint64            // everything up to it was heard, read or is void
+	heard   map[uint64]uint64 // above low: parts still to come; 0: all were heard
+	last    uint64            // highest number handed out, as far as we know
+	settled uint64
+	first   uint64    // lowest number that its journal may still have
+	at      time.Time // when it was heard last
+	jumped  time.Time // since when low+1 ≤ last is missing; zero: it is not
+	until   time.Time // end of its lease, by the store's clock
+}
+
+// New makes a reconciler.
+func New(opts Options) *Reconciler {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.Silence == 0 {
+		opts.Silence = 1200 * time.Millisecond
+	}
+	if opts.Grace == 0 {
+		opts.Grace = 100 * time.Millisecond
+	}
+	if opts.Sweep == 0 {
+		opts.Sweep = time.Minute
+	}
+	return &Reconciler{opts: opts, peers: make(map[string]*peer), wake: make(chan struct{}, 1)}
+}
+
+// Start notes where every pod's journal stands. It comes after subscribing and
+// before the first session: what is older, a session reads when it begins.
+func (r *Reconciler) Start(ctx context.Context) error {
+	pods, _, err := r.opts.Store.Pods(ctx)
+	if err != nil {
+		return fmt.Errorf("list pods: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for _, p := range pods {
+		if p.ID != r.opts.Self() {
+			q := r.peerLocked(p.ID)
+			q.low, q.at = max(q.low, p.Settled-min(1, p.Settled)), now
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) peerLocked(id string) *peer {
+	p := r.peers[id]
+	if p == nil {
+		// A pod that registered after Start is followed from its first number.
+		p = &peer{id: id, heard: make(map[uint64]uint64), first: 1, at: time.Now()}
+		r.peers[id] = p
+	}
+	return p
+}
+
+// Heard takes the origin of an envelope whose entries have been routed. It does
+// not block.
+func (r *Reconciler) Heard(o route.Origin) {
+	if o.Pod == r.opts.Self() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.peerLocked(o.Pod)
+	p.at = time.Now()
+	p.last = max(p.last, o.Last, o.Number)
+	p.settled = max(p.settled, o.Settled)
+	if o.Number > p.low {
+		left, begun := p.heard[o.Number]
+		if !begun {
+			left = o.Parts
+		}
+		p.heard[o.Number] = left - min(left, 1)
+	}
+	p.advance()
+}
+
+// advance moves low past everything that was heard.
+func (p *peer) advance() {
+	for {
+		left, ok := p.heard[p.low+1]
+		if !ok || left > 0 {
+			break
+		}
+		p.low++
+		delete(p.heard, p.low)
+	}
+	switch {
+	case p.low >= p.last:
+		p.jumped = time.Time{}
+	case p.jumped.IsZero():
+		p.jumped = time.Now()
+	}
+}
+
+// Look makes it look at all journals at once: announcements were lost, or NATS is
+// back.
+func (r *Reconciler) Look() {
+	r.mu.Lock()
+	for _, p := range r.peers {
+		if p.low < p.last {
+			p.jumped = time.Unix(0, 1)
+		}
+	}
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Found counts the repaired conversations by trigger.
+func (r *Reconciler) Found() map[string]uint64 {
+	return map[string]uint64{"jump": r.found[0].Load(), "silence": r.found[1].Load(), "sweep": r.found[2].Load()}
+}
+
+// Run looks at the journals until ctx ends.
+func (r *Reconciler) Run(ctx context.Context) {
+	tick := time.NewTicker(r.opts.Grace)
+	defer tick.Stop()
+	var listed time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-r.wake:
+			listed = time.Time{}
+		}
+		if time.Since(listed) >= 2*Beat {
+			if err := r.list(ctx); err != nil && ctx.Err() == nil {
+				r.opts.Log.Warn("could not list pods", "error", err)
+			}
+			listed = time.Now()
+		}
+		for _, w := range r.due() {
+			if err := r.read(ctx, w.peer, w.why); err != nil && ctx.Err() == nil {
+				r.opts.Log.Warn("could not read a pod's journal; trying again", "pod", w.peer.id, "error", err)
+			}
+		}
+	}
+}
+
+// list learns of pods that are not heard: from their registrations.
+func (r *Reconciler) list(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	pods, now, err := r.opts.Store.Pods(ctx)
+	if err != nil {
+		return fmt.Errorf("list pods: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	listed := make(map[string]bool, len(pods))
+	for _, q := range pods {
+		if q.ID == r.opts.Self() {
+			continue
+		}
+		listed[q.ID] = true
+		p := r.peerLocked(q.ID)
+		p.first, p.until = q.First, q.Until
+		p.settled = max(p.settled, q.Settled)
+		if p.settled > 0 {
+			p.last = max(p.last, p.settled-1)
+		}
+		p.advance()
+	}
+	for id, p := range r.peers {
+		over := !p.until.IsZero() && now.Sub(p.until) > lateWrite
+		if (over || !listed[id]) && time.Since(p.at) > r.opts.Silence && p.jumped.IsZero() {
+			delete(r.peers, id) // dead, and read to its end
+		}
+	}
+	return nil
+}
+
+type reading struct {
+	peer *peer
+	why  Trigger
+}
+
+// due says whose journal to read now.
+func (r *Reconciler) due() []reading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []reading
+	for _, p := range r.peers {
+		silent := time.Since(p.at) > r.opts.Silence
+		switch {
+		case silent && r.opts.Without&Silence == 0:
+			list = append(list, reading{p, Silence})
+		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0:
+			list = append(list, reading{p, Jump})
+		}
+	}
+	return list
+}
+
+// read reads what is missing of a pod's journal, and has the conversations that it
+// names looked at.
+func (r *Reconciler) read(ctx context.Context, p *peer, why Trigger) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r.mu.Lock()
+	low, first := p.low, p.first
+	// What is settled now is settled for good: a document below it that a read which
+	// begins later does not show will never be there.
+	settled := p.settled
+	r.mu.Unlock()
+	if low+1 < first {
+		r.opts.Log.Warn("a pod's journal was trimmed before it was read: looking at everything", "pod", p.id)
+		if err := r.sweep(ctx, 0); err != nil {
+			return err
+		}
+		low = first - 1
+	}
+	after := low
+	for {
+		docs, err := r.opts.Store.ReadJournal(ctx, p.id, after, page)
+		if err != nil {
+			return fmt.Errorf("read journal: %w", err)
+		}
+		for i := range docs {
+			r.take(p, &docs[i], why)
+			after = docs[i].Number
+		}
+		if len(docs) < page {
+			break
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.low = max(p.low, low)
+	for n := p.low + 1; n < settled; n++ {
+		p.heard[n] = 0 // void, or read just now
+	}
+	p.advance()
+	if len(p.heard) > mostHeard {
+		clear(p.heard) // they are read again; a document that is read twice does no harm
+	}
+	if !p.jumped.IsZero() {
+		p.jumped = time.Now() // the hole is in flight: look again after the grace
+	}
+	return nil
+}
+
+// take repairs what a document names, unless it was heard.
+func (r *Reconciler) take(p *peer, d *store.JournalDoc, why Trigger) {
+	r.mu.Lock()
+	left, begun := p.heard[d.Number]
+	known := d.Number <= p.low || begun && left == 0
+	if !known {
+		p.heard[d.Number] = 0
+		p.last = max(p.last, d.Number)
+	}
+	r.mu.Unlock()
+	if known {
+		return
+	}
+	for _, l := range d.Lines {
+		r.opts.Table.Repair(l.Key, l.Seq, l.Users)
+	}
+	r.count(why, len(d.Lines))
+}
+
+func (r *Reconciler) count(why Trigger, n int) {
+	switch why {
+	case Jump:
+		r.found[0].Add(uint64(n))
+	case Silence:
+		r.found[1].Add(uint64(n))
+	case Sweep:
+		r.found[2].Add(uint64(n))
+	}
+}
+
+// RunSweep makes one slow pass after the other over everything that this pod's
+// sessions follow, until ctx ends: the backstop for what nobody thought of.
+func (r *Reconciler) RunSweep(ctx context.Context) {
+	if r.opts.Without&Sweep != 0 {
+		return
+	}
+	for ctx.Err() == nil {
+		if err := r.sweep(ctx, r.opts.Sweep); err != nil && ctx.Err() == nil {
+			r.opts.Log.Warn("could not sweep", "error", err)
+			pause(ctx, r.opts.Sweep/10)
+		}
+	}
+}
+
+// sweep compares all heads, and all users' memberships, with the store. It takes
+// about as long as it is told, or no longer than it must.
+func (r *Reconciler) sweep(ctx context.Context, over time.Duration) error {
+	heads := r.opts.Table.Heads()
+	users := r.opts.Table.Users()
+	keys := make([]chat.Key, 0, len(heads))
+	for k := range heads {
+		keys = append(keys, k)
+	}
+	steps := (len(keys)+page-1)/page + len(users)
+	rest := over / time.Duration(steps+1)
+	pause(ctx, rest)
+	for chunk := range slices.Chunk(keys, page) {
+		convs, err := r.opts.Store.ConversationsByKey(ctx, chunk)
+		if err != nil {
+			return fmt.Errorf("read heads: %w", err)
+		}
+		for _, c := range convs {
+			if c.Last.Seq > heads[c.Key] {
+				r.opts.Table.Repair(c.Key, c.Last.Seq, nil)
+				if heads[c.Key] > 0 {
+					r.count(Sweep, 1)
+				}
+			}
+		}
+		pause(ctx, rest)
+	}
+	for _, u := range users {
+		if err := r.sweepUser(ctx, u); err != nil {
+			return err
+		}
+		pause(ctx, rest)
+	}
+	return nil
+}
+
+func (r *Reconciler) sweepUser(ctx context.Context, u route.UserKey) error {
+	for after := chat.ConvID(""); ; {
+		members, err := r.opts.Store.Memberships(ctx, u.NS, u.User, after, page)
+		if err != nil {
+			return fmt.Errorf("read memberships: %w", err)
+		}
+		for _, m := range members {
+			if m.Left == 0 {
+				r.opts.Table.Repair(m.Key, m.Joined, []chat.User{u.User})
+			}
+		}
+		if len(members) < page {
+			return nil
+		}
+		after = members[len(members)-1].Conv
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
