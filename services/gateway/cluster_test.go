@@ -31,7 +31,7 @@ type wireBus struct {
 	mu   sync.Mutex
 	pods []*podBus
 	cut  bool
-	drop func(topic bus.Topic) bool
+	drop func(topic bus.Topic, data []byte) bool
 }
 
 type podBus struct {
@@ -72,6 +72,12 @@ func (h *wireBus) join(t *testing.T) *podBus {
 	return p
 }
 
+func (h *wireBus) set(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
 func (p *podBus) Publish(topic bus.Topic, data []byte) error {
 	p.hub.mu.Lock()
 	defer p.hub.mu.Unlock()
@@ -79,7 +85,7 @@ func (p *podBus) Publish(topic bus.Topic, data []byte) error {
 		return bus.ErrDisconnected
 	}
 	for _, other := range p.hub.pods {
-		if other != p && (p.hub.drop == nil || !p.hub.drop(topic)) {
+		if other != p && (p.hub.drop == nil || !p.hub.drop(topic, data)) {
 			other.in <- message{topic, append([]byte(nil), data...)}
 		}
 	}

@@ -61,7 +61,9 @@ type Options struct {
 	MaxReads    int           // reads of the store for flushes at a time; default 64
 	Log         *slog.Logger  // default: slog.Default()
 
-	without repair.Trigger // triggers of repair that a test switches off
+	// For tests: triggers of repair that are switched off, and the time of a sweep.
+	without repair.Trigger
+	sweep   time.Duration
 }
 
 // features is what welcome names beyond what every server of this version does.
@@ -116,7 +118,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
-	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without})
+	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
 	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Log: opts.Log})
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
