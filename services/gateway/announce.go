@@ -211,8 +211,23 @@ func (g *Gateway) replaceOlder(c *client) {
 			c.s.Close(chat.CloseReplaced, "this device has connected again")
 		}
 	}
-	if err := g.opts.Bus.Publish(bus.TopicControl, wire.Encode(&k)); err != nil {
+	c.kick.Store(&k)
+	g.kickAgain(c)
+}
+
+// kickAgain tells the other pods of a new session, until the bus has taken it
+// twice: at most once delivered, a single kick could leave a device two sessions.
+func (g *Gateway) kickAgain(c *client) {
+	k := c.kick.Load()
+	if k == nil {
+		return
+	}
+	if err := g.opts.Bus.Publish(bus.TopicControl, wire.Encode(k)); err != nil {
 		g.stats.unheard.Add(1)
+		return
+	}
+	if c.kicked.Add(1) == 2 {
+		c.kick.Store(nil)
 	}
 }
 

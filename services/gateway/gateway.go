@@ -61,9 +61,10 @@ type Options struct {
 	MaxReads    int           // reads of the store for flushes at a time; default 64
 	Log         *slog.Logger  // default: slog.Default()
 
-	// For tests: triggers of repair that are switched off, and the time of a sweep.
+	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without repair.Trigger
 	sweep   time.Duration
+	session session.Options // fields of it that a test sets
 }
 
 // features is what welcome names beyond what every server of this version does.
@@ -112,7 +113,9 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: make(chan struct{}, opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
 	g.ctx, g.cancel = context.WithCancel(context.Background())
-	g.sessions = session.Options{Limits: opts.Limits, Origins: opts.Origins, Heartbeat: opts.Heartbeat, Log: opts.Log}.WithDefaults()
+	g.sessions = opts.session
+	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
+	g.sessions = g.sessions.WithDefaults()
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
@@ -167,6 +170,7 @@ func (g *Gateway) tick() {
 		case now := <-every.C:
 			for _, c := range g.clients() {
 				c.s.Tick(now)
+				g.kickAgain(c)
 			}
 			g.table.SweepRings(now)
 		}
@@ -244,10 +248,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 			wait := rand.N(g.opts.DrainWindow)
 			c.s.Answer(wire.Encode(&wire.GoAway{Type: "goaway", ReconnectMS: wait.Milliseconds()}))
 		}
-		select {
-		case <-time.After(g.opts.DrainWindow):
-		case <-ctx.Done():
-		}
+		g.untilEmpty(ctx, g.opts.DrainWindow)
 	}
 	g.commit.Stop(ctx)
 	for _, c := range g.clients() {
@@ -261,6 +262,23 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.cancel()
 	g.loops.Wait()
 	g.table.Stop()
+}
+
+// untilEmpty waits until no session is left, for at most a time.
+func (g *Gateway) untilEmpty(ctx context.Context, most time.Duration) {
+	over := time.NewTimer(most)
+	defer over.Stop()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for len(g.clients()) > 0 {
+		select {
+		case <-look.C:
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Draining reports whether the gateway refuses new sessions.

@@ -28,6 +28,9 @@ type client struct {
 	hello   bool
 	streams map[chat.ConvID]*stream
 	bucket  bucket
+
+	kick   atomic.Pointer[kick] // still to be told; any goroutine
+	kicked atomic.Int32
 }
 
 // stream is the order of the client's sends in one conversation.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -98,10 +99,19 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return fmt.Errorf("read the data's identity: %w", err)
 	}
+	var running atomic.Pointer[gateway.Gateway] // the bus is there before its gateway
+	missed := func() {
+		if g := running.Load(); g != nil {
+			g.Missed()
+		}
+	}
 	b, err := bus.Connect(ctx, bus.Options{URL: string(c.URL), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
+		OnLoss: func(bus.Topic) { missed() },
 		OnState: func(s bus.State) {
 			reason := ""
-			if s != bus.StateConnected {
+			if s == bus.StateConnected {
+				missed()
+			} else {
 				reason = "not connected: entries are stored, and reach other pods late"
 			}
 			opsPort.Degraded("nats", reason)
@@ -115,6 +125,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	running.Store(g)
 	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {

@@ -68,9 +68,15 @@ func (c *Committer) flush(works []*work) {
 	if len(fast) == 0 {
 		return
 	}
-	batch.Journal = c.opts.Journal.Next()
 	ctx, cancel := context.WithTimeout(c.ctx, c.opts.Deadline)
 	defer cancel()
+	if err := c.opts.Journal.Ready(ctx); err != nil {
+		for _, w := range fast {
+			c.repair(w) // which tries again
+		}
+		return
+	}
+	batch.Journal = c.opts.Journal.Next()
 	res := c.opts.Store.Append(ctx, batch)
 	stored := storedOf(batch.Entries, res.Outcomes)
 	err := c.finish(ctx, store.Batch{Entries: stored, Journal: batch.Journal}, res.Finished)

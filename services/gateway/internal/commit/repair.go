@@ -66,6 +66,9 @@ func (c *Committer) fail(w *work, err error) {
 
 // step makes one try at the lane's commands. It returns nil after progress.
 func (c *Committer) step(ctx context.Context, w *work) error {
+	if err := c.opts.Journal.Ready(ctx); err != nil {
+		return err
+	}
 	if err := c.refresh(ctx, w); err != nil {
 		return err
 	}

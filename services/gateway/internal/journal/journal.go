@@ -42,9 +42,11 @@ type Options struct {
 
 // Journal numbers this pod's flushes. It is safe for concurrent use.
 type Journal struct {
-	opts Options
+	opts     Options
+	renewing sync.Mutex // one renewal at a time
 
 	mu      sync.Mutex
+	renewed time.Time // when the last renewal that succeeded began; zero: none has
 	pod     string
 	next    uint64          // the next number to hand out
 	open    map[uint64]bool // handed out and not settled; bounded by the flushes in flight
@@ -115,43 +117,92 @@ func (j *Journal) settledLocked() uint64 {
 	return settled
 }
 
+// Ready makes sure that the pod is registered, so that what it acknowledges is
+// found under its id. It blocks only where the last renewal is too long ago: then
+// the pod may be about to be declared dead.
+func (j *Journal) Ready(ctx context.Context) error {
+	j.mu.Lock()
+	fresh := time.Since(j.renewed) < Lease*2/3
+	j.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	j.renewing.Lock()
+	defer j.renewing.Unlock()
+	j.mu.Lock()
+	fresh = time.Since(j.renewed) < Lease*2/3
+	j.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	return j.renew(ctx)
+}
+
 // Renew registers the pod or renews its lease, and trims its journal. A pod whose
 // lease ran out may have been declared dead and read out, so it goes on under a
 // new id.
 func (j *Journal) Renew(ctx context.Context) error {
-	j.mu.Lock()
-	epoch := j.opts.Epoch
-	settled := j.settledLocked()
-	pod := store.Pod{ID: j.pod, Epoch: epoch, First: j.trimmed + 1, Settled: settled}
-	j.mu.Unlock()
+	j.renewing.Lock()
+	defer j.renewing.Unlock()
+	if err := j.renew(ctx); err != nil {
+		return err
+	}
+	return j.trim(ctx)
+}
 
-	err := j.opts.Store.Register(ctx, pod, Lease)
+func (j *Journal) renew(ctx context.Context) error {
+	began := time.Now()
+	pod, registered := j.registration()
+	err := store.ErrNotFound // what has run out by our own clock may even be forgotten
+	if !registered || time.Since(j.renewedAt()) < Lease {
+		err = j.opts.Store.Register(ctx, pod, Lease)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		j.mu.Lock()
 		j.pod, j.next, j.trimmed = newPodID(), 1, 0
 		clear(j.open)
-		pod = store.Pod{ID: j.pod, Epoch: epoch, First: 1, Settled: 1}
 		j.mu.Unlock()
+		pod, _ = j.registration()
 		j.opts.Log.Warn("the pod's lease ran out; it goes on under a new id", "pod", pod.ID)
-		settled = 1
 		err = j.opts.Store.Register(ctx, pod, Lease)
 	}
 	if err != nil {
 		return fmt.Errorf("register pod: %w", err)
 	}
-	if settled <= pod.First+2*keep {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.renewed = began
+	return nil
+}
+
+// registration is what to register now, and whether the pod ever was.
+func (j *Journal) registration() (store.Pod, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return store.Pod{ID: j.pod, Epoch: j.opts.Epoch, First: j.trimmed + 1, Settled: j.settledLocked()}, !j.renewed.IsZero()
+}
+
+func (j *Journal) renewedAt() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.renewed
+}
+
+// trim removes documents far behind the settled number. First goes up before they
+// go: a reader that is behind it resyncs.
+func (j *Journal) trim(ctx context.Context) error {
+	pod, _ := j.registration()
+	if pod.Settled <= pod.First+2*keep {
 		return nil
 	}
-	// First goes up before the documents go: a reader that is behind it resyncs.
-	first := settled - keep
+	pod.First = pod.Settled - keep
 	j.mu.Lock()
-	j.trimmed = first - 1
+	j.trimmed = pod.First - 1
 	j.mu.Unlock()
-	pod.First = first
 	if err := j.opts.Store.Register(ctx, pod, Lease); err != nil {
 		return fmt.Errorf("register pod: %w", err)
 	}
-	if err := j.opts.Store.TrimJournal(ctx, pod.ID, first); err != nil {
+	if err := j.opts.Store.TrimJournal(ctx, pod.ID, pod.First); err != nil {
 		return fmt.Errorf("trim journal: %w", err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
@@ -102,7 +103,19 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	hist := history.New(history.Options{Store: st, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log})
 	for i, ln := range listeners {
 		log := o.Log.With("gateway", i+1)
-		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log})
+		var running atomic.Pointer[gateway.Gateway] // the bus is there before its gateway
+		missed := func() {
+			if g := running.Load(); g != nil {
+				g.Missed()
+			}
+		}
+		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log,
+			OnLoss: func(bus.Topic) { missed() },
+			OnState: func(s bus.State) {
+				if s == bus.StateConnected {
+					missed()
+				}
+			}})
 		if err != nil {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
@@ -112,6 +125,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}
+		running.Store(g)
 		c.gates = append(c.gates, g)
 		c.stack.Add(fmt.Sprint("gateway ", i+1), func(ctx context.Context) error { g.Drain(ctx); return nil })
 		c.serve(i, ln, c.handler(o, g, hist), log)

@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/session"
+)
+
+// slowly is for clients that do not keep up: small queues, and little patience.
+func slowly(o *Options) {
+	o.session = session.Options{QueueFrames: 8, QueueBytes: 64 << 10, SlowAfter: time.Second}
+	o.Heartbeat = 4 * time.Second // a tick a second
+}
+
+// A client that stops reading is cut off, costs no more than its queue, and delays
+// nobody; its next session goes on where it stood.
+func TestSlowClientIsCutOffAndLosesNothing(t *testing.T) {
+	c := newCluster(t, 1, slowly)
+	alice, _ := c.login(0, "alice", "")
+	conv := c.group("alice", "slow", "quick")
+	slow, _ := c.login(0, "slow", "")
+	quick, _ := c.login(0, "quick", "")
+	slow.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
+	if r := expect[*wire.Receipt](alice); r.Delivered != 1 {
+		t.Fatalf("%+v", r)
+	}
+
+	// More than the sockets' buffers take; quick reads all of it meanwhile.
+	const n = 800
+	text := strings.Repeat("x", 15<<10)
+	done := make(chan chat.Seq, 1)
+	go func() {
+		last := chat.Seq(0)
+		for last < n+1 {
+			f, err := quick.read()
+			if err != nil {
+				break
+			}
+			if e, ok := f.(*wire.Entry); ok {
+				last = e.Seq
+			}
+		}
+		done <- last
+	}()
+	for i := range n {
+		alice.send(`{"type":"send","conv":%q,"cmid":"m%d","body":{"text":%q}}`, conv, i, text)
+		expect[*wire.Ack](alice)
+	}
+	if last := <-done; last != n+1 {
+		t.Fatalf("the quick client got %d of %d", last, n+1)
+	}
+	// The slow one reads again only when the server has given it up.
+	c.until(func() bool {
+		for _, k := range c.gates[0].clients() {
+			if k.s.Identity().User == "slow" && k.s.Closing() {
+				return true
+			}
+		}
+		return false
+	})
+	if code := slow.closed(); code != 4508 {
+		t.Fatalf("closed with %d", code)
+	}
+	_, missed := c.login(0, "slow", "")
+	if len(missed) != n || missed[0].Seq != 2 || missed[n-1].Seq != n+1 {
+		t.Fatalf("the next session got %d entries", len(missed))
+	}
+}
+
+// A client that is slow for a while, but not too slow, gets everything in the same
+// session: streams go back to the store and continue.
+func TestSlowForAWhileIsServedFromTheStore(t *testing.T) {
+	c := newCluster(t, 1, func(o *Options) {
+		o.session = session.Options{QueueFrames: 4, QueueBytes: 32 << 10}
+	})
+	alice, _ := c.login(0, "alice", "")
+	bob, _ := c.login(0, "bob", "")
+	const n = 700
+	text := strings.Repeat("y", 15<<10)
+	for i := range n {
+		alice.sendTo("bob", fmt.Sprint("m", i), text)
+	}
+	for want := chat.Seq(1); want <= n; {
+		if e, ok := bob.next().(*wire.Entry); ok {
+			if e.Seq != want {
+				t.Fatalf("got %d, want %d", e.Seq, want)
+			}
+			want++
+		}
+	}
+}
+
+// A client that vanished without a word is freed after two heartbeats.
+func TestHalfOpenSessionIsFreed(t *testing.T) {
+	c := newCluster(t, 1, func(o *Options) { o.Heartbeat = 400 * time.Millisecond })
+	ws, _, err := c.dialRaw(0, http.Header{"Authorization": {"Bearer " + c.token("bob", time.Hour)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &conn{t, ws}
+	k.send(`{"type":"hello"}`)
+	expect[*wire.Synced](k)
+	// It reads nothing from here on, so it answers no ping.
+	c.until(func() bool { return c.gates[0].Stats().Sessions == 0 })
+
+	alive, _ := c.login(0, "carol", "")
+	stop := make(chan struct{})
+	go func() { // reading answers pings
+		defer close(stop)
+		for {
+			f, err := alive.read()
+			if err != nil {
+				return
+			}
+			if _, ok := f.(*wire.Pong); ok {
+				return
+			}
+		}
+	}()
+	beats := time.NewTimer(2 * time.Second)
+	defer beats.Stop()
+	select {
+	case <-stop:
+		t.Fatal("a session that answers pings was closed")
+	case <-beats.C:
+	}
+	alive.send(`{"type":"ping"}`)
+	<-stop
+}
