@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
@@ -20,6 +21,7 @@ import (
 // the sessions of this pod, and onto the bus. A bus that is away costs nobody
 // anything here: the entry is stored and journalled.
 func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
+	failpoint.Hit("before-announce")
 	g.stats.entries.Add(uint64(len(entries)))
 	announced := make([]route.Announced, len(entries))
 	for i := range entries {

@@ -197,8 +197,9 @@ func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
 	if sub, ok := st.Sub.(interface{ SetMembers(int) }); ok {
 		sub.SetMembers(c.Last.Members)
 	}
-	st.Cursor = f.serverCursor(p)
-	reset := f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && st.Cursor >= p.Start
+	cursor, reset := f.serverCursor(p)
+	st.Cursor = cursor
+	reset = reset || f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && cursor >= p.Start
 	if own, ok := f.resume(m.Conv); ok {
 		switch {
 		case own > p.End: // another life of this log
@@ -206,27 +207,42 @@ func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
 		case own < p.Start-1: // retention, or joined anew
 			st.Cursor, reset = p.Start-1, true
 		default:
-			st.Cursor = own
+			st.Cursor, reset = own, false
 		}
 	}
 	if most := chat.Seq(f.hello.Flush); most > 0 && p.End-st.Cursor > most {
 		st.Cursor, reset = p.End-most, true
 	}
 	if reset {
-		st.Reset = wire.Encode(&wire.Reset{Type: "reset", Conv: m.Conv, Epoch: f.epoch, Floor: c.Floor, Next: st.Cursor + 1})
+		st.Reset = f.reset(p, st.Cursor)
 	}
 	st.Behind = reset || p.End > st.Cursor
 	return st
 }
 
+// reset announces that a stream goes on, or begins, after a cursor.
+func (f *feed) reset(p view.Part, cursor chat.Seq) []byte {
+	return wire.Encode(&wire.Reset{Type: "reset", Conv: p.Conversation.Conv, Epoch: f.epoch,
+		Floor: p.Conversation.Floor, Next: cursor + 1})
+}
+
 // serverCursor is the server's own idea of where the device is. A new device
-// starts at the user's read position.
-func (f *feed) serverCursor(p view.Part) chat.Seq {
-	cursor, ok := p.Member.Recv[f.id.Device]
-	if !ok && !f.known {
-		cursor = p.Member.Read
+// starts at the user's read position. jump says that the stream does not go on
+// where the device must think that it stands: it is new and does not begin at the
+// beginning, or the user's part of the log has begun anew since.
+func (f *feed) serverCursor(p view.Part) (cursor chat.Seq, jump bool) {
+	begin := p.Start - 1
+	recv, ok := p.Member.Recv[f.id.Device]
+	switch {
+	case ok:
+		cursor, jump = max(recv, begin), recv < begin
+	case !f.known:
+		cursor = max(p.Member.Read, begin)
+		jump = cursor > begin
+	default:
+		cursor = begin
 	}
-	return min(max(cursor, p.Start-1), max(p.End, p.Start-1))
+	return min(cursor, max(p.End, begin)), jump
 }
 
 // writeDevice writes down that the device was here. For a new one the place where
@@ -275,7 +291,13 @@ func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error)
 		return session.Stream{}, err
 	}
 	sub.SetMembers(part.Conversation.Last.Members)
-	return session.Stream{Key: key, Sub: sub, Cursor: f.serverCursor(part), Behind: true}, nil
+	st := session.Stream{Key: key, Sub: sub, Behind: true}
+	cursor, jump := f.serverCursor(part)
+	st.Cursor, st.Anew = cursor, f.reset(part, cursor)
+	if jump {
+		st.Reset = st.Anew
+	}
+	return st, nil
 }
 
 // Access implements [session.Feed].

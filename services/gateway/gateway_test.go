@@ -304,3 +304,86 @@ func TestDrainSendsClientsAway(t *testing.T) {
 	}
 	<-done
 }
+
+// Who comes back to a group gets a reset: the entries in between are not theirs.
+func TestJoiningAgainIsAnnouncedByAReset(t *testing.T) {
+	c := newCluster(t, 2)
+	conv := c.group("alice", "bob")
+	base := "/v1/conversations/" + string(conv)
+	online, _ := c.login(1, "bob", `{"type":"hello","device":"online"}`)
+	away, missed := c.login(0, "bob", `{"type":"hello","device":"away"}`)
+	if len(missed) != 1 {
+		t.Fatalf("flushed %d", len(missed))
+	}
+	away.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
+	c.until(func() bool { return c.store.Calls("advance") > 0 })
+	_ = away.ws.CloseNow()
+	if status := c.rest("DELETE", base+"/members/bob?cmid=rm", "alice", "", nil); status != http.StatusNoContent {
+		t.Fatalf("remove: %d", status)
+	}
+	alice, _ := c.login(0, "alice", "")
+	for i := range 3 {
+		alice.send(`{"type":"send","conv":%q,"cmid":"m%d","body":{"text":"without bob"}}`, conv, i)
+		expect[*wire.Ack](alice)
+	}
+	if status := c.rest("PUT", base+"/members/bob", "alice", `{"role":"member","cmid":"add"}`, nil); status != http.StatusOK {
+		t.Fatalf("add: %d", status)
+	}
+	back := c.connect(1, "bob")
+	back.send(`{"type":"hello","device":"away"}`)
+	for name, k := range map[string]*conn{"online": online, "away": back} {
+		if r := expect[*wire.Reset](k); r.Conv != conv || r.Next != 6 {
+			t.Fatalf("%s: %+v", name, r)
+		}
+		if e := expect[*wire.Entry](k); e.Seq != 6 || e.Change != chat.ChangeAdded {
+			t.Fatalf("%s: %+v", name, e)
+		}
+	}
+}
+
+// A new device begins where the user has read to, and is told so.
+func TestNewDeviceStartsAtTheReadPosition(t *testing.T) {
+	c := newCluster(t, 1)
+	alice, _ := c.login(0, "alice", "")
+	var conv chat.ConvID
+	for i := range 10 {
+		conv = alice.sendTo("bob", fmt.Sprint("m", i), "x").Conv
+	}
+	phone, _ := c.login(0, "bob", `{"type":"hello","device":"phone"}`)
+	phone.send(`{"type":"read","conv":%q,"seq":7}`, conv)
+	for expect[*wire.Receipt](alice).Read != 7 {
+	}
+	fresh := c.connect(0, "bob")
+	fresh.send(`{"type":"hello","device":"laptop"}`)
+	if r := expect[*wire.Reset](fresh); r.Conv != conv || r.Next != 8 {
+		t.Fatalf("%+v", r)
+	}
+	if e := expect[*wire.Entry](fresh); e.Seq != 8 {
+		t.Fatalf("%+v", e)
+	}
+	// By its next visit the user has read more, and the device still lacks it.
+	_ = fresh.ws.CloseNow()
+	phone.send(`{"type":"read","conv":%q,"seq":10}`, conv)
+	for expect[*wire.Receipt](alice).Read != 10 {
+	}
+	_, missed := c.login(0, "bob", `{"type":"hello","device":"laptop"}`)
+	if len(missed) != 3 || missed[0].Seq != 8 {
+		t.Fatalf("flushed %d", len(missed))
+	}
+}
+
+func TestTooManyDevicesPushOutTheOldest(t *testing.T) {
+	c := newCluster(t, 1, func(o *Options) { o.Limits.Devices = 3 })
+	for i := range 5 {
+		c.login(0, "bob", fmt.Sprintf(`{"type":"hello","device":"d%d"}`, i))
+	}
+	devices, err := c.store.Devices(t.Context(), chat.DefaultNS, "bob")
+	if err != nil || len(devices) != 3 {
+		t.Fatalf("%v %v", devices, err)
+	}
+	for _, d := range devices {
+		if d.Device == "d0" || d.Device == "d1" {
+			t.Fatalf("%v", devices)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-json-experiment/json/jsontext"
@@ -21,21 +22,26 @@ import (
 // way of a frame: command, commit, route. There is no second way to write.
 func (g *Gateway) routes() http.Handler {
 	r := chi.NewRouter()
+	r.Use(rest.Origins(g.opts.Origins).Handler) // also before a preflight, which has no route
 	r.Get("/v1/ws", g.serveSocket)
-	r.Group(func(r chi.Router) {
-		r.Use(rest.Origins(g.opts.Origins).Handler)
-		r.Post("/v1/conversations", g.api.Handle(g.createGroup))
-		r.Patch("/v1/conversations/{conv}", g.api.Handle(g.renameGroup))
-		r.Delete("/v1/conversations/{conv}", g.api.Handle(g.leaveGroup))
-		r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
-		r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
-		r.Post("/v1/messages", g.api.Handle(g.postMessage))
-	})
+	r.Post("/v1/conversations", g.api.Handle(g.createGroup))
+	r.Patch("/v1/conversations/{conv}", g.api.Handle(g.renameGroup))
+	r.Delete("/v1/conversations/{conv}", g.api.Handle(g.leaveGroup))
+	r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
+	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
+	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		rest.Error(w, chat.Errorf(chat.CodeNotFound, "nothing is here; a gateway serves /v1/ws and what changes something"))
 	})
+	var routes chi.Routes = r
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		rest.MethodNotAllowed(w, "", "a gateway answers what changes something; ask the history service to read")
+		var allow []string
+		for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if routes.Match(chi.NewRouteContext(), m, r.URL.Path) {
+				allow = append(allow, m)
+			}
+		}
+		rest.MethodNotAllowed(w, strings.Join(allow, ", "), "a gateway answers what changes something; the history service answers GET")
 	})
 	return r
 }

@@ -150,7 +150,7 @@ func (c *client) handle(f wire.Frame, ref string) {
 	case *wire.Ping:
 		c.s.Answer(wire.Encode(&wire.Pong{Type: "pong", Ref: ref, Time: wire.Time{Time: time.Now()}}))
 	default:
-		c.refuse(ref, chat.Errorf(chat.CodeBadRequest, "this server cannot %s yet: welcome.features does not name it", f.Name()))
+		c.refuse(ref, chat.Errorf(chat.CodeBadRequest, "this server does not do %q yet: welcome.features does not name it", f.Name()))
 	}
 }
 

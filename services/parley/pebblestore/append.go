@@ -157,7 +157,7 @@ func checkEntryNames(e *chat.Entry) error {
 
 // put adds an entry that is known to be new.
 func (a *appending) put(t *tail, e *chat.Entry, h cmidHash) (err error) {
-	full := t.add(a.s.seed, h)
+	full := t.add(a.s.secret, h)
 	if e.Kind == chat.KindMessage {
 		t.message = e.Seq
 	}
@@ -212,7 +212,7 @@ func (a *appending) loadTail(key chat.Key) (*tail, error) {
 	t := &tail{key: key, message: message}
 	t.seen.reserve(int(min(last.Seq, maxPaged)))
 	if last.Seq >= pageSize {
-		err := scanPages(a.s.db, key, func(_ chat.Seq, h cmidHash) { t.add(a.s.seed, h) })
+		err := scanPages(a.s.db, key, func(_ chat.Seq, h cmidHash) { t.add(a.s.secret, h) })
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +227,7 @@ func (a *appending) loadTail(key chat.Key) (*tail, error) {
 		}
 		var h cmidHash
 		h, a.value = hashCMID(a.value, e.From, e.CMID)
-		t.add(a.s.seed, h)
+		t.add(a.s.secret, h)
 	}
 	if t.seq != last.Seq {
 		return nil, errors.Join(fmt.Errorf("%w: the log of %s ends at %d, not %d", errCorrupt, key.Conv, t.seq, last.Seq), a.it.Error())
@@ -261,7 +261,7 @@ func entryAt(it *pebble.Iterator, key chat.Key) (e chat.Entry, message chat.Seq,
 // taken reports whether the sender of e has used its cmid: in the log, or in this
 // batch, in an entry before e.
 func (a *appending) taken(t *tail, e *chat.Entry, h cmidHash, before []chat.Entry) (bool, error) {
-	seen := t.seen.has(fingerprint(a.s.seed, h))
+	seen := t.seen.has(a.s.secret.mix(h))
 	if !seen && t.seq < maxPaged {
 		return false, nil
 	}
@@ -274,5 +274,32 @@ func (a *appending) taken(t *tail, e *chat.Entry, h cmidHash, before []chat.Entr
 		return has(a.s.db, cmidKey(e.Key, e.From, e.CMID))
 	}
 	have, err := findCMID(a.s.db, e.Key, e.From, e.CMID)
+	if err == nil && have.Seq == 0 && len(before) == 0 && len(t.seen.parts) > 2 {
+		err = a.rebuild(t)
+	}
 	return have.Seq > 0, err
+}
+
+// rebuild makes a filter that was wrong again, in one part: the more parts, the
+// more often it is. All full pages must be in the database.
+func (a *appending) rebuild(t *tail) error {
+	n := min(t.seq, maxPaged)
+	var f filter
+	f.reserve(int(n))
+	paged := chat.Seq(0)
+	err := scanPages(a.s.db, t.key, func(seq chat.Seq, h cmidHash) {
+		paged = seq
+		f.add(a.s.secret.mix(h))
+	})
+	if err != nil {
+		return err
+	}
+	if paged != n-n%pageSize {
+		return fmt.Errorf("%w: the pages of %s end at %d, the log at %d", errCorrupt, t.key.Conv, paged, t.seq)
+	}
+	for _, h := range t.page[:n%pageSize] {
+		f.add(a.s.secret.mix(h))
+	}
+	t.seen = f
+	return nil
 }

@@ -1,8 +1,8 @@
 package pebblestore
 
 import (
+	"errors"
 	"fmt"
-	"hash/maphash"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -89,31 +89,62 @@ func TestIndexBeyondPages(t *testing.T) {
 	long(t, s, key(1), n+2, n+3)
 }
 
-func TestFingerprints(t *testing.T) {
-	seed := maphash.MakeSeed()
-	var s fingerprints
-	const n = 10000
-	for i := range n {
-		s.add(fingerprint(seed, cmidHash(i)))
-	}
-	wrong := 0
-	for i := range n {
-		if !s.has(fingerprint(seed, cmidHash(i))) {
-			t.Fatalf("%d is not there", i)
+func TestFilter(t *testing.T) {
+	const n = 20000
+	for _, reserved := range []int{0, n / 2, n} {
+		var f filter
+		secret := newSecret()
+		f.reserve(reserved)
+		for i := range n {
+			f.add(secret.mix(cmidHash(i)))
 		}
-		if s.has(fingerprint(seed, cmidHash(n+i))) {
-			wrong++
+		wrong := 0
+		for i := range n {
+			if !f.has(secret.mix(cmidHash(i))) {
+				t.Fatalf("%d is not there", i)
+			}
+			if f.has(secret.mix(cmidHash(n + i))) {
+				wrong++
+			}
 		}
+		if wrong > n/50 { // as a rule a tenth of that, by the number of parts
+			t.Errorf("reserved %d: %d of %d wrong answers", reserved, wrong, n)
+		}
+		if f.bytes > 5*n {
+			t.Errorf("reserved %d: %d bytes for %d", reserved, f.bytes, n)
+		}
+		t.Logf("reserved %d: %d of %d wrong, %d bytes in %d parts", reserved, wrong, n, f.bytes, len(f.parts))
 	}
-	if wrong > 5 { // 0.02 are expected
-		t.Errorf("%d of %d wrong answers", wrong, n)
+}
+
+// TestRebuild: a filter that is made again knows the same cmids.
+func TestRebuild(t *testing.T) {
+	for _, n := range []chat.Seq{0, 5, pageSize, 40*pageSize + 7} {
+		s := mustOpen(t, Options{})
+		long(t, s, key(1), 1, n)
+		err := s.update(t.Context(), "rebuild", func(w *write) error {
+			a := &appending{write: w}
+			tail, err := a.tail(key(1))
+			if err == nil {
+				err = a.rebuild(tail)
+			}
+			if a.it != nil {
+				err = errors.Join(err, a.it.Close())
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		long(t, s, key(1), n+1, n+pageSize+1)
+		checkIndex(t, s, key(1), n+pageSize+1, 1, (n+1)/2+1, n+1, n+pageSize+1)
 	}
 }
 
 // TestTailsAreBounded: what is forgotten is read again.
 func TestTailsAreBounded(t *testing.T) {
 	const convs, limit = 64, 8 * tailBytes
-	s := mustOpen(t, Options{CacheBytes: 4 * limit})
+	s := mustOpen(t, Options{CacheBytes: 2 * limit})
 	for seq := chat.Seq(1); seq <= 3; seq++ {
 		for i := range convs {
 			mustAppend(t, s, store.JournalID{}, message(key(i), seq))

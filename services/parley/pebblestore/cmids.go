@@ -17,7 +17,7 @@ import (
 // is all of most logs, are indexed by pages: a row of hashes for every pageSize
 // entries. Those behind the last full page are found in the log. To append, one
 // must know that a cmid is new: the hashes of a log that is written to are in
-// memory, and reading them is bounded by maxPaged (half a megabyte, a millisecond).
+// memory (see filter), and reading them is bounded by maxPaged (half a megabyte, a millisecond).
 //
 // Later entries have a row each, and to append them costs a look into the database,
 // which Pebble's filters make cheap.

@@ -234,7 +234,7 @@ func (s *Store) apply(f *flight) (err error) {
 			s.fail(err)
 		}
 	}()
-	return s.db.Apply(f.batch, pebble.NoSync)
+	return s.db.ApplyNoSyncWait(f.batch, pebble.Sync)
 }
 
 // syncAll waits for the syncs in order, so that a flight that is done stands for
@@ -245,7 +245,7 @@ func (s *Store) syncAll(ctx context.Context) {
 		select {
 		case f := <-s.toSync:
 			if f.err == nil {
-				f.err = f.batch.Close()
+				f.err = errors.Join(f.batch.SyncWait(), f.batch.Close())
 			}
 			if f.err != nil {
 				s.fail(f.err)

@@ -196,6 +196,16 @@ func (v *valve) hold() (release func()) {
 	})
 }
 
+// awaitSync waits until a sync is held, which an append must not be done before.
+func (v *valve) awaitSync(t *testing.T, done <-chan store.Appended) {
+	t.Helper()
+	select {
+	case <-v.syncing:
+	case a := <-done:
+		t.Fatalf("an append did not wait for its sync: %+v", a)
+	}
+}
+
 func (v *valve) fail(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -243,7 +253,7 @@ func TestUnsyncedIsNotRead(t *testing.T) {
 	release := v.hold()
 	defer release()
 	first := start(ctx, s, message(one, 2))
-	<-v.syncing
+	v.awaitSync(t, first)
 
 	readCtx, cancel := context.WithCancel(ctx)
 	w := watch(readCtx)
@@ -252,7 +262,11 @@ func TestUnsyncedIsNotRead(t *testing.T) {
 		_, err := s.Entries(w, one, store.Range{Limit: 10})
 		read <- err
 	}()
-	<-w.waiting // the read has found the entry, and waits for it
+	select {
+	case <-w.waiting: // the read has found the entry, and waits for it
+	case err := <-read:
+		t.Fatalf("a read of what is not synced did not wait: %v", err)
+	}
 	cancel()
 	if err := <-read; !errors.Is(err, context.Canceled) {
 		t.Errorf("a read of what is not synced: %v", err)
@@ -278,7 +292,7 @@ func TestGivenUp(t *testing.T) {
 	defer release()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := start(ctx, s, message(key(1), 1))
-	<-v.syncing
+	v.awaitSync(t, done)
 	cancel()
 	if a := <-done; a.Outcomes[0] != store.Unknown || !errors.Is(a.Err, context.Canceled) {
 		t.Errorf("append: %+v", a)

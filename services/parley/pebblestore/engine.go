@@ -19,7 +19,7 @@ const format = "1"
 func pebbleOptions(o Options) *pebble.Options {
 	po := &pebble.Options{
 		FS:        o.FS,
-		CacheSize: o.CacheBytes - o.CacheBytes/4,
+		CacheSize: o.CacheBytes / 2,
 		Logger:    pebbleLogger{o.Logger},
 		// Pinned, so that a new release of Pebble does not change the folder by
 		// itself. With it the WAL tells a torn end from a corrupt middle.

@@ -72,8 +72,11 @@ type Options struct {
 	FS vfs.FS
 	// Logger gets what an operator should know; the default discards it.
 	Logger *slog.Logger
-	// CacheBytes bounds the memory for what was read and for the ends of the logs
-	// that are written to; default 64 MiB. Writes use up to 64 MiB besides.
+	// CacheBytes bounds the memory of caches; default 128 MiB. One half is for what
+	// was read, the other for what appending must know of the conversations that are
+	// written to: 600 bytes each and two to four for every entry in their logs (up
+	// to 65,536 each). Where that is too little, appends become slow. Writes use up
+	// to 64 MiB besides.
 	CacheBytes int64
 	// Now is the store's clock, of leases and of the journal; default time.Now.
 	Now func() time.Time
@@ -84,7 +87,7 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.CacheBytes <= 0 {
-		o.CacheBytes = 64 << 20
+		o.CacheBytes = 128 << 20
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -115,8 +118,9 @@ type Store struct {
 	failed atomic.Pointer[error]        // the first failed commit
 
 	// The rest belongs to whose turn it is.
-	tails *tails
-	turns uint64 // so far
+	tails  *tails
+	secret secret
+	turns  uint64 // so far
 }
 
 var _ store.Store = (*Store)(nil)
@@ -154,8 +158,8 @@ func open(o Options) (*Store, error) {
 	s := &Store{
 		db: db, lock: lock, log: o.Logger, now: o.Now, stop: stop,
 		turn: make(chan struct{}, 1), toApply: make(chan *flight, 1), toSync: make(chan *flight, maxUnsynced),
-		seed:  maphash.MakeSeed(),
-		tails: newTails(o.CacheBytes / 4),
+		seed: maphash.MakeSeed(), secret: newSecret(),
+		tails: newTails(o.CacheBytes / 2),
 	}
 	s.loops.Go(func() { s.applyAll(ctx) })
 	s.loops.Go(func() { s.syncAll(ctx) })

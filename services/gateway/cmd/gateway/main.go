@@ -109,9 +109,10 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		OnLoss: func(bus.Topic) { missed() },
 		OnState: func(s bus.State) {
 			reason := ""
-			if s == bus.StateConnected {
+			switch s {
+			case bus.StateConnected:
 				missed()
-			} else {
+			case bus.StateDisconnected:
 				reason = "not connected: entries are stored, and reach other pods late"
 			}
 			opsPort.Degraded("nats", reason)

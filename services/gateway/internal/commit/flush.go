@@ -7,6 +7,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 )
 
 // work is what one flush does for one lane.
@@ -78,6 +79,7 @@ func (c *Committer) flush(works []*work) {
 	}
 	batch.Journal = c.opts.Journal.Next()
 	res := c.opts.Store.Append(ctx, batch)
+	failpoint.Hit("before-finish")
 	stored := storedOf(batch.Entries, res.Outcomes)
 	err := c.finish(ctx, store.Batch{Entries: stored, Journal: batch.Journal}, res.Finished)
 	var told []chat.Entry

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
 
@@ -81,6 +82,7 @@ func (c *Committer) step(ctx context.Context, w *work) error {
 	w.judge(true)
 	b := store.Batch{Entries: w.entries, Journal: c.opts.Journal.Next()}
 	res := c.opts.Store.Append(ctx, b)
+	failpoint.Hit("before-finish")
 	n := w.settle(res.Outcomes)
 	stored := store.Batch{Entries: w.entries[:n], Journal: b.Journal}
 	if err := c.finish(ctx, stored, res.Finished); err != nil {

@@ -249,6 +249,9 @@ func (r *Reconciler) list(ctx context.Context) error {
 			continue
 		}
 		listed[q.ID] = true
+		if r.peers[q.ID] == nil && now.Sub(q.Until) > lateWrite {
+			continue // dead, and read to its end before
+		}
 		p := r.peerLocked(q.ID)
 		p.first, p.until = q.First, q.Until
 		p.settled = max(p.settled, q.Settled)

@@ -87,6 +87,7 @@ type Session struct {
 	cond     sync.Cond // wakes Acquire and credit
 	out      outbound
 	ready    bool // hello was answered
+	flushing bool // Start was called
 	closing  bool
 	dead     bool // nothing may be started any more
 	code     chat.CloseCode
@@ -95,6 +96,7 @@ type Session struct {
 	pinged   bool
 	pending  int // requests under way
 	places   map[chat.Key]*place
+	left     map[chat.Key]bool // conversations that ended on this session; nil: none has
 	jobs     jobs
 	work     sync.WaitGroup // the writer, the syncer and pings
 }

@@ -50,6 +50,7 @@ type Stream struct {
 	Cursor chat.Seq // what the device has
 	Behind bool     // it lacks something, or must be told of a reset
 	Reset  []byte   // a reset frame to send before anything else; nil: none
+	Anew   []byte   // the same, for a session that has had this conversation before; Attach only
 }
 
 // place is a session's state in one conversation.
@@ -103,6 +104,7 @@ func (s *Session) addJobLocked(j job) {
 func (s *Session) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.flushing = true
 	s.addJobLocked(job{kind: jobStart})
 }
 
@@ -113,11 +115,16 @@ func (s *Session) Sync(key chat.Key) {
 	s.addJobLocked(job{jobCatchUp, key})
 }
 
-// Discover implements route.Sink.
+// Discover implements route.Sink. Before Start there is nothing to do: the first
+// flush reads all memberships, and it alone knows the cursors of hello. A session
+// is registered before it starts, so a conversation can be announced in between;
+// discovered here, it would begin at the server's cursor instead.
 func (s *Session) Discover(key chat.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.addJobLocked(job{jobDiscover, key})
+	if s.flushing {
+		s.addJobLocked(job{jobDiscover, key})
+	}
 }
 
 // Changed implements route.Sink.
@@ -131,7 +138,14 @@ func (s *Session) Changed(key chat.Key) {
 func (s *Session) Ended(key chat.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.places[key] == nil {
+		return
+	}
 	delete(s.places, key)
+	if s.left == nil {
+		s.left = make(map[chat.Key]bool)
+	}
+	s.left[key] = true
 }
 
 // Known is the highest seq that the session knows to exist in a conversation; ok
@@ -259,10 +273,15 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 	if err != nil {
 		return err
 	}
-	if s.addPlace(st) == nil {
-		return nil
+	s.mu.Lock()
+	if s.left[key] {
+		st.Reset = st.Anew
 	}
-	return s.catchUp(ctx, key)
+	s.mu.Unlock()
+	if s.addPlace(st) != nil {
+		s.Sync(key) // a job of its own, which is tried again by itself
+	}
+	return nil
 }
 
 // describe sends the conversation frame again; a session that has not sent the

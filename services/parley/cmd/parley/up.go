@@ -109,13 +109,13 @@ func greet(w io.Writer, c *upSettings, cluster *allinone.Cluster) {
 		storage = "MongoDB"
 	}
 	fmt.Fprintf(w, "  %-10s %s\n  %-10s http://localhost%s/metrics\n\n", "data in", storage, "metrics", port(c.OpsAddr))
-	flagURL := ""
+	me, flagURL := os.Args[0], ""
 	if c.Addr != ":8080" {
 		flagURL = " --url " + url
 	}
-	fmt.Fprintf(w, "  Chat from two terminals:\n\n    parley chat --as alice --to bob%s\n    parley chat --as bob --to alice%s\n\n", flagURL, flagURL)
+	fmt.Fprintf(w, "  Chat from two terminals:\n\n    %s chat --as alice --to bob%s\n    %s chat --as bob --to alice%s\n\n", me, flagURL, me, flagURL)
 	if c.DevTokens {
-		fmt.Fprintf(w, "  Get a token:\n\n    curl -s %s/dev/token -d '{\"user\": \"alice\"}'\n    parley token alice\n\n", url)
+		fmt.Fprintf(w, "  Get a token:\n\n    curl -s %s/dev/token -d '{\"user\": \"alice\"}'\n    %s token alice --url %s\n\n", url, me, url)
 		fmt.Fprintln(w, "  Dev tokens are on: whoever reaches this address can be anybody. --dev-tokens=false ends that.")
 	}
 	fmt.Fprintln(w, "  Ctrl-C stops it.")

@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/wire"
@@ -257,6 +260,63 @@ func TestHeartbeat(t *testing.T) {
 			t.Error(st)
 		}
 		p.cut()
+	})
+}
+
+// A gateway that has stopped reading is left after ten seconds; Close waits for one.
+func TestStuckGateway(t *testing.T) {
+	play(t, Options{}, func(t *testing.T, b *bench) {
+		b.live()
+		start := time.Now()
+		b.send(conv, "nobody reads this")
+		b.live()
+		if d := time.Since(start); d != writeWithin+100*time.Millisecond && d != writeWithin+closeWithin+100*time.Millisecond {
+			t.Error(d)
+		}
+		b.send(conv, "nor this")
+		synctest.Wait()
+		start = time.Now()
+		b.c.Close()
+		if d := time.Since(start); d != closeWithin {
+			t.Error(d)
+		}
+	})
+}
+
+// Nonsense from a gateway ends the connection, not the client.
+func TestNonsense(t *testing.T) {
+	play(t, Options{}, func(t *testing.T, b *bench) {
+		for _, nonsense := range []string{"", "[]", `{"type":"ack","seq":"one"}`} {
+			p, _ := b.accept()
+			if err := p.ws.Write(p.ctx, websocket.MessageText, []byte(nonsense)); err != nil {
+				t.Error(err)
+			}
+			p.gone()
+		}
+		p, _ := b.accept()
+		if err := p.ws.Write(p.ctx, websocket.MessageBinary, []byte(`{"type":"pong"}`)); err != nil {
+			t.Error(err)
+		}
+		p.gone()
+		p, _ = b.live()
+		// What this version does not know is passed on, and an unknown entry moves the cursor.
+		if err := p.ws.Write(p.ctx, websocket.MessageText, []byte(`{"type":"news","x":1}`)); err != nil {
+			t.Error(err)
+		}
+		e := entry(conv, 1)
+		e.Type = "polled"
+		p.write(e)
+		for {
+			if f := await[Frame](b); f.Frame == nil {
+				if string(f.Raw) != `{"type":"news","x":1}` {
+					t.Errorf("%s", f.Raw)
+				}
+				break
+			}
+		}
+		if e := await[Entry](b); e.Type != "polled" || b.c.Cursor(conv) != 1 {
+			t.Errorf("%+v", e)
+		}
 	})
 }
 

@@ -4,18 +4,15 @@
 package procs
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"net"
-	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
@@ -32,13 +29,29 @@ var programs = map[string]string{
 // Audience is what the tokens of these clusters are made for.
 const Audience = "parley-test"
 
+// Dependency is what a service needs and may be reached through a proxy.
+type Dependency string
+
+// The dependencies.
+const (
+	MongoDB Dependency = "mongodb"
+	NATS    Dependency = "nats"
+)
+
 // Options configure a [Cluster]. Dir and MongoURI must be set.
 type Options struct {
-	Dir      string   // for programs, logs and the token secret
+	Dir      string   // for programs and the token secret
 	MongoURI string   // with the database in its path
 	Gateways int      // default 3
-	Race     bool     // build gateway and history with the race detector
 	Args     []string // further arguments of every gateway
+	Env      []string // further environment of every gateway, at its first start
+
+	Programs string // where [Build] has put the programs; default: they are built into Dir
+	Race     bool   // build gateway and history with the race detector
+	Logs     string // directory that gets everything the processes write; default: only the end is kept
+	// Through says by which address a process reaches a dependency that is at addr:
+	// a proxy's, for instance. Default: by addr.
+	Through func(process string, d Dependency, addr string) (string, error)
 }
 
 // Cluster is the running processes.
@@ -49,12 +62,21 @@ type Cluster struct {
 	signer   *auth.Signer
 }
 
+// BuildOptions are ways to build.
+type BuildOptions struct {
+	Race bool   // gateway and history with the race detector
+	Tags string // build tags of the gateway
+}
+
 // Build compiles the programs into dir. It needs the module's sources.
-func Build(ctx context.Context, dir string, race bool) error {
+func Build(ctx context.Context, dir string, o BuildOptions) error {
 	for name, path := range programs {
 		args := []string{"build", "-o", filepath.Join(dir, name)}
-		if race && name != "nats-server" {
+		if o.Race && name != "nats-server" {
 			args = append(args, "-race")
+		}
+		if o.Tags != "" && name == "gateway" {
+			args = append(args, "-tags", o.Tags)
 		}
 		if out, err := exec.CommandContext(ctx, "go", append(args, path)...).CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, out)
@@ -69,41 +91,24 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	if o.Gateways == 0 {
 		o.Gateways = 3
 	}
-	if err := Build(ctx, o.Dir, o.Race); err != nil {
+	if o.Through == nil {
+		o.Through = func(_ string, _ Dependency, addr string) (string, error) { return addr, nil }
+	}
+	if o.Programs == "" {
+		o.Programs = o.Dir
+		if err := Build(ctx, o.Dir, BuildOptions{Race: o.Race}); err != nil {
+			return nil, err
+		}
+	}
+	started, err := prepare(o)
+	if err != nil {
 		return nil, err
 	}
-	started := &Cluster{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, started.Stop())
 		}
 	}()
-	secret := auth.NewSecret()
-	secretFile := filepath.Join(o.Dir, "jwt-secret")
-	if err := os.WriteFile(secretFile, secret, 0o600); err != nil {
-		return nil, fmt.Errorf("write the secret: %w", err)
-	}
-	if started.signer, err = auth.NewSigner(auth.SignerOptions{HS256Secret: secret, Audience: Audience}); err != nil {
-		return nil, err
-	}
-	ports, err := freePorts(1 + 2*(o.Gateways+1))
-	if err != nil {
-		return nil, err
-	}
-	started.NATS = &Process{Name: "nats", dir: o.Dir, program: "nats-server", Port: ports[0],
-		args: []string{"--addr", "127.0.0.1", "--port", fmt.Sprint(ports[0])}}
-	natsURL := fmt.Sprintf("nats://127.0.0.1:%d", ports[0])
-	service := func(name, program string, port, opsPort int, more ...string) *Process {
-		return &Process{Name: name, dir: o.Dir, program: program, Port: port, OpsPort: opsPort, args: append([]string{
-			"--listen", fmt.Sprintf("127.0.0.1:%d", port), "--ops-listen", fmt.Sprintf("127.0.0.1:%d", opsPort),
-			"--mongo-uri", o.MongoURI, "--jwt-hs256-secret-file", secretFile, "--jwt-audience", Audience}, more...)}
-	}
-	for i := range o.Gateways {
-		args := append([]string{"--nats-url", natsURL, "--drain-window", "1s"}, o.Args...)
-		started.Gateways = append(started.Gateways, service(fmt.Sprint("gateway-", i+1), "gateway", ports[1+2*i], ports[2+2*i], args...))
-	}
-	last := 1 + 2*o.Gateways
-	started.History = service("history", "history", ports[last], ports[last+1], "--gateway-url", started.Gateways[0].URL())
 	for _, p := range started.All() {
 		if err := p.Start(); err != nil {
 			return nil, err
@@ -117,17 +122,69 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 	return started, nil
 }
 
+// prepare makes the processes' command lines, and starts none.
+func prepare(o Options) (*Cluster, error) {
+	secret := auth.NewSecret()
+	secretFile := filepath.Join(o.Dir, "jwt-secret")
+	if err := os.WriteFile(secretFile, secret, 0o600); err != nil {
+		return nil, fmt.Errorf("write the secret: %w", err)
+	}
+	c := &Cluster{}
+	var err error
+	if c.signer, err = auth.NewSigner(auth.SignerOptions{HS256Secret: secret, Audience: Audience}); err != nil {
+		return nil, err
+	}
+	ports, err := freePorts(1 + 2*(o.Gateways+1))
+	if err != nil {
+		return nil, err
+	}
+	natsAddr := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	c.NATS = &Process{Name: "nats", dir: o.Programs, logs: o.Logs, program: "nats-server", Port: ports[0],
+		args: []string{"--addr", "127.0.0.1", "--port", fmt.Sprint(ports[0])}}
+	service := func(name, program string, port, opsPort int, more ...string) (*Process, error) {
+		mongoURI, err := o.mongoURI(name)
+		if err != nil {
+			return nil, err
+		}
+		return &Process{Name: name, dir: o.Programs, logs: o.Logs, program: program, Port: port, OpsPort: opsPort, args: append([]string{
+			"--listen", fmt.Sprintf("127.0.0.1:%d", port), "--ops-listen", fmt.Sprintf("127.0.0.1:%d", opsPort),
+			"--mongo-uri", mongoURI, "--jwt-hs256-secret-file", secretFile, "--jwt-audience", Audience}, more...)}, nil
+	}
+	for i := range o.Gateways {
+		name := fmt.Sprint("gateway-", i+1)
+		addr, err := o.Through(name, NATS, natsAddr)
+		if err != nil {
+			return nil, err
+		}
+		args := append([]string{"--nats-url", "nats://" + addr, "--drain-window", "1s"}, o.Args...)
+		g, err := service(name, "gateway", ports[1+2*i], ports[2+2*i], args...)
+		if err != nil {
+			return nil, err
+		}
+		g.SetEnv(o.Env...)
+		c.Gateways = append(c.Gateways, g)
+	}
+	last := 1 + 2*o.Gateways
+	c.History, err = service("history", "history", ports[last], ports[last+1], "--gateway-url", c.Gateways[0].URL())
+	return c, err
+}
+
+// mongoURI is where a process finds MongoDB.
+func (o *Options) mongoURI(process string) (string, error) {
+	u, err := url.Parse(o.MongoURI)
+	if err != nil {
+		return "", fmt.Errorf("read the MongoDB URI: %w", err)
+	}
+	if u.Host, err = o.Through(process, MongoDB, u.Host); err != nil {
+		return "", err
+	}
+	return u.String(), nil
+}
+
 // All lists the processes, dependencies first.
 func (c *Cluster) All() []*Process {
-	var list []*Process
-	if c.NATS != nil {
-		list = append(list, c.NATS)
-	}
-	list = append(list, c.Gateways...)
-	if c.History != nil {
-		list = append(list, c.History)
-	}
-	return list
+	list := append([]*Process{c.NATS}, c.Gateways...)
+	return append(list, c.History)
 }
 
 // URLs are the gateways' addresses.
@@ -145,7 +202,7 @@ func (c *Cluster) Token(user chat.User) (string, error) {
 }
 
 // Stop ends all processes, the services before NATS, and returns what any of them
-// complained about: an exit code other than 0.
+// complained about: an exit code other than 0, or an end that nobody wanted.
 func (c *Cluster) Stop() error {
 	var errs []error
 	all := c.All()
@@ -155,169 +212,22 @@ func (c *Cluster) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Process is one program that can be started again on the same ports.
-type Process struct {
-	Name    string
-	Port    int
-	OpsPort int // 0: none
-
-	dir, program string
-	args         []string
-
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	log *tail
-}
-
-// URL is where the process is reached.
-func (p *Process) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", p.Port) }
-
-// Start starts the process, or starts it again.
-func (p *Process) Start() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.log = &tail{}
-	p.cmd = exec.Command(filepath.Join(p.dir, p.program), p.args...)
-	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	// Whatever happens to us, the child does not outlive us.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		p.cmd = nil
-		return fmt.Errorf("start %s: %w", p.Name, err)
-	}
-	return nil
-}
-
-// Signal sends a signal to the running process.
-func (p *Process) Signal(sig os.Signal) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd == nil {
-		return fmt.Errorf("%s does not run", p.Name)
-	}
-	return p.cmd.Process.Signal(sig)
-}
-
-// Kill ends the process as kill -9 does, and waits for that.
-func (p *Process) Kill() error {
-	if err := p.Signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	_ = p.wait() // "killed" is what was asked for
-	return nil
-}
-
-// Stop asks the process to end and waits until it has. A process that does not run
-// is fine; an exit code other than 0 is an error, with the end of its log.
-func (p *Process) Stop() error {
-	if p.Signal(syscall.SIGTERM) != nil {
-		return nil
-	}
-	kill := time.AfterFunc(60*time.Second, func() { _ = p.Signal(syscall.SIGKILL) })
-	defer kill.Stop()
-	if err := p.wait(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", p.Name, err, p.Log())
-	}
-	return nil
-}
-
-func (p *Process) wait() error {
-	p.mu.Lock()
-	cmd := p.cmd
-	p.mu.Unlock()
-	err := cmd.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cmd = nil
-	return err
-}
-
-// Log is the end of what the process has written since its last start.
-func (p *Process) Log() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.log == nil {
-		return ""
-	}
-	return p.log.String()
-}
-
-// Ready waits until the process serves: /readyz on its operations port, or a
-// connection to its port where it has none.
-func (p *Process) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	poll := time.NewTicker(50 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		if p.ready(ctx) {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w\n%s", p.Name, ctx.Err(), p.Log())
-		}
-	}
-}
-
-func (p *Process) ready(ctx context.Context) bool {
-	if p.OpsPort == 0 {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", p.Port))
-		if err != nil {
-			return false
-		}
-		return conn.Close() == nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/readyz", p.OpsPort), nil)
-	if err != nil {
-		return false
-	}
-	req.Close = true
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return false
-	}
-	_, _ = io.Copy(io.Discard, res.Body)
-	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
-}
-
-// tail keeps the end of a log.
-type tail struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-const tailSize = 16 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf.Write(p)
-	if over := t.buf.Len() - tailSize; over > 0 {
-		t.buf.Next(over)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.buf.String()
-}
-
 // freePorts finds ports that nobody uses now. The processes take them a moment
-// later, and the same ones again after a restart.
+// later, and the same ones again after a restart: so they are not among those that
+// the kernel gives to outgoing connections, which on Linux begin at 32,768.
 func freePorts(n int) ([]int, error) {
+	const lowest, highest, tries = 20_000, 32_000, 1000
 	var ports []int
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+	for range tries {
+		port := lowest + rand.IntN(highest-lowest)
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			continue // taken, as a port drawn twice is
 		}
 		defer ln.Close()
-		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, fmt.Errorf("found %d free ports, and need %d", len(ports), n)
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -52,16 +53,16 @@ const (
 func walk(l *ClientLog, tell func(e *Event, at *position, kind irregular)) (w Wire) {
 	at := map[chat.ConvID]*position{}
 	had := map[chat.ConvID]map[chat.Seq]bool{} // of a session, above its first gap
-	var cursors map[chat.ConvID]chat.Seq
+	var open *Event
 	for i := range l.Events {
 		e := &l.Events[i]
 		switch e.Kind {
 		case Open:
-			at, had, cursors = map[chat.ConvID]*position{}, map[chat.ConvID]map[chat.Seq]bool{}, e.Cursors
+			at, had, open = map[chat.ConvID]*position{}, map[chat.ConvID]map[chat.Seq]bool{}, e
 		case Reset:
 			w.Resets++
 			if e.Conv == "" {
-				at, cursors = map[chat.ConvID]*position{}, nil
+				at, open = map[chat.ConvID]*position{}, nil
 				continue
 			}
 			at[e.Conv] = &position{last: e.Seq - 1, line: e.line(l.Name()), reset: e.Seq == 0}
@@ -69,7 +70,10 @@ func walk(l *ClientLog, tell func(e *Event, at *position, kind irregular)) (w Wi
 			w.Entries++
 			p := at[e.Conv]
 			if p == nil {
-				p = &position{last: cursors[e.Conv]}
+				p = &position{}
+				if open != nil {
+					p.last, p.line = open.Cursors[e.Conv], open.line(l.Name())+fmt.Sprintf(" with cursor %d", open.Cursors[e.Conv])
+				}
 				at[e.Conv] = p
 			}
 			kind := p.judge(e.Seq, had[e.Conv])
@@ -134,6 +138,9 @@ func (j *judge) allArrived() {
 	}
 }
 
+// mostSessions bounds the events in a trace of what did not arrive: the last ones.
+const mostSessions = 12
+
 // lacks reports what a device has not got of a conversation: one violation, for
 // the first one.
 func (j *judge) lacks(l *ClientLog, conv chat.ConvID, got map[chat.Seq]bool) {
@@ -149,11 +156,14 @@ func (j *judge) lacks(l *ClientLog, conv chat.ConvID, got map[chat.Seq]bool) {
 		return
 	}
 	trace := []string{first.line("stored")}
+	var sessions []string
 	for k := range l.Events {
-		if e := &l.Events[k]; e.Kind == Open || e.Kind == Close || e.Conv == conv && e.Kind == Reset ||
-			e.Conv == conv && e.Kind == Entry && (e.Seq == first.Seq-1 || e.Seq == first.Seq+1) {
-			trace = append(trace, e.line(l.Name()))
+		e := &l.Events[k]
+		beside := e.Conv == conv && e.Kind == Entry && (e.Seq == first.Seq-1 || e.Seq == first.Seq+1)
+		if beside || e.Kind == Open || e.Kind == Close || e.Conv == conv && e.Kind == Reset {
+			sessions = append(sessions, e.line(l.Name()))
 		}
 	}
+	trace = append(trace, sessions[max(0, len(sessions)-mostSessions):]...)
 	j.violated(conv, first.Seq, trace, "%s lacks %d entries, the first is seq %d", l.Name(), missing, first.Seq)
 }

@@ -16,6 +16,10 @@ import (
 // readEvery is of how many entries one makes a user read.
 const readEvery = 10
 
+// mostBackoff keeps the clients busy: their connections are cut on purpose, and
+// there are few of them.
+const mostBackoff = time.Second
+
 // device is one client under load.
 type device struct {
 	user   chat.User
@@ -58,7 +62,7 @@ func (l *load) startDevice(ctx context.Context, o deviceOptions) (*device, error
 	c, err := client.Start(ctx, client.Options{
 		URLs: o.urls, Token: o.token, Device: o.device, Epoch: o.epoch, Cursors: o.cursors,
 		Info:    wire.ClientInfo{Name: "parley verify"},
-		Handler: d.handle, Events: 4096, Outbox: l.opt.InFlight + 16,
+		Handler: d.handle, Events: 4096, Outbox: l.opt.InFlight + 16, MaxBackoff: mostBackoff,
 		HTTPClient: d.cutter.httpClient(),
 		Trace: client.Trace{
 			Open: func(session int, _ string, h *wire.Hello) {

@@ -31,7 +31,9 @@ type Report struct {
 	Clients  []ClientStats `json:"clients"`
 	Ack      Latency       `json:"ack"`      // first write to ack
 	Delivery Latency       `json:"delivery"` // first write to each other device, the time offline included
-	Probes   int           `json:"probes"`
+	// Staleness is how long a connected device lacked a message after its ack.
+	Staleness Latency `json:"staleness"`
+	Probes    int     `json:"probes"`
 
 	// Unsettled says what had not come when the time was over; "": nothing.
 	Unsettled string  `json:"unsettled,omitempty"`
@@ -75,7 +77,8 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 		r.Stored += int64(len(c.Entries))
 	}
 	first := firstWrites(h)
-	var acks, deliveries []time.Duration
+	acked := firstAcks(h)
+	var acks, deliveries, stale []time.Duration
 	for i := range h.Clients {
 		log := &h.Clients[i]
 		if log.Device == lateDevice {
@@ -86,7 +89,9 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 		r.Wire.add(st.Wire)
 		a, d := latencies(log, first)
 		acks, deliveries = append(acks, a...), append(deliveries, d...)
+		stale = append(stale, staleness(log, acked)...)
 	}
+	r.Staleness = latencyOf(stale)
 	r.Ack, r.Delivery = latencyOf(acks), latencyOf(deliveries)
 	return r
 }
@@ -186,7 +191,8 @@ func (r *Report) WriteText(w io.Writer) error {
 	p.f("  entries stored %d, received %d: duplicates %d, gaps %d, out of order %d, resets %d\n",
 		r.Stored, r.Wire.Entries, r.Wire.Duplicates, r.Wire.Gaps, r.Wire.OutOfOrder, r.Wire.Resets)
 	p.f("  ack      p50 %.1f ms  p99 %.1f ms  max %.1f ms\n", r.Ack.P50, r.Ack.P99, r.Ack.Max)
-	p.f("  delivery p50 %.1f ms  p99 %.1f ms  max %.1f ms (the time offline included)\n\n", r.Delivery.P50, r.Delivery.P99, r.Delivery.Max)
+	p.f("  delivery p50 %.1f ms  p99 %.1f ms  max %.1f ms (the time offline included)\n", r.Delivery.P50, r.Delivery.P99, r.Delivery.Max)
+	p.f("  staleness p50 %.1f ms  p99 %.1f ms  max %.1f ms (after the ack, the time offline left out)\n\n", r.Staleness.P50, r.Staleness.P99, r.Staleness.Max)
 	p.f("  %-36s %8s %8s %8s %8s %5s %5s %5s\n", "client", "sessions", "sent", "acked", "entries", "dup", "gap", "ooo")
 	for _, c := range r.Clients {
 		p.f("  %-36s %8d %8d %8d %8d %5d %5d %5d\n", c.Client, c.Sessions, c.Sent, c.Acked, c.Entries, c.Duplicates, c.Gaps, c.OutOfOrder)

@@ -38,6 +38,10 @@ type Options struct {
 
 	// Progress gets a line now and then, and the phases; nil: nobody does.
 	Progress func(line string)
+	// Sending is called when everybody is connected and the first message is about to
+	// be sent: whoever wants to break something begins now. It must not block; nil:
+	// nobody wants to know.
+	Sending func()
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -90,6 +94,9 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	defer cancel()
 	if err := l.prepare(loadCtx); err != nil {
 		return nil, fmt.Errorf("prepare the run: %w", err)
+	}
+	if opt.Sending != nil {
+		opt.Sending()
 	}
 	l.send(loadCtx)
 	l.settle(loadCtx)
