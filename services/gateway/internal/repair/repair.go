@@ -97,6 +97,7 @@ type peer struct {
 	at      time.Time // when it was heard last
 	jumped  time.Time // since when low+1 ≤ last is missing; zero: it is not
 	until   time.Time // end of its lease, by the store's clock
+	readAt  time.Time // when its journal was read last because it is silent
 }
 
 // New makes a reconciler.
@@ -283,6 +284,10 @@ func (r *Reconciler) due() []reading {
 		silent := time.Since(p.at) > r.opts.Silence
 		switch {
 		case silent && r.opts.Without&Silence == 0:
+			if time.Since(p.readAt) < Beat {
+				continue
+			}
+			p.readAt = time.Now()
 			list = append(list, reading{p, Silence})
 		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0:
 			list = append(list, reading{p, Jump})

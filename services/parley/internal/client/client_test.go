@@ -329,7 +329,7 @@ func TestHistoryAndRequest(t *testing.T) {
 			defer close(played)
 			h := read[*wire.History](p)
 			p.write(wire.NewError(h.Ref, chat.Unavailable("later")))
-			h = read[*wire.History](p)
+			read[*wire.History](p)
 			p.cut() // asked again on the next connection
 			p, _ := b.live()
 			h = read[*wire.History](p)

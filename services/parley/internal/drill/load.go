@@ -12,10 +12,10 @@ import (
 // The load of package verify: few users who write at a bounded rate, because the
 // MongoDB-wire server reads all of a collection where MongoDB uses an index.
 const (
-	users      = 6
+	users      = 4
 	devices    = 2 // of each user
 	groups     = 2
-	rate       = 40.0 // messages a second, of all
+	rate       = 20.0 // messages a second, of all
 	settleTime = 90 * time.Second
 )
 

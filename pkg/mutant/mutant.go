@@ -1,0 +1,72 @@
+// Package mutant keeps the defects that Parley's proofs must find. Each is one
+// line beside the code that it breaks; a test builds the program with them,
+// switches on one after the other, and expects that the model, a fault test or
+// `parley verify` catches it. A proof that no defect can fail proves nothing.
+//
+// Only a program that was built with the tag mutants has any of them. In every
+// other one [Is] is a constant false: the compiler removes the lines, and no
+// environment can bring them back.
+package mutant
+
+// Env names the variable that switches a mutant on. It is read once, and only by
+// programs that were built with the tag mutants. A name that is none ends the
+// process with exit code 2.
+const Env = "PARLEY_MUTANT"
+
+// Name names a mutant.
+type Name string
+
+// The mutants, and which promise each breaks.
+const (
+	// AckBeforeStore answers a send when it is about to be stored.
+	AckBeforeStore Name = "ack-before-store"
+	// AnnounceBeforeStore shows an entry to sessions when it is about to be stored.
+	AnnounceBeforeStore Name = "announce-before-store"
+	// ReadOnWrite takes an entry that was queued for a socket for one that the
+	// device has, and tells so: receipts without a recv.
+	ReadOnWrite Name = "read-on-write"
+	// NoDirtyFlag lets a session go live although entries above its cursor were
+	// announced while it read.
+	NoDirtyFlag Name = "no-dirty-flag"
+	// NoCMIDIndex stores an entry under a cmid that its sender has used.
+	NoCMIDIndex Name = "no-cmid-index"
+	// LocalRead reads the tail of a log from data that can still be rolled back.
+	LocalRead Name = "local-read"
+	// NoFinish hands on entries that another pod stored and did not finish: a dup
+	// ack, for instance, for a message that no head knows.
+	NoFinish Name = "no-finish"
+	// DropWithoutResync leaves out an entry that a full queue does not take, and
+	// goes on behind it.
+	DropWithoutResync Name = "drop-without-resync"
+	// FlushDeletes takes what was flushed off a device's list before the device has
+	// said recv.
+	FlushDeletes Name = "flush-deletes"
+
+	// IgnoreJump does not read a pod's journal where its numbers jump.
+	IgnoreJump Name = "ignore-jump"
+	// IgnoreKick leaves a device the session that it has on another pod.
+	IgnoreKick Name = "ignore-kick"
+	// RemovalKeepsStream lets the stream of a removed member go on.
+	RemovalKeepsStream Name = "removal-keeps-stream"
+	// SettleEarly calls a journal number settled while its document is still being
+	// written: readers take it for void.
+	SettleEarly Name = "settle-early"
+	// ReadAboveHead flushes entries that are stored and not finished.
+	ReadAboveHead Name = "read-above-head"
+	// TellBeforeStored tells a receipt that is about to be stored.
+	TellBeforeStored Name = "tell-before-stored"
+	// Overtake takes a sender's next message although an earlier one has no answer
+	// yet.
+	Overtake Name = "overtake"
+	// StaleJudge judges a command that lost a race by the state before it.
+	StaleJudge Name = "stale-judge"
+	// ForeignEpoch takes announcements of another life of the data.
+	ForeignEpoch Name = "foreign-epoch"
+)
+
+// All lists the mutants.
+func All() []Name {
+	return []Name{AckBeforeStore, AnnounceBeforeStore, ReadOnWrite, NoDirtyFlag, NoCMIDIndex, LocalRead, NoFinish,
+		DropWithoutResync, FlushDeletes, IgnoreJump, IgnoreKick, RemovalKeepsStream, SettleEarly, ReadAboveHead,
+		TellBeforeStored, Overtake, StaleJudge, ForeignEpoch}
+}
