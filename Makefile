@@ -48,6 +48,10 @@ lint: ## gofmt, go vet and staticcheck
 verify: bin/parley ## prove the delivery contract on three gateways of this machine
 	./bin/parley verify --quick $(ARGS)
 
+.PHONY: drill
+drill: ## break a cluster in every way, under load (about 15 minutes; more: make drill ARGS="--short")
+	@go run ./services/parley/cmd/parley-drill $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route

@@ -28,6 +28,9 @@ const (
 	// NoDirtyFlag lets a session go live although entries above its cursor were
 	// announced while it read.
 	NoDirtyFlag Name = "no-dirty-flag"
+	// RestUnchecked is the same for a session that has everything at once: it waits
+	// for the next entry although there is one already.
+	RestUnchecked Name = "rest-unchecked"
 	// NoCMIDIndex stores an entry under a cmid that its sender has used.
 	NoCMIDIndex Name = "no-cmid-index"
 	// LocalRead reads the tail of a log from data that can still be rolled back.
@@ -60,13 +63,19 @@ const (
 	Overtake Name = "overtake"
 	// StaleJudge judges a command that lost a race by the state before it.
 	StaleJudge Name = "stale-judge"
+	// AckWithoutLease acks although the pod's lease may have run out, and its journal
+	// been read to its end.
+	AckWithoutLease Name = "ack-without-lease"
+	// AheadAlone lets a session that read further than what was announced keep that
+	// to itself.
+	AheadAlone Name = "ahead-alone"
 	// ForeignEpoch takes announcements of another life of the data.
 	ForeignEpoch Name = "foreign-epoch"
 )
 
 // All lists the mutants.
 func All() []Name {
-	return []Name{AckBeforeStore, AnnounceBeforeStore, ReadOnWrite, NoDirtyFlag, NoCMIDIndex, LocalRead, NoFinish,
+	return []Name{AckBeforeStore, AnnounceBeforeStore, ReadOnWrite, NoDirtyFlag, RestUnchecked, NoCMIDIndex, LocalRead, NoFinish,
 		DropWithoutResync, FlushDeletes, IgnoreJump, IgnoreKick, RemovalKeepsStream, SettleEarly, ReadAboveHead,
-		TellBeforeStored, Overtake, StaleJudge, ForeignEpoch}
+		TellBeforeStored, Overtake, StaleJudge, AckWithoutLease, AheadAlone, ForeignEpoch}
 }

@@ -256,6 +256,11 @@ func (g *Gateway) Drain(ctx context.Context) {
 	}
 	g.served.Wait()
 	g.receipts.Stop(ctx)
+	o := g.origin()
+	o.Bye = true // the others need not read the journal
+	if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, o, nil)); err != nil {
+		g.log.Debug("could not say goodbye", "error", err)
+	}
 	for _, unsub := range g.unsub {
 		unsub()
 	}

@@ -204,10 +204,11 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 func sameUser(a, b auth.Identity) bool { return a.NS == b.NS && a.User == b.User }
 
 // newSessionID grows with time, so that of two sessions the later is the larger.
+// Nanoseconds: a device that connects twice within a millisecond means the second.
 func newSessionID() string {
-	var b [8]byte
+	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
-	return fmt.Sprintf("%012x%x", time.Now().UnixMilli(), b)
+	return fmt.Sprintf("%016x%x", time.Now().UnixNano(), b)
 }
 
 func (c *client) onAuth(f *wire.Auth) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -144,7 +145,7 @@ func (s *state) checkLocked(es []chat.Entry) {
 func (s *state) insertLocked(e *chat.Entry, visible bool) store.Outcome {
 	c := s.convLocked(e.Key)
 	id := sent{e.From, e.CMID}
-	if int(e.Seq) <= len(c.log) || c.cmids[id] != nil {
+	if int(e.Seq) <= len(c.log) || c.cmids[id] != nil && !mutant.Is(mutant.NoCMIDIndex) {
 		return store.Duplicate
 	}
 	stored := cloneEntry(e)
@@ -206,6 +207,9 @@ func (s *Store) Entries(ctx context.Context, key chat.Key, r store.Range) ([]cha
 	return read(ctx, s, Call{Op: OpEntries, Keys: []chat.Key{key}}, func() ([]chat.Entry, error) {
 		c := s.convLocked(key)
 		from, to := max(r.After, 0), chat.Seq(c.visible)
+		if mutant.Is(mutant.LocalRead) {
+			to = chat.Seq(len(c.log))
+		}
 		if r.Before > 0 {
 			to = min(to, r.Before-1)
 		}

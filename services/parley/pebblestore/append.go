@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -261,6 +262,9 @@ func entryAt(it *pebble.Iterator, key chat.Key) (e chat.Entry, message chat.Seq,
 // taken reports whether the sender of e has used its cmid: in the log, or in this
 // batch, in an entry before e.
 func (a *appending) taken(t *tail, e *chat.Entry, h cmidHash, before []chat.Entry) (bool, error) {
+	if mutant.Is(mutant.NoCMIDIndex) {
+		return false, nil
+	}
 	seen := t.seen.has(a.s.secret.mix(h))
 	if !seen && t.seq < maxPaged {
 		return false, nil

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
@@ -92,8 +93,9 @@ type Request struct {
 	Size int // bytes of its body, for MaxBytes
 
 	deadline time.Time
-	tried    chat.Seq // the seq of its last try; 0: none
-	maybe    bool     // an earlier try may have stored it: look before judging
+	behind   chat.CMID // the stream's command that had no answer when this one came
+	tried    chat.Seq  // the seq of its last try; 0: none
+	maybe    bool      // an earlier try may have stored it: look before judging
 }
 
 // New is a conversation to be made.
@@ -110,11 +112,14 @@ type Result struct {
 }
 
 // Stream is the order of one session's commands in one conversation. Once one of
-// them had no answer, the later ones get none either, until it is repeated: so
-// that a message never overtakes an earlier one that is sent again. The zero
-// value is ready; its owner keeps it as long as it may send.
+// them had no answer, the later ones get none either, until it is repeated or
+// turns out to be stored: so that a message never overtakes an earlier one that is
+// sent again. The zero value is ready; its owner keeps it as long as it may send.
 type Stream struct {
-	broken chat.CMID // guarded by Committer.mu
+	// Guarded by Committer.mu.
+	broken chat.CMID // the command that had no answer; "": none
+	code   chat.Code // why
+	stored chat.CMID // the last one that is known to be stored
 }
 
 // Committer runs the lanes. Make it with [NewCommitter], end it with Stop.
@@ -167,11 +172,17 @@ func (c *Committer) Submit(r *Request) {
 func (c *Committer) enqueue(r *Request) *chat.Error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s := r.Stream; s != nil && s.broken != "" {
-		if s.broken != r.CMID {
-			return chat.Unavailable("an earlier send in this conversation has no answer yet; repeat that first")
+	if s := r.Stream; s != nil && s.broken != "" && !mutant.Is(mutant.Overtake) {
+		switch {
+		case s.broken == r.CMID:
+			s.broken = ""
+		case s.code == chat.CodeRateLimited: // it was never tried
+			return &chat.Error{Code: s.code, Message: "an earlier send in this conversation was one too many; repeat that first", RetryAfter: time.Second}
+		default:
+			// The client may have learnt from its entry that the earlier one is stored,
+			// and never repeat it: that is looked up.
+			r.behind = s.broken
 		}
-		s.broken = ""
 	}
 	switch {
 	case c.stopped:
@@ -202,7 +213,7 @@ func (c *Committer) Refuse(s *Stream, cmid chat.CMID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.broken == "" {
-		s.broken = cmid
+		s.broken, s.code = cmid, chat.CodeRateLimited
 	}
 }
 
@@ -213,9 +224,16 @@ func (c *Committer) Broken(s *Stream) bool {
 	return s.broken != ""
 }
 
+func (s *Stream) storedLocked(cmid chat.CMID) {
+	s.stored = cmid
+	if s.broken == cmid {
+		s.broken = ""
+	}
+}
+
 func (r *Request) breakStreamLocked() {
 	if r.Stream != nil && r.Stream.broken == "" {
-		r.Stream.broken = r.CMID
+		r.Stream.broken, r.Stream.code = r.CMID, chat.CodeUnavailable
 	}
 }
 

@@ -267,6 +267,33 @@ func TestStoreAwayEndsInUnavailableAndKeepsOrder(t *testing.T) {
 	})
 }
 
+// A command that had no answer, but is stored: its client may learn that from the
+// entry and never repeat it. The stream goes on by itself.
+func TestStreamGoesOnAfterWhatTurnsOutToBeStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		p := newPod(t, s)
+		var stream Stream
+		mustAck(t, p.do(message("m1", &stream)), 1)
+		s.Inject(memstore.Fault{Op: memstore.OpAppend, Kind: memstore.FailApplied, Times: 1})
+		var away []*memstore.Injection
+		for _, op := range []memstore.Op{memstore.OpEntries, memstore.OpLookup, memstore.OpConversationsByKey} {
+			away = append(away, s.Inject(memstore.Fault{Op: op, Kind: memstore.Fail}))
+		}
+		if res := p.do(message("m2", &stream)); res.Err == nil || res.Err.Code != chat.CodeUnavailable {
+			t.Fatalf("%+v", res)
+		}
+		for _, in := range away {
+			in.Remove()
+		}
+		mustAck(t, p.do(message("m3", &stream)), 3)
+		mustAck(t, p.do(message("m4", &stream)), 4)
+		if log := audit(t, s, aliceBob); len(log) != 4 || log[1].CMID != "m2" {
+			t.Fatalf("%d entries", len(log))
+		}
+	})
+}
+
 func TestFullCommitterRefusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := memstore.New(memstore.Options{})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 )
@@ -78,6 +79,12 @@ func (c *Committer) flush(works []*work) {
 		return
 	}
 	batch.Journal = c.opts.Journal.Next()
+	if mutant.Is(mutant.AckBeforeStore) {
+		answerEarly(fast)
+	}
+	if mutant.Is(mutant.AnnounceBeforeStore) {
+		c.opts.Committed(batch.Journal, batch.Entries)
+	}
 	res := c.opts.Store.Append(ctx, batch)
 	failpoint.Hit("before-finish")
 	stored := storedOf(batch.Entries, res.Outcomes)
@@ -176,8 +183,8 @@ func (w *work) judge(again bool) bool {
 	tail := s.Tail
 	w.entries = nil
 	for _, r := range w.reqs {
-		if r.maybe && !again {
-			return false
+		if r.behind != "" || r.maybe && !again {
+			return again
 		}
 		e, cerr := r.Judge(s)
 		if cerr != nil {
@@ -238,8 +245,11 @@ func (c *Committer) answer(r *Request, res Result) {
 	c.mu.Lock()
 	c.pending--
 	c.bytes -= r.Size
-	if res.Err != nil && res.Err.Code == chat.CodeUnavailable {
+	switch {
+	case res.Err != nil && res.Err.Code == chat.CodeUnavailable:
 		r.breakStreamLocked()
+	case res.Err == nil && r.Stream != nil:
+		r.Stream.storedLocked(r.CMID)
 	}
 	c.mu.Unlock()
 	r.Done(res)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
@@ -75,6 +76,9 @@ func (c *Committer) step(ctx context.Context, w *work) error {
 	}
 	if len(w.reqs) == 0 || w.lane.state == nil {
 		return nil
+	}
+	if w.reqs[0].behind != "" {
+		return c.unblock(ctx, w)
 	}
 	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
 		return c.refuse(ctx, w, cerr)
@@ -155,6 +159,31 @@ func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error
 	return nil
 }
 
+// unblock lets the first request pass if the one before it in its stream, which
+// had no answer, turns out to be stored. Else it gets no answer either.
+func (c *Committer) unblock(ctx context.Context, w *work) error {
+	r := w.reqs[0]
+	c.mu.Lock()
+	stored := r.Stream.stored == r.behind
+	c.mu.Unlock()
+	if !stored {
+		_, err := c.opts.Store.Lookup(ctx, r.Key, r.From, r.behind)
+		if errors.Is(err, store.ErrNotFound) {
+			w.drop(r)
+			c.answer(r, Result{Err: chat.Unavailable("an earlier send in this conversation has no answer yet; repeat that first")})
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("look up the command before: %w", err)
+		}
+		c.mu.Lock()
+		r.Stream.storedLocked(r.behind)
+		c.mu.Unlock()
+	}
+	r.behind = ""
+	return nil
+}
+
 // drop removes an answered request.
 func (w *work) drop(r *Request) {
 	w.reqs = slices.DeleteFunc(slices.Clone(w.reqs), func(x *Request) bool { return x == r })
@@ -219,6 +248,10 @@ func (c *Committer) catchUp(ctx context.Context, w *work) (moved bool, err error
 				// Contiguity is the log's first law; going on would make a hole for ever.
 				return moved, fmt.Errorf("the log of %s has a hole after %d", s.Key.Conv, s.Tail.Seq)
 			}
+			if mutant.Is(mutant.StaleJudge) {
+				s.Tail = store.LastOf(&entries[i])
+				continue
+			}
 			s.Fold(&entries[i])
 		}
 		moved = true
@@ -257,7 +290,7 @@ func (c *Committer) finishRead(ctx context.Context, s *state.State, entries []ch
 	for i := range entries {
 		s.Complete(&entries[i])
 	}
-	if len(open) == 0 {
+	if len(open) == 0 || mutant.Is(mutant.NoFinish) {
 		return nil
 	}
 	// They are announced here, too: their writer may have died before it could.

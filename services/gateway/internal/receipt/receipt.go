@@ -8,12 +8,14 @@ package receipt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
 )
@@ -43,7 +45,11 @@ type Position struct {
 	Delivered, Read chat.Seq
 }
 
-const batch = 500 // moves in one write: what a store takes
+const (
+	batch    = 500             // moves in one write: what a store takes
+	opTime   = 5 * time.Second // for one write, or for the reads before it
+	counters = 8               // reads at a time
+)
 
 // Tracker stores positions. Make it with [New], end it with Stop.
 type Tracker struct {
@@ -53,7 +59,7 @@ type Tracker struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting map[place]store.Move
+	waiting map[place]move
 	running bool
 	stopped bool
 }
@@ -63,6 +69,21 @@ type place struct {
 	key    chat.Key
 	user   chat.User
 	device chat.Device // "" for read
+}
+
+// move is a position on its way. counted says that ReadCount is right for Read.
+type move struct {
+	store.Move
+	counted bool
+}
+
+// merge keeps what is further in each of two moves of one place.
+func (m move) merge(o move) move {
+	m.Recv = max(m.Recv, o.Recv)
+	if o.Read > m.Read || o.Read == m.Read && o.counted {
+		m.Read, m.ReadCount, m.counted = o.Read, o.ReadCount, o.counted
+	}
+	return m
 }
 
 // New starts a tracker.
@@ -76,26 +97,26 @@ func New(opts Options) *Tracker {
 	if opts.Linger == 0 {
 		opts.Linger = 10 * time.Millisecond
 	}
-	t := &Tracker{opts: opts, waiting: make(map[place]store.Move)}
+	t := &Tracker{opts: opts, waiting: make(map[place]move)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
 
 // Recv says that a device has everything up to seq. It does not block.
 func (t *Tracker) Recv(key chat.Key, user chat.User, device chat.Device, seq chat.Seq) *chat.Error {
-	return t.move(place{key, user, device}, store.Move{Key: key, User: user, Device: device, Recv: seq})
+	return t.move(place{key, user, device}, move{Move: store.Move{Key: key, User: user, Device: device, Recv: seq}})
 }
 
 // Read says that a user has read everything up to seq. It does not block.
 func (t *Tracker) Read(key chat.Key, user chat.User, seq chat.Seq) *chat.Error {
-	return t.move(place{key, user, ""}, store.Move{Key: key, User: user, Read: seq})
+	return t.move(place{key, user, ""}, move{Move: store.Move{Key: key, User: user, Read: seq}})
 }
 
-func (t *Tracker) move(p place, m store.Move) *chat.Error {
+func (t *Tracker) move(p place, m move) *chat.Error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if old, ok := t.waiting[p]; ok {
-		m.Recv, m.Read = max(m.Recv, old.Recv), max(m.Read, old.Read)
+		m = old.merge(m)
 	} else if t.stopped || len(t.waiting) >= t.opts.Max {
 		return chat.Unavailable("this pod is overloaded; repeat later")
 	}
@@ -118,8 +139,7 @@ func (t *Tracker) run() {
 			if t.ctx.Err() != nil {
 				return
 			}
-			t.opts.Log.Warn("could not store positions; trying again", "moves", len(moves), "error", err)
-			t.putBack(moves)
+			t.opts.Log.Warn("could not store positions; trying again", "error", err)
 			pause = min(2*pause, time.Second)
 		} else {
 			pause = t.opts.Linger
@@ -131,14 +151,14 @@ func (t *Tracker) run() {
 	}
 }
 
-func (t *Tracker) take() []store.Move {
+func (t *Tracker) take() []move {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.waiting) == 0 {
 		t.running = false
 		return nil
 	}
-	moves := make([]store.Move, 0, min(batch, len(t.waiting)))
+	moves := make([]move, 0, min(batch, len(t.waiting)))
 	for p, m := range t.waiting {
 		moves = append(moves, m)
 		delete(t.waiting, p)
@@ -149,27 +169,52 @@ func (t *Tracker) take() []store.Move {
 	return moves
 }
 
-func (t *Tracker) putBack(moves []store.Move) {
+func (t *Tracker) putBack(moves []move) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, m := range moves {
 		p := place{m.Key, m.User, m.Device}
-		old := t.waiting[p]
-		m.Recv, m.Read = max(m.Recv, old.Recv), max(m.Read, old.Read)
+		if old, ok := t.waiting[p]; ok {
+			m = old.merge(m)
+		}
 		t.waiting[p] = m
 	}
 }
 
-func (t *Tracker) store(moves []store.Move) error {
-	ctx, cancel := context.WithTimeout(t.ctx, 5*time.Second)
-	defer cancel()
-	for i := range moves {
-		if err := t.count(ctx, &moves[i]); err != nil {
-			return err
+// store stores what can be stored. What wants a count first comes second, so that
+// a slow store holds up nobody's recv; what was counted stays counted, so that
+// every try gets further.
+func (t *Tracker) store(moves []move) error {
+	var ready, uncounted []move
+	for _, m := range moves {
+		if m.Read == 0 || m.counted {
+			ready = append(ready, m)
+		} else {
+			uncounted = append(uncounted, m)
 		}
 	}
-	members, err := t.opts.Store.Advance(ctx, moves)
+	err := t.advance(ready)
+	counted, left, countErr := t.count(uncounted)
+	t.putBack(left)
+	return errors.Join(err, countErr, t.advance(counted))
+}
+
+func (t *Tracker) advance(moves []move) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(t.ctx, opTime)
+	defer cancel()
+	list := make([]store.Move, len(moves))
+	for i, m := range moves {
+		list[i] = m.Move
+	}
+	if mutant.Is(mutant.TellBeforeStored) {
+		t.opts.Told(unstored(list))
+	}
+	members, err := t.opts.Store.Advance(ctx, list)
 	if err != nil {
+		t.putBack(moves)
 		return fmt.Errorf("advance: %w", err)
 	}
 	told := make([]Position, len(members))
@@ -180,12 +225,35 @@ func (t *Tracker) store(moves []store.Move) error {
 	return nil
 }
 
-// count fills in how many messages there are up to the read position: what makes
-// unread a subtraction.
-func (t *Tracker) count(ctx context.Context, m *store.Move) error {
-	if m.Read == 0 {
-		return nil
+// count fills in how many messages there are up to each read position, what makes
+// unread a subtraction, for as many moves as the time allows; left are the others.
+func (t *Tracker) count(moves []move) (counted, left []move, err error) {
+	if len(moves) == 0 {
+		return nil, nil, nil
 	}
+	ctx, cancel := context.WithTimeout(t.ctx, opTime)
+	defer cancel()
+	errs := make([]error, len(moves))
+	var wg sync.WaitGroup
+	for worker := range counters {
+		wg.Go(func() {
+			for i := worker; i < len(moves); i += counters {
+				errs[i] = t.countOne(ctx, &moves[i])
+			}
+		})
+	}
+	wg.Wait()
+	for i, m := range moves {
+		if errs[i] != nil {
+			left, err = append(left, m), errs[i]
+			continue
+		}
+		counted = append(counted, m)
+	}
+	return counted, left, err
+}
+
+func (t *Tracker) countOne(ctx context.Context, m *move) error {
 	entries, err := t.opts.Store.Entries(ctx, m.Key, store.Range{After: m.Read - 1, Before: m.Read + 1, Limit: 1})
 	if err != nil {
 		return fmt.Errorf("read entry: %w", err)
@@ -195,6 +263,7 @@ func (t *Tracker) count(ctx context.Context, m *store.Move) error {
 	} else {
 		m.Read = 0 // not there: Read was checked against the head, so this is another epoch's
 	}
+	m.counted = true
 	return nil
 }
 

@@ -11,6 +11,7 @@
 package repair
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 )
@@ -97,6 +99,7 @@ type peer struct {
 	at      time.Time // when it was heard last
 	jumped  time.Time // since when low+1 ≤ last is missing; zero: it is not
 	until   time.Time // end of its lease, by the store's clock
+	gone    bool      // it has said goodbye, and nothing of it is missing
 	readAt  time.Time // when its journal was read last because it is silent
 }
 
@@ -166,6 +169,7 @@ func (r *Reconciler) Heard(o route.Origin) {
 		p.heard[o.Number] = left - min(left, 1)
 	}
 	p.advance()
+	p.gone = o.Bye && p.low >= p.last
 }
 
 // advance moves low past everything that was heard.
@@ -281,6 +285,9 @@ func (r *Reconciler) due() []reading {
 	defer r.mu.Unlock()
 	var list []reading
 	for _, p := range r.peers {
+		if p.gone {
+			continue
+		}
 		silent := time.Since(p.at) > r.opts.Silence
 		switch {
 		case silent && r.opts.Without&Silence == 0:
@@ -289,10 +296,12 @@ func (r *Reconciler) due() []reading {
 			}
 			p.readAt = time.Now()
 			list = append(list, reading{p, Silence})
-		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0:
+		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0 && !mutant.Is(mutant.IgnoreJump):
 			list = append(list, reading{p, Jump})
 		}
 	}
+	// A live pod's sessions wait for its jump; a dead one's for nothing new.
+	slices.SortStableFunc(list, func(a, b reading) int { return cmp.Compare(a.why, b.why) })
 	return list
 }
 

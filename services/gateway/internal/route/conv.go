@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 )
 
 // conv is one conversation with local members.
@@ -113,7 +114,7 @@ func (s *Sub) Idle(cursor chat.Seq) bool {
 	c := s.conv
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.index < 0 || c.seen > cursor {
+	if s.index < 0 || c.seen > cursor && !mutant.Is(mutant.RestUnchecked) {
 		return s.index < 0
 	}
 	c.setLocked(s, idle)
@@ -133,7 +134,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 		return true, cursor
 	}
 	if !c.primed {
-		if c.seen > cursor {
+		if c.seen > cursor && !mutant.Is(mutant.NoDirtyFlag) {
 			return false, c.seen
 		}
 		c.primed, c.last, c.ring, c.held = true, cursor, nil, nil
@@ -154,7 +155,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 	switch {
 	case cursor > c.last && c.live == 0:
 		c.last, c.ring = cursor, nil
-	case cursor > c.last:
+	case cursor > c.last && !mutant.Is(mutant.AheadAlone):
 		// The session read further than what was announced: the others lack it.
 		c.seen = max(c.seen, cursor)
 		c.fillLocked(0)
@@ -266,7 +267,7 @@ func (c *conv) advanceLocked(f *Frame) {
 		if s.state != live || f.Seq <= s.cursor {
 			continue
 		}
-		if !s.sink.Deliver(c.key, f.Seq, f.Data) {
+		if !s.sink.Deliver(c.key, f.Seq, f.Data) && !mutant.Is(mutant.DropWithoutResync) {
 			c.setLocked(s, syncing)
 			s.cursor = f.Seq - 1
 			s.sink.Sync(c.key)

@@ -26,6 +26,8 @@ type Origin struct {
 	// that fills several envelopes says in each which part it is.
 	Number      uint64
 	Part, Parts uint64
+	// Bye says that the pod has ended in good order: nothing follows.
+	Bye bool
 }
 
 // Announced is an entry on the bus: the frame, and the running values that keep
@@ -48,6 +50,7 @@ func AppendEnvelope(b []byte, o Origin, entries []Announced) []byte {
 	b = binary.AppendUvarint(b, o.Number)
 	b = binary.AppendUvarint(b, o.Part)
 	b = binary.AppendUvarint(b, o.Parts)
+	b = appendBool(b, o.Bye)
 	b = binary.AppendUvarint(b, uint64(len(entries)))
 	for i := range entries {
 		e := &entries[i]
@@ -76,7 +79,7 @@ func ParseEnvelope(b []byte) (Origin, []Announced, error) {
 		return Origin{}, nil, fmt.Errorf("%w: unknown version", ErrEnvelope)
 	}
 	o := Origin{Epoch: r.string(), Pod: r.string(), Last: r.uvarint(), Settled: r.uvarint(),
-		Number: r.uvarint(), Part: r.uvarint(), Parts: r.uvarint()}
+		Number: r.uvarint(), Part: r.uvarint(), Parts: r.uvarint(), Bye: r.byte() != 0}
 	n := r.count()
 	entries := make([]Announced, 0, min(n, 1024))
 	for i := 0; i < n && !r.bad; i++ {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 )
 
 // Frame is one finished entry on its way to sessions: the encoded bytes, which
@@ -37,7 +38,7 @@ func (f *Frame) endsFor(u chat.User) bool {
 		return true
 	}
 	for _, l := range f.Leaving {
-		if l == u {
+		if l == u && !mutant.Is(mutant.RemovalKeepsStream) {
 			return true
 		}
 	}

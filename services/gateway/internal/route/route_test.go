@@ -315,9 +315,9 @@ func TestEnvelopeRoundTripAndGarbage(t *testing.T) {
 			Concerns: []chat.User{"a.b", "c"}, Data: []byte(`{"x":1}`)}, From: "me", Count: 5, MV: 7, Time: time.UnixMilli(1234567).UTC()},
 		{Frame: Frame{Key: key, Seq: 8, Kind: chat.KindMessage, Data: []byte("y")}, Time: time.UnixMilli(0).UTC()},
 	}
-	b := AppendEnvelope(nil, Origin{Epoch: "e", Pod: "p", Last: 9, Settled: 4, Number: 7, Part: 1, Parts: 2}, in)
+	b := AppendEnvelope(nil, Origin{Epoch: "e", Pod: "p", Last: 9, Settled: 4, Number: 7, Part: 1, Parts: 2, Bye: true}, in)
 	o, out, err := ParseEnvelope(b)
-	if err != nil || o != (Origin{"e", "p", 9, 4, 7, 1, 2}) || fmt.Sprint(out) != fmt.Sprint(in) {
+	if err != nil || o != (Origin{"e", "p", 9, 4, 7, 1, 2, true}) || fmt.Sprint(out) != fmt.Sprint(in) {
 		t.Fatalf("%v %v %v", o, out, err)
 	}
 	for i := range b {

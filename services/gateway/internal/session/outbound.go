@@ -7,6 +7,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 )
 
 // outbound is the queue of step 7. Entries are refused above its soft bounds:
@@ -43,7 +44,7 @@ func (o *outbound) stuck(now time.Time) time.Duration {
 }
 
 // Deliver implements route.Sink: it queues an entry of a stream.
-func (s *Session) Deliver(_ chat.Key, _ chat.Seq, frame []byte) bool {
+func (s *Session) Deliver(key chat.Key, seq chat.Seq, frame []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
@@ -54,6 +55,9 @@ func (s *Session) Deliver(_ chat.Key, _ chat.Seq, frame []byte) bool {
 	}
 	s.out.push(frame)
 	s.startWriterLocked()
+	if mutant.Is(mutant.ReadOnWrite) {
+		s.took(key, seq)
+	}
 	return true
 }
 

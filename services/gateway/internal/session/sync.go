@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 )
@@ -319,6 +320,9 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 		if err := s.open(ctx, p, part); err != nil {
 			return err
 		}
+		if mutant.Is(mutant.ReadAboveHead) && !part.Former() {
+			part.End = 1 << 40
+		}
 		before := p.cursor
 		over, err := s.page(ctx, p, part)
 		if err != nil || s.Closing() {
@@ -391,6 +395,9 @@ func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool
 				}
 			}
 			p.cursor = e.Seq
+			if mutant.Is(mutant.FlushDeletes) {
+				s.took(key, e.Seq)
+			}
 			if endsFor(e, s.user) {
 				return true, nil
 			}

@@ -18,11 +18,11 @@ import (
 // clientFaults happen between clients and gateways.
 func clientFaults() []Scenario {
 	return []Scenario{
-		{Name: "half-open", About: "clients and a gateway hear nothing of each other for 45 s; no connection is closed",
+		{Name: "half-open", outage: 35 * time.Second, About: "clients and a gateway hear nothing of each other for 45 s; no connection is closed",
 			run: underLoad(50*time.Second, halfOpen)},
-		{Name: "flip", Short: true, About: "two devices connect to another gateway 50 times, without leaving the last one",
+		{Name: "flip", About: "two devices connect to another gateway 50 times, without leaving the last one",
 			run: flip},
-		{Name: "storm", About: "all devices lose their connections at once",
+		{Name: stormName, About: "all devices lose their connections at once",
 			run: storm},
 	}
 }
@@ -57,6 +57,7 @@ func (w *world) group(ctx context.Context, creator chat.User, members []chat.Use
 		return "", fmt.Errorf("make a group: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
+	req.Close = true // nothing stays behind
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", fmt.Errorf("make a group: %w", err)

@@ -21,7 +21,7 @@ func processFaults() []Scenario {
 	return []Scenario{
 		{Name: noFault, About: "no fault, for comparison",
 			run: underLoad(10*time.Second, func(context.Context, *world, time.Duration) error { return nil })},
-		{Name: "kill-gateway", Short: true, About: "kill -9 of a gateway, again and again, restarted each time",
+		{Name: "kill-gateway", About: "kill -9 of a gateway, again and again, restarted each time",
 			run: underLoad(25*time.Second, killGateways)},
 		{Name: "die-before-announce", Short: true, failpoint: "before-announce", About: "gateways die between store and announce, again and again",
 			run: underLoad(25*time.Second, dieAt("before-announce"))},
@@ -29,9 +29,9 @@ func processFaults() []Scenario {
 			run: underLoad(25*time.Second, dieAt("before-finish"))},
 		{Name: "rolling-restart", Short: true, About: "SIGTERM and restart of each gateway in turn",
 			run: underLoad(20*time.Second, rollingRestart)},
-		{Name: "pause-gateway", About: "a gateway stands still for 5 s (SIGSTOP)",
+		{Name: "pause-gateway", outage: 5 * time.Second, About: "a gateway stands still for 5 s (SIGSTOP)",
 			run: underLoad(15*time.Second, pauseGateway(5*time.Second))},
-		{Name: "pause-past-lease", About: "a gateway stands still for 20 s, longer than its lease",
+		{Name: "pause-past-lease", outage: 20 * time.Second, About: "a gateway stands still for 20 s, longer than its lease",
 			run: underLoad(30*time.Second, pauseGateway(20*time.Second))},
 	}
 }
@@ -39,13 +39,13 @@ func processFaults() []Scenario {
 // busFaults take NATS away, from all or from one.
 func busFaults() []Scenario {
 	return []Scenario{
-		{Name: "pause-nats", About: "NATS stands still for 5 s (SIGSTOP)",
+		{Name: "pause-nats", outage: 5 * time.Second, About: "NATS stands still for 5 s (SIGSTOP)",
 			run: underLoad(15*time.Second, func(ctx context.Context, w *world, _ time.Duration) error {
 				return standStill(ctx, w, w.cluster.NATS, 5*time.Second)
 			})},
 		{Name: "restart-nats", Short: true, About: "NATS is killed, and back after 3 s, twice",
 			run: underLoad(18*time.Second, restartNATS)},
-		{Name: "split-nats", About: "one gateway cannot reach NATS for 5 s, and is told nothing",
+		{Name: "split-nats", outage: 5 * time.Second, About: "one gateway cannot reach NATS for 5 s, and is told nothing",
 			run: underLoad(18*time.Second, splitNATS)},
 	}
 }
@@ -56,7 +56,7 @@ func killGateways(ctx context.Context, w *world, span time.Duration) error {
 	end := time.Now().Add(span)
 	for i := 0; ; i++ {
 		g := w.cluster.Gateways[i%len(w.cluster.Gateways)]
-		if !pause(ctx, time.Second) || time.Now().After(end) {
+		if !pause(ctx, 2*time.Second) || time.Now().After(end) {
 			return nil
 		}
 		if err := g.Kill(); err != nil {

@@ -58,7 +58,7 @@ func underLoad(span time.Duration, f fault) func(context.Context, *world, *Resul
 func (r *Result) take(report *verify.Report) {
 	r.Sent, r.Acked, r.Stored, r.Repeated = report.Sent, report.Acked, report.Stored, report.Repeated
 	r.AckP99, r.AckMax = report.Ack.P99, report.Ack.Max
-	r.Staleness, r.StalenessP99 = report.Staleness.Max, report.Staleness.P99
+	r.Staleness, r.StalenessP99, r.Stalest = report.Staleness.Max, report.Staleness.P99, report.Stalest
 	for _, c := range report.Clients {
 		r.Reconnects += max(c.Sessions-1, 0)
 	}

@@ -38,6 +38,7 @@ type Result struct {
 	StalenessP99 float64 `json:"staleness_p99_ms"`
 	Staleness    float64 `json:"staleness_max_ms"` // the longest that a connected device lacked what was acked
 
+	Stalest    []string  `json:"stalest,omitempty"` // the way of that message
 	Violations int       `json:"violations"`
 	Found      []Finding `json:"found,omitempty"`
 	Note       string    `json:"note,omitempty"`

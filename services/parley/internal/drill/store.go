@@ -10,13 +10,13 @@ import (
 // storeFaults are what MongoDB, and the way to it, can do.
 func storeFaults() []Scenario {
 	return []Scenario{
-		{Name: "cut-store", Short: true, About: "MongoDB cannot be reached for 3 s",
+		{Name: "cut-store", Short: true, outage: 3 * time.Second, About: "MongoDB cannot be reached for 3 s",
 			run: underLoad(18*time.Second, cutStore)},
-		{Name: "split-store", About: "one gateway cannot reach MongoDB for 5 s, and is told nothing",
+		{Name: "split-store", outage: 5 * time.Second, About: "one gateway cannot reach MongoDB for 5 s, and is told nothing",
 			run: underLoad(18*time.Second, splitStore)},
-		{Name: "slow-store", About: "every answer of MongoDB takes 200 ms more, for 8 s",
+		{Name: "slow-store", outage: 8 * time.Second, About: "every answer of MongoDB takes 200 ms more, for 8 s",
 			run: underLoad(18*time.Second, slowStore)},
-		{Name: "silent-store", About: "MongoDB does what it is told and does not answer, for 3 s",
+		{Name: "silent-store", outage: 3 * time.Second, About: "MongoDB does what it is told and does not answer, for 3 s",
 			run: underLoad(18*time.Second, silentStore)},
 		{Name: "lost-replies", Short: true, About: "writes are applied, and their connection is lost before the answer",
 			run: underLoad(20*time.Second, repeatedly(lostReplies))},

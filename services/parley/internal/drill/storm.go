@@ -14,6 +14,7 @@ import (
 // The storm: few conversations with many devices, because the MongoDB-wire server
 // reads all of a collection where MongoDB uses an index.
 const (
+	stormName     = "storm"
 	stormDevices  = 10 // of each user
 	stormUsers    = 20 // of each conversation
 	stormLogins   = 40 // at a time, before the storm

@@ -32,8 +32,9 @@ type Report struct {
 	Ack      Latency       `json:"ack"`      // first write to ack
 	Delivery Latency       `json:"delivery"` // first write to each other device, the time offline included
 	// Staleness is how long a connected device lacked a message after its ack.
-	Staleness Latency `json:"staleness"`
-	Probes    int     `json:"probes"`
+	Staleness Latency  `json:"staleness"`
+	Stalest   []string `json:"stalest,omitempty"` // the way of the one that was lacked longest
+	Probes    int      `json:"probes"`
 
 	// Unsettled says what had not come when the time was over; "": nothing.
 	Unsettled string  `json:"unsettled,omitempty"`
@@ -78,7 +79,8 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 	}
 	first := firstWrites(h)
 	acked := firstAcks(h)
-	var acks, deliveries, stale []time.Duration
+	var acks, deliveries, lacked []time.Duration
+	var late []stale
 	for i := range h.Clients {
 		log := &h.Clients[i]
 		if log.Device == lateDevice {
@@ -89,9 +91,12 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 		r.Wire.add(st.Wire)
 		a, d := latencies(log, first)
 		acks, deliveries = append(acks, a...), append(deliveries, d...)
-		stale = append(stale, staleness(log, acked)...)
+		late = append(late, staleness(log, acked)...)
 	}
-	r.Staleness = latencyOf(stale)
+	for _, s := range late {
+		lacked = append(lacked, s.Duration)
+	}
+	r.Staleness, r.Stalest = latencyOf(lacked), stalest(h, late)
 	r.Ack, r.Delivery = latencyOf(acks), latencyOf(deliveries)
 	return r
 }

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"time"
 
@@ -58,9 +60,16 @@ func firstAcks(h *History) map[command]time.Duration {
 	return first
 }
 
+// stale is how long a device lacked an entry, and which event ended that.
+type stale struct {
+	time.Duration
+	client *ClientLog
+	event  int
+}
+
 // staleness is, for each entry that a device got, how long it lacked what its
 // sender had been told is stored: the time in which it was not connected left out.
-func staleness(l *ClientLog, acked map[command]time.Duration) (all []time.Duration) {
+func staleness(l *ClientLog, acked map[command]time.Duration) (all []stale) {
 	c := connectedTime(l)
 	type place struct {
 		conv chat.ConvID
@@ -72,8 +81,45 @@ func staleness(l *ClientLog, acked map[command]time.Duration) (all []time.Durati
 		at, ok := acked[command{e.From, e.CMID}]
 		if p := (place{e.Conv, e.Seq}); e.Kind == Entry && ok && !seen[p] {
 			seen[p] = true
-			all = append(all, max(0, c.upTo(e.At)-c.upTo(at)))
+			all = append(all, stale{max(0, c.upTo(e.At)-c.upTo(at)), l, i})
 		}
 	}
 	return all
+}
+
+// stalest is the way of the message that a device lacked for the longest time: its
+// sender's events, and the device's sessions from then on.
+func stalest(h *History, all []stale) (trace []string) {
+	if len(all) == 0 {
+		return nil
+	}
+	worst := slices.MaxFunc(all, func(a, b stale) int { return cmp.Compare(a.Duration, b.Duration) })
+	got := &worst.client.Events[worst.event]
+	type line struct {
+		at   time.Duration
+		text string
+	}
+	var lines []line
+	from := got.At
+	for i := range h.Clients {
+		l := &h.Clients[i]
+		for k := range l.Events {
+			e := &l.Events[k]
+			if l.User == got.From && e.CMID == got.CMID && (e.Kind == Submit || e.Kind == Send || e.Kind == Ack) {
+				lines = append(lines, line{e.At, e.line(l.Name())})
+				from = min(from, e.At)
+			}
+		}
+	}
+	for k := range worst.client.Events[:worst.event+1] {
+		e := &worst.client.Events[k]
+		if e == got || e.At >= from && (e.Kind == Open || e.Kind == Close) || e.At >= from && e.Conv == got.Conv && e.Kind == Entry && e.Seq+2 > got.Seq {
+			lines = append(lines, line{e.At, e.line(worst.client.Name())})
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.at, b.at) })
+	for _, l := range lines {
+		trace = append(trace, l.text)
+	}
+	return trace
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,16 @@ func TestStaleness(t *testing.T) {
 		at(18*s, Entry, "4"), // never acked
 	}}
 	acked := firstAcks(&History{Clients: []ClientLog{sender, reader}})
-	if got, want := staleness(&reader, acked), []time.Duration{1 * s, 3 * s, 7 * s}; !slices.Equal(got, want) {
+	all := staleness(&reader, acked)
+	var got []time.Duration
+	for _, x := range all {
+		got = append(got, x.Duration)
+	}
+	if want := []time.Duration{1 * s, 3 * s, 7 * s}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+	// Two acks, the return, the entry before, the session that followed, the entry.
+	if trace := stalest(&History{Clients: []ClientLog{sender, reader}}, all); len(trace) != 6 || !strings.Contains(trace[0], "ack g seq 3") {
+		t.Errorf("%q", trace)
 	}
 }
