@@ -52,6 +52,10 @@ verify: bin/parley ## prove the delivery contract on three gateways of this mach
 drill: ## break a cluster in every way, under load (about 15 minutes; more: make drill ARGS="--short")
 	@go run ./services/parley/cmd/parley-drill $(ARGS)
 
+.PHONY: mutants
+mutants: ## build defects in, and show which test catches each (about 1 minute)
+	@go run ./services/parley/internal/mutants/cmd/mutants
+
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route

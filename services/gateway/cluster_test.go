@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -113,6 +114,19 @@ type cluster struct {
 	signer *auth.Signer
 	gates  []*Gateway
 	urls   []string
+	http   *http.Client // makes the sockets; nil: the default
+}
+
+// narrow has later sockets take little from the network before they are read.
+func (c *cluster) narrow() {
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return nc, nc.(*net.TCPConn).SetReadBuffer(128 << 10)
+	}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: dial}}
 }
 
 const testSecret = "a-secret-of-the-tests-that-is-long-enough-0123456789"
@@ -190,7 +204,7 @@ func (c *cluster) dialRaw(pod int, header http.Header, protocols ...string) (*we
 		protocols = []string{wire.Subprotocol}
 	}
 	ws, res, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.urls[pod], "http")+"/v1/ws",
-		&websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols})
+		&websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols, HTTPClient: c.http})
 	if err == nil {
 		ws.SetReadLimit(1 << 20)
 		c.t.Cleanup(func() { _ = ws.CloseNow() })

@@ -24,7 +24,9 @@ func TestSlowClientIsCutOffAndLosesNothing(t *testing.T) {
 	c := newCluster(t, 1, slowly)
 	alice, _ := c.login(0, "alice", "")
 	conv := c.group("alice", "slow", "quick")
+	c.narrow()
 	slow, _ := c.login(0, "slow", "")
+	c.http = nil
 	quick, _ := c.login(0, "quick", "")
 	slow.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
 	if r := expect[*wire.Receipt](alice); r.Delivered != 1 {

@@ -145,11 +145,13 @@ type lane struct {
 	key   chat.Key
 	older *lane // in Committer.idle
 	newer *lane
-	queue []*Request   // guarded by Committer.mu
-	busy  bool         // guarded by Committer.mu: ready or in flight
-	seen  []chat.Entry // guarded by Committer.mu: announced by others while busy
-	stale bool         // guarded by Committer.mu: drop state when the flush is over
-	state *state.State // owned by the flush while busy, else by Committer.mu; nil: unknown
+	queue []*Request    // guarded by Committer.mu
+	busy  bool          // guarded by Committer.mu: ready or in flight
+	seen  []chat.Entry  // guarded by Committer.mu: announced by others while busy
+	stale bool          // guarded by Committer.mu: drop state when the flush is over
+	again bool          // guarded by Committer.mu: it comes from a repair
+	waits time.Duration // owned like state: the last pause
+	state *state.State  // owned by the flush while busy, else by Committer.mu; nil: unknown
 }
 
 // NewCommitter starts a committer.

@@ -14,8 +14,10 @@ import (
 // work is what one flush does for one lane.
 type work struct {
 	lane    *lane
-	reqs    []*Request   // not answered yet, in order
-	entries []chat.Entry // made from the first len(entries) of reqs
+	reqs    []*Request    // not answered yet, in order
+	entries []chat.Entry  // made from the first len(entries) of reqs
+	again   bool          // it comes from a repair
+	stuck   store.Outcome // of the first entry that was not stored; NotTried: there is none
 }
 
 // flushAll flushes until nothing is ready.
@@ -44,8 +46,8 @@ func (c *Committer) take() []*work {
 			break
 		}
 		n := min(len(l.queue), c.opts.LaneEntries)
-		works = append(works, &work{lane: l, reqs: l.queue[:n:n]})
-		l.queue = l.queue[n:]
+		works = append(works, &work{lane: l, reqs: l.queue[:n:n], again: l.again})
+		l.queue, l.again = l.queue[n:], false
 		taken += n
 		lanes++
 	}
@@ -60,7 +62,7 @@ func (c *Committer) flush(works []*work) {
 	var batch store.Batch
 	var fast []*work
 	for _, w := range works {
-		if w.lane.state == nil || !w.judge(false) {
+		if w.lane.state == nil || !w.judge() {
 			c.repair(w)
 			continue
 		}
@@ -112,6 +114,7 @@ func (c *Committer) flush(works []*work) {
 		if len(w.reqs) > 0 {
 			c.repair(w)
 		} else {
+			w.lane.waits = 0
 			c.release(w.lane)
 		}
 	}
@@ -171,26 +174,24 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 }
 
 // judge makes entries of requests, against the state as of the tail that they
-// are appended to. A members entry changes what the next command is judged
-// against, so it stands alone in its batch.
+// are appended to; it returns false where the first of them wants a look into the
+// store before: because it is refused, may be stored already, or comes behind one
+// that may be. Such a one further back ends the batch, and is looked at when it is
+// first. After a look, a request that may be stored is tried once more: "not
+// found" is not "not stored", only the index decides.
 //
-// At first it returns false if a request is refused or may be stored already:
-// that wants a look into the store. Again, after the look, a request that may be
-// stored is tried once more, because "not found" is not "not stored" and only the
-// index decides; a refused one ends the batch, to be looked at when it is first.
-func (w *work) judge(again bool) bool {
+// A members entry changes what the next command is judged against, so it stands
+// alone in its batch.
+func (w *work) judge() bool {
 	s := w.lane.state
 	tail := s.Tail
 	w.entries = nil
 	for _, r := range w.reqs {
-		if r.behind != "" || r.maybe && !again {
-			return again
+		if r.behind != "" || r.maybe && !w.again {
+			break
 		}
 		e, cerr := r.Judge(s)
-		if cerr != nil {
-			return again
-		}
-		if e.Kind == chat.KindMembers && len(w.entries) > 0 {
+		if cerr != nil || e.Kind == chat.KindMembers && len(w.entries) > 0 {
 			break
 		}
 		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
@@ -202,7 +203,7 @@ func (w *work) judge(again bool) bool {
 			break
 		}
 	}
-	return true
+	return len(w.entries) > 0
 }
 
 // settle folds the stored prefix and marks what may be stored too; it returns the
@@ -212,6 +213,12 @@ func (w *work) settle(outcomes []store.Outcome) int {
 	for n < len(outcomes) && outcomes[n] == store.Stored {
 		w.lane.state.Fold(&w.entries[n])
 		n++
+	}
+	if n < len(outcomes) {
+		w.stuck = outcomes[n]
+	}
+	if n > 0 {
+		w.lane.waits = 0
 	}
 	for i := n; i < len(outcomes); i++ {
 		if outcomes[i] == store.NotTried {
@@ -259,11 +266,7 @@ func (c *Committer) answer(r *Request, res Result) {
 func (c *Committer) release(l *lane) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.stale {
-		l.state, l.stale = nil, false
-	}
-	l.fold(l.seen)
-	l.seen = nil
+	l.foldSeenLocked()
 	if len(l.queue) > 0 {
 		c.readyLocked(l)
 		return
@@ -278,4 +281,14 @@ func (c *Committer) release(l *lane) {
 	for c.idle.n > c.opts.MaxStates {
 		c.dropLocked(c.idle.oldest)
 	}
+}
+
+// foldSeenLocked moves the state past what others announced while the lane was
+// busy.
+func (l *lane) foldSeenLocked() {
+	if l.stale {
+		l.state, l.stale = nil, false
+	}
+	l.fold(l.seen)
+	l.seen = nil
 }

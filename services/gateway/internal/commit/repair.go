@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
-	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
 
@@ -20,9 +20,9 @@ var errNotVisible = errors.New("what took the place is not committed yet")
 // readPage is how many entries or members one read asks for.
 const readPage = 500
 
-// repair takes a lane through everything but the plain case, in a goroutine of
-// its own: the state is loaded, a race was lost, an outcome is not known, a
-// command is refused. The lane stays busy meanwhile.
+// repair looks into the store for a lane, in a goroutine of its own: the state is
+// loaded, a race was lost, an outcome is not known, a command is refused. Then the
+// lane goes back to be flushed together with the others. It stays busy meanwhile.
 func (c *Committer) repair(w *work) {
 	c.wg.Go(func() {
 		ctx, cancel := context.WithDeadline(c.ctx, w.reqs[0].deadline)
@@ -34,17 +34,33 @@ func (c *Committer) repair(w *work) {
 		}
 		var err error
 		for wait := range backoff(ctx) {
-			if err = c.step(ctx, w); err != nil {
+			var ready bool
+			ready, err = c.step(ctx, w)
+			switch {
+			case err != nil:
 				wait()
-				continue
-			}
-			if len(w.reqs) == 0 {
+			case len(w.reqs) == 0:
 				c.release(w.lane)
+				return
+			case ready:
+				c.flushAgain(w)
 				return
 			}
 		}
 		c.fail(w, err)
 	})
+}
+
+// flushAgain puts a repaired lane among those that are ready, its commands before
+// those that came meanwhile.
+func (c *Committer) flushAgain(w *work) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := w.lane
+	l.foldSeenLocked()
+	l.queue = append(w.reqs[:len(w.reqs):len(w.reqs)], l.queue...)
+	l.again = true
+	c.readyLocked(l)
 }
 
 // fail answers everything that the lane holds with "unavailable": also what waits
@@ -66,42 +82,49 @@ func (c *Committer) fail(w *work, err error) {
 	}
 }
 
-// step makes one try at the lane's commands. It returns nil after progress.
-func (c *Committer) step(ctx context.Context, w *work) error {
+// step makes one look at what keeps a lane from being flushed. ready: nothing does
+// any more. Neither ready nor an error: it has got further, and wants another look.
+func (c *Committer) step(ctx context.Context, w *work) (ready bool, err error) {
 	if err := c.opts.Journal.Ready(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if err := c.refresh(ctx, w); err != nil {
-		return err
+		return false, err
 	}
 	if len(w.reqs) == 0 || w.lane.state == nil {
-		return nil
+		return false, nil
 	}
-	if w.reqs[0].behind != "" {
-		return c.unblock(ctx, w)
+	stuck := w.stuck
+	w.stuck = store.NotTried
+	switch {
+	case stuck == store.Unknown:
+		w.lane.pause(ctx)
+		return false, nil
+	case stuck == store.Duplicate:
+		visible, err := c.resolve(ctx, w)
+		if err == nil && !visible {
+			w.lane.pause(ctx) // then the index decides again
+		}
+		return err == nil && !visible, err
+	case w.reqs[0].behind != "":
+		return false, c.unblock(ctx, w)
 	}
 	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
-		return c.refuse(ctx, w, cerr)
+		return false, c.refuse(ctx, w, cerr)
 	}
-	w.judge(true)
-	b := store.Batch{Entries: w.entries, Journal: c.opts.Journal.Next()}
-	res := c.opts.Store.Append(ctx, b)
-	failpoint.Hit("before-finish")
-	n := w.settle(res.Outcomes)
-	stored := store.Batch{Entries: w.entries[:n], Journal: b.Journal}
-	if err := c.finish(ctx, stored, res.Finished); err != nil {
-		w.lane.state = nil
-		w.doubt(len(w.entries))
-		return err
+	return true, nil
+}
+
+// pause waits 1, 2, 4 … 100 ms, longer with every try of the lane that did not
+// get anywhere.
+func (l *lane) pause(ctx context.Context) {
+	l.waits = min(max(2*l.waits, time.Millisecond), 100*time.Millisecond)
+	t := time.NewTimer(l.waits)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
-	c.opts.Committed(b.Journal, c.answerStored(w, n))
-	if len(res.Outcomes) == n {
-		return nil
-	}
-	if res.Outcomes[n] == store.Duplicate {
-		return c.resolve(ctx, w)
-	}
-	return fmt.Errorf("append: %w", res.Err)
 }
 
 // refresh makes the state right again before a try: loaded where it is unknown,
@@ -120,25 +143,23 @@ func (c *Committer) refresh(ctx context.Context, w *work) error {
 }
 
 // resolve finds out who holds the place of the first request: the request's own
-// earlier try, or another entry.
-func (c *Committer) resolve(ctx context.Context, w *work) error {
+// earlier try, or another entry. It is not visible as long as it is not committed
+// for good.
+func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err error) {
 	first := w.reqs[0]
 	moved, err := c.catchUp(ctx, w)
 	if err != nil || len(w.reqs) == 0 || w.reqs[0] != first {
-		return err
+		return true, err
 	}
 	found, err := c.lookup(ctx, w, first)
-	switch {
-	case err != nil:
-		return err
-	case found:
-		return nil
-	case !moved:
-		return errNotVisible
+	if err != nil || found {
+		return true, err
 	}
-	// Another's entry had the place, and this one's cmid is nowhere: a lost race.
-	first.maybe, first.tried = false, 0
-	return nil
+	if moved {
+		// Another's entry had the place, and this one's cmid is nowhere: a lost race.
+		first.maybe, first.tried = false, 0
+	}
+	return moved, nil
 }
 
 // refuse gives the first request its refusal, unless an earlier try of it is
@@ -312,7 +333,15 @@ func (c *Committer) load(ctx context.Context, w *work) error {
 		return fmt.Errorf("read conversation: %w", err)
 	}
 	if len(convs) == 0 {
-		return c.create(ctx, w)
+		if made, err := c.create(ctx, w); !made || err != nil {
+			return err
+		}
+		if convs, err = c.opts.Store.ConversationsByKey(ctx, []chat.Key{key}); err != nil {
+			return fmt.Errorf("read new conversation: %w", err)
+		}
+		if len(convs) == 0 {
+			return errNotVisible
+		}
 	}
 	var members []chat.Member
 	for after := chat.User(""); ; {
@@ -341,19 +370,19 @@ func (c *Committer) load(ctx context.Context, w *work) error {
 
 // create makes the conversation with the first request that brings one, and
 // answers those that wanted it to exist.
-func (c *Committer) create(ctx context.Context, w *work) error {
+func (c *Committer) create(ctx context.Context, w *work) (made bool, err error) {
 	for _, r := range w.reqs {
 		if r.New == nil {
 			continue
 		}
 		if err := c.opts.Store.Create(ctx, r.New.Conversation, r.New.Members); err != nil {
-			return fmt.Errorf("create conversation: %w", err)
+			return false, fmt.Errorf("create conversation: %w", err)
 		}
-		return nil // the next step loads it
+		return true, nil
 	}
 	for _, r := range w.reqs {
 		c.answer(r, Result{Err: chat.Errorf(chat.CodeNotFound, "no such conversation")})
 	}
 	w.reqs = nil
-	return nil
+	return false, nil
 }

@@ -107,7 +107,7 @@ func flip(ctx context.Context, w *world, r *Result) error {
 	for d := range lives {
 		go func() { // waited for below
 			var err error
-			lives[d], err = w.flipping(ctx, chat.Device(fmt.Sprint("device-", d)), d, flips)
+			lives[d], err = w.flipping(ctx, conv, d, flips)
 			flipped <- err
 		}()
 	}
@@ -134,9 +134,9 @@ func flip(ctx context.Context, w *world, r *Result) error {
 	return err
 }
 
-// flipping is one device's way from gateway to gateway.
-func (w *world) flipping(ctx context.Context, device chat.Device, at, flips int) (lives []*follower, err error) {
-	urls := w.urls()
+// flipping is one device's way from gateway to gateway, with some entries between.
+func (w *world) flipping(ctx context.Context, conv chat.ConvID, at, flips int) (lives []*follower, err error) {
+	urls, device := w.urls(), chat.Device(fmt.Sprint("device-", at))
 	for i := range flips + 1 {
 		o := followerOptions{user: "reader", device: device, urls: []string{urls[(at+i)%len(urls)]}}
 		if i > 0 {
@@ -148,6 +148,9 @@ func (w *world) flipping(ctx context.Context, device chat.Device, at, flips int)
 		}
 		lives = append(lives, f)
 		if err := f.synced(ctx); err != nil {
+			return lives, err
+		}
+		if err := f.has(ctx, conv, f.Cursor(conv)+chat.Seq(i%4)); err != nil {
 			return lives, err
 		}
 		if i == 0 {

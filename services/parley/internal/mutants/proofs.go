@@ -1,0 +1,61 @@
+package mutants
+
+import "github.com/parley-chat/parley/pkg/mutant"
+
+// catcher is what must pass without a mutant and fail with it: a test, or `parley
+// verify`.
+type catcher struct {
+	pkg   string // folder in the root module; "": parley verify
+	test  string
+	wants string // of verify: the invariant that must be broken
+}
+
+func (c catcher) String() string {
+	if c.pkg == "" {
+		return "parley verify"
+	}
+	return c.test
+}
+
+// verify is a run of `parley verify` that must find an invariant broken.
+func verify(invariant string) catcher { return catcher{wants: invariant} }
+
+const (
+	inCommit  = "services/gateway/internal/commit"
+	inRoute   = "services/gateway/internal/route"
+	inGateway = "services/gateway"
+	inMem     = "pkg/store/memstore"
+	inPebble  = "services/parley/pebblestore"
+)
+
+// proof is a mutant and all that must catch it.
+type proof struct {
+	mutant mutant.Name
+	by     []catcher
+}
+
+// proofs is every mutant's.
+var proofs = []proof{
+	{mutant.AckBeforeStore, []catcher{{pkg: inCommit, test: "TestNothingIsAckedBeforeItIsFinished"}, verify("I1")}},
+	{mutant.AnnounceBeforeStore, []catcher{{pkg: inCommit, test: "TestNothingIsAnnouncedBeforeItIsFinished"}, verify("I4")}},
+	{mutant.ReadOnWrite, []catcher{{pkg: inGateway, test: "TestReceiptsGoToTheOtherSide"}, verify("I9")}},
+	{mutant.NoDirtyFlag, []catcher{{pkg: inRoute, test: "TestWhatIsAnnouncedArrivesByItself"}}},
+	{mutant.RestUnchecked, []catcher{{pkg: inRoute, test: "TestWhatIsAnnouncedArrivesByItself"}}},
+	{mutant.AheadAlone, []catcher{{pkg: inRoute, test: "TestReaderAheadOfTheAnnouncementsTellsTheOthers"}}},
+	{mutant.NoCMIDIndex, []catcher{{pkg: inMem, test: "TestTwoSteps"}, {pkg: inPebble, test: "TestContract"}, verify("I1")}},
+	{mutant.LocalRead, []catcher{{pkg: inCommit, test: "TestInvisibleEntryIsNoTail"}}},
+	{mutant.NoFinish, []catcher{{pkg: inCommit, test: "TestRepeatIsFinishedAndAnnouncedAgain"}}},
+	{mutant.DropWithoutResync, []catcher{{pkg: inRoute, test: "TestSpliceModel"},
+		{pkg: inGateway, test: "TestSlowForAWhileIsServedFromTheStore"}}},
+	{mutant.FlushDeletes, []catcher{{pkg: inGateway, test: "TestNewDeviceStartsAtTheReadPosition"}, verify("I9")}},
+	{mutant.IgnoreJump, []catcher{{pkg: "services/gateway/internal/repair", test: "TestJumpedNumberIsReadOnce"}}},
+	{mutant.IgnoreKick, []catcher{{pkg: inGateway, test: "TestSecondSessionOfADeviceReplacesTheFirst"}}},
+	{mutant.RemovalKeepsStream, []catcher{{pkg: inRoute, test: "TestRemovedMemberGetsItsRemovalAndNothingMore"}}},
+	{mutant.SettleEarly, []catcher{{pkg: "services/gateway/internal/journal", test: "TestSettledStaysBelowWhatIsOpen"}}},
+	{mutant.ReadAboveHead, []catcher{{pkg: inGateway, test: "TestUnfinishedEntryIsNotFlushed"}}},
+	{mutant.TellBeforeStored, []catcher{{pkg: "services/gateway/internal/receipt", test: "TestNothingIsToldBeforeItIsStored"}}},
+	{mutant.Overtake, []catcher{{pkg: inCommit, test: "TestStoreAwayEndsInUnavailableAndKeepsOrder"}}},
+	{mutant.StaleJudge, []catcher{{pkg: inCommit, test: "TestUnfinishedRemovalCounts"}}},
+	{mutant.AckWithoutLease, []catcher{{pkg: inCommit, test: "TestNothingIsAckedWithoutALease"}}},
+	{mutant.ForeignEpoch, []catcher{{pkg: inGateway, test: "TestForeignEpochIsNotHeard"}}},
+}
