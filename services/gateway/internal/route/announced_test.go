@@ -83,7 +83,7 @@ func announced(t *testing.T, seed uint64) {
 			}
 		case 2:
 			if len(sessions) < 3 {
-				s := &late{fakeSession: &fakeSession{t: t, log: l, user: chat.User(fmt.Sprint("u", len(sessions)))}}
+				s := &late{fakeSession: &fakeSession{log: l, user: chat.User(fmt.Sprint("u", len(sessions)))}}
 				s.sub = table.Attach(key, s)
 				if s.rest = rnd.IntN(2) == 0; s.rest {
 					s.got = l.head
@@ -120,6 +120,9 @@ func announced(t *testing.T, seed uint64) {
 	for _, s := range sessions {
 		if s.got != l.head {
 			t.Errorf("seed %d: %s has %d of %d, and all of it was announced", seed, s.user, s.got, l.head)
+		}
+		if len(s.wrong) > 0 {
+			t.Errorf("seed %d: %v", seed, s.wrong)
 		}
 		s.sub.Detach()
 	}

@@ -3,13 +3,13 @@ package route
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
@@ -55,7 +55,6 @@ func (l *log) read(_ context.Context, _ chat.Key, after, upTo chat.Seq, limit in
 // fakeSession follows one conversation as a session does, and checks that it gets
 // cursor+1, +2, … and nothing else.
 type fakeSession struct {
-	t    *testing.T
 	log  *log
 	user chat.User
 	sub  *Sub
@@ -68,6 +67,7 @@ type fakeSession struct {
 	changed int
 	found   int
 	offers  [][]byte
+	wrong   []string
 }
 
 func (s *fakeSession) Owner() (chat.NS, chat.User) { return "_", s.user }
@@ -84,7 +84,7 @@ func (s *fakeSession) Deliver(_ chat.Key, seq chat.Seq, _ []byte) bool {
 
 func (s *fakeSession) take(seq chat.Seq) {
 	if seq != s.got+1 {
-		s.t.Errorf("%s got %d after %d", s.user, seq, s.got)
+		s.wrong = append(s.wrong, fmt.Sprintf("%s got %d after %d", s.user, seq, s.got))
 	}
 	s.got = seq
 }
@@ -131,96 +131,150 @@ func (s *fakeSession) syncOnce(page int) {
 	}
 }
 
+// step is one thing that happens in the splice model; n chooses what to.
+type step struct {
+	What string
+	N    int
+}
+
 // Random interleavings of appends, announcements (lost, doubled, out of order),
-// page reads, full queues and a store that fails: every session gets everything,
-// in order, once.
+// page reads, full queues, reconnects and a store that fails: every session gets
+// cursor+1, +2, … and in the end everything.
 func TestSpliceModel(t *testing.T) {
-	for seed := range uint64(300) {
-		synctest.Test(t, func(t *testing.T) { splice(t, seed) })
+	// What happens often stands here often.
+	what := []string{"append", "append", "append", "announce", "announce", "announce", "announce",
+		"connect", "reconnect", "read", "read", "read", "full", "room", "store away", "wait"}
+	steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
+		return step{rapid.SampledFrom(what).Draw(t, "what"), rapid.IntRange(0, 1<<16).Draw(t, "n")}
+	}), 20, 400)
+	rapid.Check(t, func(rt *rapid.T) {
+		script := steps.Draw(rt, "script")
+		opts := Options{Ring: rapid.IntRange(1, 8).Draw(rt, "ring"), MaxHeld: rapid.IntRange(1, 8).Draw(rt, "held"),
+			FillPage: rapid.IntRange(1, 5).Draw(rt, "fill")}
+		var problems []string
+		synctest.Test(t, func(t *testing.T) { // draws nothing and does not fail: rapid could not see it
+			m := &model{log: &log{}}
+			opts.Read = m.log.read
+			m.table = NewTable(opts)
+			defer m.table.Stop()
+			for _, s := range script {
+				m.do(s)
+			}
+			problems = m.rest()
+		})
+		if len(problems) > 0 {
+			rt.Fatal(problems)
+		}
+	})
+}
+
+// model is a conversation, announcements on their way, and the sessions that
+// follow it.
+type model struct {
+	log      *log
+	table    *Table
+	flying   []Frame
+	sessions []*fakeSession
+	ended    []*fakeSession
+}
+
+func (m *model) do(s step) {
+	var one *fakeSession
+	if len(m.sessions) > 0 {
+		one = m.sessions[s.N%len(m.sessions)]
+	}
+	switch s.What {
+	case "append":
+		f := m.log.append()
+		for range []int{0, 1, 1, 1, 2}[s.N%5] { // lost, once, twice
+			m.flying = append(m.flying, f)
+		}
+	case "announce":
+		if len(m.flying) > 0 {
+			i := s.N % len(m.flying)
+			f := m.flying[i]
+			m.flying = append(m.flying[:i], m.flying[i+1:]...)
+			m.table.Route(&f)
+		}
+	case "connect":
+		if len(m.sessions) < 5 {
+			m.connect(chat.User(fmt.Sprint("u", len(m.ended)+len(m.sessions))), chat.Seq(s.N)%(m.log.head+1))
+		}
+	case "reconnect":
+		if one != nil {
+			one.sub.Detach()
+			m.sessions[s.N%len(m.sessions)] = m.sessions[len(m.sessions)-1]
+			m.sessions = m.sessions[:len(m.sessions)-1]
+			m.ended = append(m.ended, one)
+			m.connect(one.user, one.got)
+		}
+	case "read":
+		if one != nil {
+			one.syncOnce(1 + s.N%4)
+		}
+	case "full", "room":
+		if one != nil {
+			one.set(func() { one.full = s.What == "full" })
+		}
+	case "store away":
+		m.log.mu.Lock()
+		m.log.fails = s.N % 3
+		m.log.mu.Unlock()
+	case "wait":
+		time.Sleep(time.Duration(s.N%30) * time.Millisecond) // fake
 	}
 }
 
-func splice(t *testing.T, seed uint64) {
-	rnd := rand.New(rand.NewPCG(seed, 7))
-	l := &log{}
-	table := NewTable(Options{Read: l.read, Ring: 1 + rnd.IntN(8), MaxHeld: 1 + rnd.IntN(8), FillPage: 1 + rnd.IntN(5)})
-	defer table.Stop()
-	for range rnd.IntN(20) {
-		l.append()
-	}
-	var sessions []*fakeSession
-	var flying []Frame
-	for range 400 {
-		switch rnd.IntN(8) {
-		case 0, 1:
-			f := l.append()
-			for range []int{0, 1, 1, 1, 2}[rnd.IntN(5)] { // lost, once, twice
-				flying = append(flying, f)
-			}
-		case 2, 3, 4:
-			if len(flying) > 0 {
-				i := rnd.IntN(len(flying))
-				f := flying[i]
-				flying = append(flying[:i], flying[i+1:]...)
-				table.Route(&f)
-			}
-		case 5:
-			if len(sessions) < 5 {
-				s := &fakeSession{t: t, log: l, user: chat.User(fmt.Sprint("u", len(sessions)))}
-				s.sub = table.Attach(key, s)
-				if head := chat.Seq(rnd.IntN(int(l.head) + 1)); rnd.IntN(2) == 0 && head == l.head {
-					s.got = head
-					s.wanted = !s.sub.Idle(head)
-				} else {
-					s.wanted = true
-				}
-				sessions = append(sessions, s)
-			}
-		case 6:
-			for _, s := range sessions {
-				s.syncOnce(1 + rnd.IntN(4))
-			}
-		case 7:
-			if len(sessions) > 0 {
-				s := sessions[rnd.IntN(len(sessions))]
-				s.set(func() { s.full = rnd.IntN(2) == 0 })
-			}
-			l.mu.Lock()
-			l.fails = rnd.IntN(2)
-			l.mu.Unlock()
-			time.Sleep(time.Duration(rnd.IntN(30)) * time.Millisecond) // fake
-		}
-	}
-	// At rest one last announcement arrives, and everybody has everything.
-	last := l.append()
-	for _, s := range sessions {
+// connect is a session that begins at a cursor: idle if that is all there is.
+func (m *model) connect(user chat.User, cursor chat.Seq) {
+	s := &fakeSession{log: m.log, user: user, got: cursor}
+	s.sub = m.table.Attach(key, s)
+	s.wanted = m.log.head > cursor || !s.sub.Idle(cursor)
+	m.sessions = append(m.sessions, s)
+}
+
+// rest lets everything come to rest, with one last announcement, and says what is
+// wrong then.
+func (m *model) rest() (problems []string) {
+	for _, s := range m.sessions {
 		s.set(func() { s.full = false })
 	}
-	table.Route(&last)
-	for range 200 {
-		time.Sleep(10 * time.Millisecond)
+	last := m.log.append()
+	m.table.Route(&last)
+	for range 300 {
+		time.Sleep(10 * time.Millisecond) // fake
 		synctest.Wait()
-		for _, s := range sessions {
+		for _, s := range m.sessions {
 			s.syncOnce(10)
 		}
 	}
 	synctest.Wait()
-	for _, s := range sessions {
-		if s.got != l.head {
-			t.Errorf("seed %d: %s has %d of %d", seed, s.user, s.got, l.head)
+	for _, s := range m.sessions {
+		if s.got != m.log.head {
+			problems = append(problems, fmt.Sprintf("%s has %d of %d", s.user, s.got, m.log.head))
 		}
 		s.sub.Detach()
 	}
-	if table.conv(key) != nil {
-		t.Errorf("seed %d: the conversation is still in the table", seed)
+	for _, s := range append(m.sessions, m.ended...) {
+		problems = append(problems, s.wrong...)
 	}
+	if m.table.conv(key) != nil {
+		problems = append(problems, "the conversation is still in the table")
+	}
+	return problems
 }
 
 func goLive(t *testing.T, table *Table, l *log, user chat.User) *fakeSession {
-	s := &fakeSession{t: t, log: l, user: user, wanted: true}
+	s := &fakeSession{log: l, user: user, wanted: true}
 	table.Register(s)
 	s.sub = table.Attach(key, s)
-	t.Cleanup(func() { s.sub.Detach(); table.Unregister(s) })
+	t.Cleanup(func() {
+		s.sub.Detach()
+		table.Unregister(s)
+		if len(s.wrong) > 0 {
+			t.Error(s.wrong)
+		}
+	})
 	s.syncOnce(100)
 	return s
 }
