@@ -366,10 +366,10 @@ func (r *Reconciler) take(p *peer, d *store.JournalDoc, why Trigger) {
 	if known {
 		return
 	}
+	r.count(why, len(d.Lines)) // first: who sees the entry may look at the count
 	for _, l := range d.Lines {
 		r.opts.Table.Repair(l.Key, l.Seq, l.Users)
 	}
-	r.count(why, len(d.Lines))
 }
 
 func (r *Reconciler) count(why Trigger, n int) {
@@ -416,10 +416,10 @@ func (r *Reconciler) sweep(ctx context.Context, over time.Duration) error {
 		}
 		for _, c := range convs {
 			if c.Last.Seq > heads[c.Key] {
-				r.opts.Table.Repair(c.Key, c.Last.Seq, nil)
 				if heads[c.Key] > 0 {
 					r.count(Sweep, 1)
 				}
+				r.opts.Table.Repair(c.Key, c.Last.Seq, nil)
 			}
 		}
 		pause(ctx, rest)

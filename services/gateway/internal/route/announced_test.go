@@ -52,7 +52,7 @@ func (s *late) next(t *testing.T, page int) {
 // that it is missing: announcements may be doubled and out of order here, but
 // none is lost.
 func TestWhatIsAnnouncedArrivesByItself(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(1000) {
 		synctest.Test(t, func(t *testing.T) { announced(t, seed) })
 	}
 }
@@ -70,18 +70,18 @@ func announced(t *testing.T, seed uint64) {
 		flying = append(flying[:i], flying[i+1:]...)
 		table.Route(&f)
 	}
-	for range 20 + rnd.IntN(60) { // short: what comes later would heal what is missing
-		switch rnd.IntN(6) {
-		case 0:
+	for range 4 + rnd.IntN(20) { // few: what comes later would heal what is missing
+		switch rnd.IntN(8) {
+		case 0, 1:
 			f := l.append()
 			for range 1 + rnd.IntN(2) {
 				flying = append(flying, f)
 			}
-		case 1:
+		case 2, 3:
 			if len(flying) > 0 {
 				route()
 			}
-		case 2:
+		case 4:
 			if len(sessions) < 3 {
 				s := &late{fakeSession: &fakeSession{log: l, user: chat.User(fmt.Sprint("u", len(sessions)))}}
 				s.sub = table.Attach(key, s)
@@ -92,11 +92,11 @@ func announced(t *testing.T, seed uint64) {
 				}
 				sessions = append(sessions, s)
 			}
-		case 3, 4:
+		case 5, 6:
 			if len(sessions) > 0 {
 				sessions[rnd.IntN(len(sessions))].next(t, 1+rnd.IntN(4))
 			}
-		case 5:
+		case 7:
 			if len(sessions) > 0 {
 				s := sessions[rnd.IntN(len(sessions))]
 				s.set(func() { s.full = rnd.IntN(3) == 0 })
@@ -110,7 +110,7 @@ func announced(t *testing.T, seed uint64) {
 	for _, s := range sessions {
 		s.set(func() { s.full = false })
 	}
-	for range 100 {
+	for range 40 {
 		time.Sleep(10 * time.Millisecond) // fake
 		synctest.Wait()
 		for _, s := range sessions {

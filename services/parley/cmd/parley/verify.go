@@ -25,6 +25,7 @@ const localGateways = 3
 type verifyFlags struct {
 	verify.Options
 	urls       string
+	ops        string
 	json       string
 	secretFile string
 	issuer     string
@@ -50,6 +51,8 @@ func verifyCmd(start starter) *ffcli.Command {
 	fs.IntVar(&o.Messages, "messages", 10_000, "messages in all")
 	fs.IntVar(&o.Reconnects, "reconnects", 5, "how often each client loses its connection; -1: never")
 	fs.IntVar(&o.InFlight, "in-flight", 16, "messages of one client without an ack")
+	fs.DurationVar(&o.Bound, "max-staleness", 0, "how long a connected device may lack what was acked; 0: it is only measured")
+	fs.StringVar(&o.ops, "ops", "", "operations ports, such as http://localhost:9090, separated by commas: what these processes hold must return")
 	fs.Float64Var(&o.Rate, "rate", 0, "messages a second, of all clients together; 0: as fast as they are acked")
 	fs.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "by then everything must have arrived")
 	fs.Uint64Var(&o.Seed, "seed", 0, "of the random choices; 0: a random one")
@@ -73,11 +76,7 @@ func verifyCmd(start starter) *ffcli.Command {
 }
 
 func (o *verifyFlags) run(ctx context.Context, start starter) (err error) {
-	for u := range strings.SplitSeq(o.urls, ",") {
-		if u = strings.TrimSpace(u); u != "" {
-			o.URLs = append(o.URLs, u)
-		}
-	}
+	o.URLs, o.Ops = commas(o.urls), commas(o.ops)
 	if len(o.URLs) == 0 {
 		fmt.Fprintf(os.Stderr, "starting a cluster with %d gateways in this process\n", localGateways)
 		urls, api, stop, err := start(ctx)
@@ -117,6 +116,16 @@ func (o *verifyFlags) run(ctx context.Context, start starter) (err error) {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// commas splits a list of addresses.
+func commas(s string) (list []string) {
+	for u := range strings.SplitSeq(s, ",") {
+		if u = strings.TrimSpace(u); u != "" {
+			list = append(list, u)
+		}
+	}
+	return list
 }
 
 func writeReport(path string, report *verify.Report) error {

@@ -15,11 +15,11 @@ import (
 // reads all of a collection where MongoDB uses an index.
 const (
 	stormName     = "storm"
-	stormDevices  = 10 // of each user
-	stormUsers    = 20 // of each conversation
+	stormDevices  = 16 // of each user: as many as a user may have
+	stormUsers    = 25 // of each conversation
 	stormLogins   = 40 // at a time, before the storm
 	stormMessages = 3  // to each conversation, before the cut and during the storm
-	stormTime     = 8 * time.Minute
+	stormTime     = 12 * time.Minute
 )
 
 // crowd is the devices of a storm, and what they must have.
@@ -32,8 +32,9 @@ type crowd struct {
 	heads   map[chat.ConvID]chat.Seq
 }
 
-// storm logs all devices in, cuts them all off at once, writes to them meanwhile, and
-// waits until all have come back and have everything.
+// storm logs all devices in at one gateway and cuts them all off at once, so that they
+// come to the next one together; it writes to them meanwhile, and waits until all
+// have come back and have everything.
 func storm(ctx context.Context, w *world, r *Result) error {
 	ctx, cancel := context.WithTimeout(ctx, stormTime)
 	defer cancel()
@@ -99,11 +100,9 @@ func (c *crowd) login(ctx context.Context) (err error) {
 		}
 		c.heads[conv] = 1
 		for i := range min(stormUsers*stormDevices, c.w.opt.Storm-len(c.devices)) {
-			urls := c.w.urls()
-			at := c.w.rng.IntN(len(urls))
 			o := followerOptions{
 				user: members[i/stormDevices], device: chat.Device(fmt.Sprint("device-", i%stormDevices)),
-				urls: append(urls[at:], urls[:at]...), http: own,
+				urls: c.w.urls(), http: own,
 			}
 			f, err := c.w.follow(context.WithoutCancel(ctx), o) // it outlives the group
 			if err != nil {

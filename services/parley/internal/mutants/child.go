@@ -59,7 +59,10 @@ func (c catcher) run(ctx context.Context, dir string, m mutant.Name, report stri
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	args := []string{"-test.run", "^" + c.test + "$", "-test.v", "-test.timeout", (patience * 3 / 4).String()}
-	if c.pkg == "" {
+	switch {
+	case c.flag != "":
+		args = append(args, c.flag)
+	case c.pkg == "":
 		args = []string{"verify", "--users", "5", "--devices", "2", "--groups", "-1", "--messages", "1000", "--seed", "7", "--timeout", "8s", "--json", report}
 	}
 	cmd := exec.CommandContext(ctx, c.binary(dir), args...)

@@ -224,6 +224,25 @@ func TestBadHistories(t *testing.T) {
 		{"outsider told by a difference", "I10", func(h *History, alice, bob *ClientLog, g *Conv) {
 			h.Probes[0].Answer, h.Probes[0].Control = "bad_request", "not_found"
 		}},
+
+		{"late entry", "I11", func(h *History, alice, bob *ClientLog, g *Conv) {
+			h.Bound = 2 * time.Second
+			e := bob.at(Entry, 2)
+			for i := range bob.Events {
+				if bob.Events[i].At >= e.At {
+					bob.Events[i].At += 3 * time.Second
+				}
+			}
+		}},
+		{"goroutines stay", "I12", func(h *History, alice, bob *ClientLog, g *Conv) {
+			h.Processes = []Process{{Ops: "x", Before: Held{Goroutines: 30}, After: Held{Goroutines: 130}}}
+		}},
+		{"files stay", "I12", func(h *History, alice, bob *ClientLog, g *Conv) {
+			h.Processes = []Process{{Ops: "x", Before: Held{Files: 30}, After: Held{Files: 130}}}
+		}},
+		{"memory stays", "I12", func(h *History, alice, bob *ClientLog, g *Conv) {
+			h.Processes = []Process{{Ops: "x", Before: Held{Memory: 50 << 20}, After: Held{Memory: 600 << 20}}}
+		}},
 	}
 	caught := map[string]bool{}
 	for _, c := range cases {
@@ -242,7 +261,7 @@ func TestBadHistories(t *testing.T) {
 		})
 	}
 	for _, inv := range invariants {
-		if !caught[inv.name] {
+		if !caught[inv.name] && inv.check != nil {
 			t.Errorf("no bad history for %s", inv.name)
 		}
 	}

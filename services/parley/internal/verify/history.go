@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
@@ -14,6 +15,9 @@ type History struct {
 	Convs   map[chat.ConvID]*Conv
 	Made    []Fact  // entries that were asked for over REST: the groups
 	Probes  []Probe // what the outsider tried
+
+	Bound     time.Duration // of I11; 0: not judged
+	Processes []Process     // for I12; nil: not judged
 }
 
 // Conv is one conversation as read back.
@@ -36,7 +40,7 @@ type Probe struct {
 
 // Violation is a promise that was not kept, with the events that show it.
 type Violation struct {
-	Invariant string      `json:"invariant"` // I1 … I10
+	Invariant string      `json:"invariant"` // I1 … I12
 	Conv      chat.ConvID `json:"conv,omitempty"`
 	Seq       chat.Seq    `json:"seq,omitzero"`
 	What      string      `json:"what"`
@@ -58,22 +62,44 @@ var invariants = []struct {
 	{"I8", "acked before sent means a smaller seq", (*judge).realTimeOrder},
 	{"I9", "receipts only grow, and say no more than was said", (*judge).receiptsAreTrue},
 	{"I10", "nobody sees a foreign conversation", (*judge).nothingForeign},
+	{"I11", "a connected device lacks what was acked no longer than the bound", (*judge).inTime},
+	{"I12", "goroutines, files and memory return when the clients have gone", (*judge).returned},
+	{"I13", "every push ends in one success or one dead letter", nil},
 }
 
 // Verdict is what the checker found.
 type Verdict struct {
 	Violations []Violation    `json:"violations"` // the first ones of each invariant, in order of invariant
 	Counts     map[string]int `json:"counts"`     // all, by invariant
+	// Unjudged says why an invariant was not judged; the others were.
+	Unjudged map[string]string `json:"unjudged,omitempty"`
 }
 
 // Check judges a history. It is a pure function.
 func Check(h *History) Verdict {
 	j := newJudge(h)
 	for _, inv := range invariants {
+		if why := h.unjudged(inv.name); why != "" {
+			j.verdict.Unjudged[inv.name] = why
+			continue
+		}
 		j.invariant = inv.name
 		inv.check(j)
 	}
 	return j.verdict
+}
+
+// unjudged says why an invariant cannot be judged by this history; "" if it can.
+func (h *History) unjudged(invariant string) string {
+	switch {
+	case invariant == "I11" && h.Bound == 0:
+		return "no --max-staleness was given"
+	case invariant == "I12" && len(h.Processes) == 0:
+		return "no --ops were given"
+	case invariant == "I13":
+		return "this version pushes nothing"
+	}
+	return ""
 }
 
 // command names what a user asked for.
@@ -104,7 +130,7 @@ func newJudge(h *History) *judge {
 	j := &judge{
 		History: h, asked: map[command]*asked{},
 		stored: map[chat.ConvID]map[chat.Seq]*Fact{}, byCommand: map[chat.ConvID]map[command][]*Fact{},
-		verdict: Verdict{Counts: map[string]int{}},
+		verdict: Verdict{Counts: map[string]int{}, Unjudged: map[string]string{}},
 	}
 	for id, c := range h.Convs {
 		j.convs = append(j.convs, id)

@@ -204,11 +204,14 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	p.f("\n")
 	for _, inv := range invariants {
-		mark := "ok  "
-		if r.Verdict.Counts[inv.name] > 0 {
+		mark, why := "ok  ", r.Verdict.Unjudged[inv.name]
+		switch {
+		case r.Verdict.Counts[inv.name] > 0:
 			mark = "FAIL"
+		case why != "":
+			mark, why = "–   ", " (not judged: "+why+")"
 		}
-		p.f("  %s %-4s %s", mark, inv.name, inv.promise)
+		p.f("  %s %-4s %s%s", mark, inv.name, inv.promise, why)
 		if n := r.Verdict.Counts[inv.name]; n > 0 {
 			p.f(" (%d violations)", n)
 		}

@@ -123,3 +123,25 @@ func stalest(h *History, all []stale) (trace []string) {
 	}
 	return trace
 }
+
+// inTime judges I11.
+func (j *judge) inTime() {
+	acked := firstAcks(j.History)
+	for i := range j.Clients {
+		l := &j.Clients[i]
+		if l.Device == lateDevice {
+			continue // it came when all was over, on purpose
+		}
+		for _, s := range staleness(l, acked) {
+			if s.Duration <= j.Bound {
+				continue
+			}
+			e := &l.Events[s.event]
+			var trace []string
+			if j.verdict.Counts[j.invariant] < mostTraces {
+				trace = stalest(j.History, []stale{s})
+			}
+			j.violated(e.Conv, e.Seq, trace, "%s lacked it for %v after the ack, the bound is %v", l.Name(), s.Duration.Round(time.Millisecond), j.Bound)
+		}
+	}
+}

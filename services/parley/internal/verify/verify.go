@@ -32,6 +32,9 @@ type Options struct {
 	Reconnects int // how often each client loses its connection; default 5, negative: never
 	InFlight   int // messages of a client without an ack; default 16
 
+	Bound time.Duration // how long a connected device may lack what was acked (I11); 0: it is only measured
+	Ops   []string      // bases of operations ports, such as http://localhost:9090: their processes must return to what they held (I12)
+
 	Rate    float64       // messages a second, of all clients; 0: as fast as they are acked
 	Timeout time.Duration // of the whole run; default 2 min
 	Seed    uint64        // of every random choice; 0: a random one
@@ -88,6 +91,10 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	before, err := holding(ctx, opt.Ops)
+	if err != nil {
+		return nil, err
+	}
 	l := newLoad(opt)
 	defer l.close()
 	loadCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
@@ -112,6 +119,15 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	history, err := l.readBack(readCtx)
 	if err != nil {
 		return nil, fmt.Errorf("read back: %w", err)
+	}
+	history.Bound = opt.Bound
+	if len(opt.Ops) > 0 {
+		opt.Progress("waiting until the processes hold what they held before")
+		returnCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
+		defer cancel()
+		if history.Processes, err = returning(returnCtx, opt.Ops, before); err != nil {
+			return nil, err
+		}
 	}
 	opt.Progress("checking")
 	return newReport(opt, l, history, took), nil
