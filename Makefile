@@ -40,6 +40,7 @@ lint: ## gofmt, go vet and staticcheck
 	if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	@echo "== go vet"
 	go vet work
+	go vet -tags mutants,failpoints ./services/gateway/... ./pkg/mutant
 	@echo "== staticcheck"
 	$(STATICCHECK) ./...
 	cd services/parley && $(STATICCHECK) ./...

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -20,4 +22,21 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// leave is how long a connection that has not sent a request may keep Shutdown
+// waiting; net/http gives it 5 s.
+const leave = time.Second
+
+// Shutdown ends a server: requests that are under way are answered, as long as
+// they take no more than a second or ctx does not end before; then it closes what
+// is left.
+func Shutdown(ctx context.Context, srv *http.Server) error {
+	ctx, cancel := context.WithTimeout(ctx, leave)
+	defer cancel()
+	err := srv.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // what was open had nothing to say
+	}
+	return errors.Join(err, srv.Close())
 }

@@ -57,7 +57,8 @@ import (
 // ErrClosed is what every method returns once [Store.Close] has begun.
 var ErrClosed = errors.New("the store is closed")
 
-// ErrInUse says that another process, or another store of this one, has the folder.
+// ErrInUse says that another process has the folder. Another store of this process
+// that has it is an error, too, but not this one.
 var ErrInUse = errors.New("is in use by another parley; stop it or use --data")
 
 // ErrFormat says that a folder holds something that this version cannot read.

@@ -133,7 +133,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	srv := rest.NewServer(g.Handler(), log)
-	stack.Add("http", srv.Shutdown)
+	stack.Add("http", func(ctx context.Context) error { return rest.Shutdown(ctx, srv) })
 	stack.Add("gateway", func(ctx context.Context) error {
 		opsPort.SetReady(false)
 		g.Drain(ctx)

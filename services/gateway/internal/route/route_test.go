@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -14,7 +15,15 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.Lookup("rapid.checks").Value.String() == "100" { // the default: too few to find every mutant
+		if err := flag.Set("rapid.checks", "1000"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var key = chat.Key{NS: "_", Conv: "g_abcdefghijklmnopqrstuvwxyz"}
 

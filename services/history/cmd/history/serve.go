@@ -52,7 +52,7 @@ func serveHTTP(l net.Listener, h http.Handler, log *slog.Logger, end context.Can
 		}
 	}()
 	return func(ctx context.Context) error {
-		err := server.Shutdown(ctx)
+		err := rest.Shutdown(ctx, server)
 		<-served
 		return err
 	}

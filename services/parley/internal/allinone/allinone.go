@@ -264,7 +264,7 @@ func (c *Cluster) serve(i int, ln net.Listener, h http.Handler, log *slog.Logger
 		}
 	}()
 	c.stack.Add(fmt.Sprint("http ", i+1), func(ctx context.Context) error {
-		err := srv.Shutdown(ctx)
+		err := rest.Shutdown(ctx, srv)
 		<-ended
 		return err
 	})
