@@ -6,9 +6,9 @@
 // history over a MongoDB-wire server with a fresh database. Every connection
 // between them, and from the clients to the gateways, leads through a proxy that
 // can cut, slow or swallow it. The files are: drill.go the run, world.go a
-// scenario's cluster, link.go the proxies, faults.go and store.go what is done to
-// it, load.go the load that meanwhile goes on, flip.go and storm.go the scenarios
-// with clients of their own, report.go what is told afterwards.
+// scenario's cluster, link.go the proxies, faults.go, store.go and clients.go what
+// is done to it, load.go the load that meanwhile goes on, follower.go and storm.go
+// what has clients of its own, report.go what is told afterwards.
 package drill
 
 import (
@@ -46,6 +46,7 @@ type Scenario struct {
 	Short bool // belongs to the short form
 
 	outage    time.Duration // for which the fault itself keeps entries from connected devices
+	restarts  bool          // processes end and begin: what they hold cannot be compared
 	failpoint string        // where gateways die by themselves; "": nowhere
 	// run makes the load and the fault, and fills in the result. The error is about
 	// the drill itself.
@@ -57,7 +58,7 @@ type Scenario struct {
 // from one that does not is the slow pass that comes after a minute, and a machine
 // whose two cores also hold the clients and a MongoDB-wire server that reads all of
 // a collection for every question does not keep 2 s without any fault.
-const allowance = 15 * time.Second
+const allowance = 20 * time.Second
 
 // Scenarios are all that there are, in the order in which they are run.
 func Scenarios() []Scenario {
@@ -171,9 +172,6 @@ func runOne(ctx context.Context, opt *Options, s Scenario, dir, mongoURI string)
 		r.Error = err.Error()
 	case r.Strikes == 0 && s.Name != noFault:
 		r.Error = "the fault did not strike"
-	}
-	if limit := s.outage + allowance; r.Staleness > float64(limit.Milliseconds()) && s.Name != stormName {
-		r.violated(fmt.Sprintf("I11: a connected device lacked an acked message for %s, the limit is %v", ms(r.Staleness), limit), r.Stalest...)
 	}
 	// A gateway that did not end in order has not kept a promise either.
 	if err := w.close(); err != nil {

@@ -21,13 +21,13 @@ func processFaults() []Scenario {
 	return []Scenario{
 		{Name: noFault, About: "no fault, for comparison",
 			run: underLoad(10*time.Second, func(context.Context, *world, time.Duration) error { return nil })},
-		{Name: "kill-gateway", About: "kill -9 of a gateway, again and again, restarted each time",
+		{Name: "kill-gateway", restarts: true, About: "kill -9 of a gateway, again and again, restarted each time",
 			run: underLoad(25*time.Second, killGateways)},
-		{Name: "die-before-announce", Short: true, failpoint: "before-announce", About: "gateways die between store and announce, again and again",
+		{Name: "die-before-announce", restarts: true, Short: true, failpoint: "before-announce", About: "gateways die between store and announce, again and again",
 			run: underLoad(25*time.Second, dieAt("before-announce"))},
-		{Name: "die-before-finish", failpoint: "before-finish", About: "gateways die between append and finish, again and again",
+		{Name: "die-before-finish", restarts: true, failpoint: "before-finish", About: "gateways die between append and finish, again and again",
 			run: underLoad(25*time.Second, dieAt("before-finish"))},
-		{Name: "rolling-restart", Short: true, About: "SIGTERM and restart of each gateway in turn",
+		{Name: "rolling-restart", restarts: true, Short: true, About: "SIGTERM and restart of each gateway in turn",
 			run: underLoad(20*time.Second, rollingRestart)},
 		{Name: "pause-gateway", outage: 5 * time.Second, About: "a gateway stands still for 5 s (SIGSTOP)",
 			run: underLoad(15*time.Second, pauseGateway(5*time.Second))},
@@ -104,7 +104,7 @@ func dieAt(place string) fault {
 					w.struck("%s died %s", g.Name, place)
 					g.SetEnv()
 					if time.Now().Before(end) {
-						g.SetEnv(failpoint(place, 10+rng.IntN(30)))
+						g.SetEnv(failpoint(place, 25+rng.IntN(50)))
 					}
 					if err := g.Start(); err != nil {
 						return err

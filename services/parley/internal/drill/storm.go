@@ -20,6 +20,7 @@ const (
 	stormLogins   = 40 // at a time, before the storm
 	stormMessages = 3  // to each conversation, before the cut and during the storm
 	stormTime     = 12 * time.Minute
+	tellEvery     = 15 * time.Second
 )
 
 // crowd is the devices of a storm, and what they must have.
@@ -109,6 +110,9 @@ func (c *crowd) login(ctx context.Context) (err error) {
 				return err
 			}
 			c.devices, c.convs = append(c.devices, f), append(c.convs, conv)
+			if len(c.devices)%500 == 0 {
+				c.w.opt.Progress(fmt.Sprintf("    logging in %d devices", len(c.devices)))
+			}
 			group.Go(func() error { return f.synced(ctx) })
 		}
 	}
@@ -132,7 +136,12 @@ func (c *crowd) write(ctx context.Context) error {
 
 // settled waits until every device has everything.
 func (c *crowd) settled(ctx context.Context) error {
+	begun, told := time.Now(), time.Now()
 	for i, f := range c.devices {
+		if time.Since(told) > tellEvery {
+			told = time.Now()
+			c.w.opt.Progress(fmt.Sprintf("    %d of %d devices have everything after %.0f s", i, len(c.devices), time.Since(begun).Seconds()))
+		}
 		if err := f.has(ctx, c.convs[i], c.heads[c.convs[i]]); err != nil {
 			return err
 		}

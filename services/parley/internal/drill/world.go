@@ -23,15 +23,16 @@ import (
 //	clients → front → gateway → store[gateway] → wire → MongoDB-wire server
 //	                          → nats[gateway] → NATS
 type world struct {
-	opt     *Options
-	rng     *rand.Rand
-	cluster *procs.Cluster
-	links   *links
-	front   []*link          // before each gateway
-	store   map[string]*link // of each process towards MongoDB
-	nats    map[string]*link // of each gateway towards NATS
-	wire    *wireproxy.Proxy // what all of store lead to
-	strikes atomic.Int64     // how often the fault struck
+	opt      *Options
+	scenario Scenario
+	rng      *rand.Rand
+	cluster  *procs.Cluster
+	links    *links
+	front    []*link          // before each gateway
+	store    map[string]*link // of each process towards MongoDB
+	nats     map[string]*link // of each gateway towards NATS
+	wire     *wireproxy.Proxy // what all of store lead to
+	strikes  atomic.Int64     // how often the fault struck
 
 	stopWire context.CancelFunc
 	wireDone chan error
@@ -47,7 +48,7 @@ type worldOptions struct {
 // ready.
 func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 	w = &world{
-		opt: o.Options, rng: rand.New(rand.NewPCG(o.Seed, uint64(len(o.Name)))), links: newLinks(),
+		opt: o.Options, scenario: o.Scenario, rng: rand.New(rand.NewPCG(o.Seed, uint64(len(o.Name)))), links: newLinks(),
 		store: make(map[string]*link), nats: make(map[string]*link), wireDone: make(chan error, 1),
 	}
 	defer func() {
@@ -136,6 +137,18 @@ func (w *world) urls() []string {
 	var list []string
 	for _, k := range w.front {
 		list = append(list, "http://"+k.addr)
+	}
+	return list
+}
+
+// ops are the operations ports of the processes that must hold in the end what they
+// held in the beginning.
+func (w *world) ops() (list []string) {
+	if w.scenario.restarts {
+		return nil
+	}
+	for _, g := range w.cluster.Gateways {
+		list = append(list, fmt.Sprintf("http://127.0.0.1:%d", g.OpsPort))
 	}
 	return list
 }

@@ -1,0 +1,73 @@
+package procs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// command makes a process of a program that every system has.
+func command(t *testing.T, program string, args ...string) *Process {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Process{Name: program, dir: filepath.Dir(path), program: filepath.Base(path), logs: t.TempDir(), args: args}
+	t.Cleanup(func() { _ = p.Stop() })
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestKilledAndStartedAgain(t *testing.T) {
+	p := command(t, "sleep", "1000")
+	if err := p.Start(); err == nil {
+		t.Error("it was started twice")
+	}
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Stop(), p.Start()); err != nil {
+		t.Errorf("after a kill: %v", err)
+	}
+	// sleep does not drain: SIGTERM ends it with another code than 0.
+	if err := p.Stop(); err == nil || !strings.Contains(err.Error(), "stop sleep") {
+		t.Errorf("%v", err)
+	}
+	if err := p.Signal(syscall.SIGCONT); err == nil {
+		t.Error("a signal reached a process that has ended")
+	}
+}
+
+// A process that ends by itself is found out, unless it was to die.
+func TestEndedByItself(t *testing.T) {
+	p := command(t, "sh", "-c", "echo oh dear; exit 3")
+	if err := p.Died(t.Context()); err == nil || !strings.Contains(err.Error(), "exit status 3\noh dear") {
+		t.Errorf("%v", err)
+	}
+	if err := p.Stop(); err == nil || !strings.Contains(err.Error(), "ended by itself: exit status 3\noh dear") {
+		t.Errorf("%v", err)
+	}
+	log, err := os.ReadFile(filepath.Join(p.logs, "sh.log"))
+	if err != nil || string(log) != "oh dear\n" {
+		t.Errorf("%q %v", log, err)
+	}
+	p = command(t, "sh", "-c", "kill -9 $$")
+	if err := errors.Join(p.Died(t.Context()), p.Stop()); err != nil {
+		t.Errorf("it was to die: %v", err)
+	}
+	p = command(t, "sleep", "1000")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := p.Died(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
