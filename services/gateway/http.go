@@ -170,12 +170,17 @@ func (g *Gateway) noContent(w http.ResponseWriter, r *http.Request, cmd *command
 	return nil
 }
 
-func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
-	conv, err := rest.PathConv(r, "conv")
-	if err != nil {
-		return err
+// pathMember is the conversation and the member that a path names.
+func pathMember(r *http.Request) (conv chat.ConvID, user chat.User, err error) {
+	if conv, err = rest.PathConv(r, "conv"); err != nil {
+		return "", "", err
 	}
-	user, err := rest.PathUser(r, "user")
+	user, err = rest.PathUser(r, "user")
+	return conv, user, err
+}
+
+func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, user, err := pathMember(r)
 	if err != nil {
 		return err
 	}
@@ -212,11 +217,7 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 }
 
 func (g *Gateway) removeMember(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
-	conv, err := rest.PathConv(r, "conv")
-	if err != nil {
-		return err
-	}
-	user, err := rest.PathUser(r, "user")
+	conv, user, err := pathMember(r)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,11 @@ func (c *Committer) flush(works []*work) {
 		}
 		return
 	}
+	for _, w := range fast {
+		for i := range w.entries {
+			w.reqs[i].tried = w.entries[i].Seq
+		}
+	}
 	batch.Journal = c.opts.Journal.Next()
 	if mutant.Is(mutant.AckBeforeStore) {
 		answerEarly(fast)
@@ -197,7 +202,6 @@ func (w *work) judge() bool {
 		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
 		s.Next(&e, tail)
 		tail = store.LastOf(&e)
-		r.tried = e.Seq
 		w.entries = append(w.entries, e)
 		if e.Kind == chat.KindMembers {
 			break

@@ -106,7 +106,7 @@ func TestWhatWasHeardIsNotRead(t *testing.T) {
 			heard(r, n, n, n+1)
 		}
 		for range 20 { // beats
-			time.Sleep(Beat)
+			time.Sleep(Beat) // fake
 			heard(r, 0, 5, 6)
 		}
 		nothing(t, found, 100*time.Millisecond)
@@ -136,16 +136,16 @@ func TestVoidNumberIsForgottenWhenSettled(t *testing.T) {
 		o.store(1)
 		heard(r, 1, 1, 2)
 		heard(r, 0, 2, 2) // 2 is in flight
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // fake
 		heard(r, 0, 2, 3) // and will never be written
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // fake
 		heard(r, 0, 2, 3)
 		reads := s.Calls(memstore.OpReadJournal)
 		if reads == 0 {
 			t.Fatal("the hole was not looked at")
 		}
 		for range 4 {
-			time.Sleep(Beat)
+			time.Sleep(Beat) // fake
 			heard(r, 0, 2, 3)
 		}
 		nothing(t, found, 100*time.Millisecond)
@@ -173,7 +173,7 @@ func TestDeadPodIsReadOutOnce(t *testing.T) {
 		heard(r, 1, 1, 2)
 		o.store(2) // and it is dead
 		something(t, found, 2, 2*time.Second)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) // fake
 		reads := s.Calls(memstore.OpReadJournal)
 		nothing(t, found, 5*time.Minute)
 		if n := s.Calls(memstore.OpReadJournal); n != reads {
