@@ -135,9 +135,9 @@ func TestVoidNumberIsForgottenWhenSettled(t *testing.T) {
 		o.register(1, time.Hour)
 		o.store(1)
 		heard(r, 1, 1, 2)
-		heard(r, 0, 2, 2) // 2 is in flight
+		heard(r, 0, 2, 2)       // 2 is in flight
 		time.Sleep(time.Second) // fake
-		heard(r, 0, 2, 3) // and will never be written
+		heard(r, 0, 2, 3)       // and will never be written
 		time.Sleep(time.Second) // fake
 		heard(r, 0, 2, 3)
 		reads := s.Calls(memstore.OpReadJournal)
