@@ -78,7 +78,20 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	if _, err := runAll(ctx, o, healthy, passes); err != nil {
 		return nil, fmt.Errorf("without any mutant: %w", err)
 	}
-	return runAll(ctx, o, jobs, catches)
+	return runAll(ctx, o, jobs, catchesInTime)
+}
+
+// tries is how often a catcher may look: random load and random scripts meet a
+// defect by chance, and a mutant that no try catches is not caught.
+const tries = 3
+
+func catchesInTime(ctx context.Context, dir string, j job) (r Result, err error) {
+	for range tries {
+		if r, err = catches(ctx, dir, j); err != nil || r.Caught {
+			break
+		}
+	}
+	return r, err
 }
 
 // runAll runs children, some at a time, and returns what came of them in order.
