@@ -58,7 +58,7 @@ type Options struct {
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Server      string        // what welcome calls the server; default "parley"
-	MaxReads    int           // reads of the store for flushes at a time; default 64
+	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
@@ -82,7 +82,7 @@ type Gateway struct {
 	receipts *receipt.Tracker
 	table    *route.Table
 	repair   *repair.Reconciler
-	reads    chan struct{}
+	reads    *reads
 	epoch    atomic.Pointer[string]
 	stats    counters
 
@@ -110,7 +110,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		opts.MaxReads = 64
 	}
 	opts.Limits = opts.Limits.WithDefaults()
-	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: make(chan struct{}, opts.MaxReads)}
+	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
