@@ -60,8 +60,9 @@ type Sink interface {
 	Discover(key chat.Key)
 	// Changed tells it that something about a conversation changed.
 	Changed(key chat.Key)
-	// Ended tells it that its part of the log has ended, and that it is detached.
-	Ended(key chat.Key)
+	// Ended tells it that its part of the log has ended with an entry, and that it is
+	// detached.
+	Ended(key chat.Key, at chat.Seq)
 }
 
 // Reader reads finished frames: those with after < seq ≤ upTo, ascending, at most

@@ -110,10 +110,10 @@ func (s *fakeSession) set(f func()) {
 	f()
 }
 
-func (s *fakeSession) Sync(chat.Key)     { s.set(func() { s.wanted = true }) }
-func (s *fakeSession) Discover(chat.Key) { s.set(func() { s.found++ }) }
-func (s *fakeSession) Changed(chat.Key)  { s.set(func() { s.changed++ }) }
-func (s *fakeSession) Ended(chat.Key)    { s.set(func() { s.ended = true }) }
+func (s *fakeSession) Sync(chat.Key)            { s.set(func() { s.wanted = true }) }
+func (s *fakeSession) Discover(chat.Key)        { s.set(func() { s.found++ }) }
+func (s *fakeSession) Changed(chat.Key)         { s.set(func() { s.changed++ }) }
+func (s *fakeSession) Ended(chat.Key, chat.Seq) { s.set(func() { s.ended = true }) }
 
 // syncOnce is one round of a session's syncing: read a page, try to go live.
 func (s *fakeSession) syncOnce(page int) {

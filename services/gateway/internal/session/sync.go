@@ -139,7 +139,7 @@ func (s *Session) Changed(key chat.Key) {
 }
 
 // Ended implements route.Sink.
-func (s *Session) Ended(key chat.Key) {
+func (s *Session) Ended(key chat.Key, at chat.Seq) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.places[key] == nil {
@@ -147,9 +147,9 @@ func (s *Session) Ended(key chat.Key) {
 	}
 	delete(s.places, key)
 	if s.left == nil {
-		s.left = make(map[chat.Key]bool)
+		s.left = make(map[chat.Key]chat.Seq)
 	}
-	s.left[key] = true
+	s.left[key] = at
 }
 
 // Known is the highest seq that the session knows to exist in a conversation; ok
@@ -238,7 +238,7 @@ func (s *Session) do(ctx context.Context, j job) {
 
 func (s *Session) drop(key chat.Key) {
 	if p := s.place(key); p != nil {
-		s.Ended(key)
+		s.Ended(key, p.cursor)
 		p.sub.Detach()
 	}
 }
@@ -278,10 +278,15 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.left[key] {
+	end, ended := s.left[key]
+	s.mu.Unlock()
+	if ended {
+		if st.Part.Former() && st.Part.End <= end {
+			st.Sub.Detach() // it is the news of the end that has come late
+			return nil
+		}
 		st.Reset = st.Anew
 	}
-	s.mu.Unlock()
 	if s.addPlace(st) != nil {
 		s.Sync(key) // a job of its own, which is tried again by itself
 	}
