@@ -71,7 +71,7 @@ func TestReadsOfAConnect(t *testing.T) {
 		expect[*wire.Entry](me)
 		if i >= behind {
 			me.send(`{"type":"recv","conv":%q,"seq":%d}`, ack.Conv, ack.Seq)
-			expect[*wire.Receipt](friend)
+			expect[*wire.Receipt](me)
 		}
 		_ = friend.ws.CloseNow()
 	}
