@@ -73,9 +73,10 @@ func (t Trigger) String() string {
 }
 
 const (
-	page      = 200              // documents in one read
-	mostHeard = 8192             // numbers kept above a hole; beyond, everything is read again
-	lateWrite = 10 * time.Second // after the end of its lease a dead pod's writes may still arrive
+	page        = 200              // documents in one read
+	mostReaders = 8                // journals that are read at the same time; the others wait for the next tick
+	mostHeard   = 8192             // numbers kept above a hole; beyond, everything is read again
+	lateWrite   = 10 * time.Second // after the end of its lease a dead pod's writes may still arrive
 )
 
 // Reconciler watches the other pods. Make it with [New], start it with Start.
@@ -86,6 +87,7 @@ type Reconciler struct {
 
 	mu    sync.Mutex
 	peers map[string]*peer
+	under int // journals being read
 }
 
 // peer is what is known of another pod's journal.
@@ -101,6 +103,7 @@ type peer struct {
 	until   time.Time // end of its lease, by the store's clock
 	gone    bool      // it has said goodbye, and nothing of it is missing
 	readAt  time.Time // when its journal was read last because it is silent
+	reading bool      // its journal is being read
 }
 
 // New makes a reconciler.
@@ -215,6 +218,10 @@ func (r *Reconciler) Found() map[string]uint64 {
 func (r *Reconciler) Run(ctx context.Context) {
 	tick := time.NewTicker(r.opts.Grace)
 	defer tick.Stop()
+	// Side by side: a journal that is slow to read, as a dead pod's may be, must not
+	// keep the others waiting.
+	var readers sync.WaitGroup
+	defer readers.Wait()
 	var listed time.Time
 	for {
 		select {
@@ -231,9 +238,15 @@ func (r *Reconciler) Run(ctx context.Context) {
 			listed = time.Now()
 		}
 		for _, w := range r.due() {
-			if err := r.read(ctx, w.peer, w.why); err != nil && ctx.Err() == nil {
-				r.opts.Log.Warn("could not read a pod's journal; trying again", "pod", w.peer.id, "error", err)
-			}
+			readers.Go(func() {
+				if err := r.read(ctx, w.peer, w.why); err != nil && ctx.Err() == nil {
+					r.opts.Log.Warn("could not read a pod's journal; trying again", "pod", w.peer.id, "error", err)
+				}
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				w.peer.reading = false
+				r.under--
+			})
 		}
 	}
 }
@@ -279,13 +292,13 @@ type reading struct {
 	why  Trigger
 }
 
-// due says whose journal to read now.
+// due says whose journal to read now, and counts them as being read.
 func (r *Reconciler) due() []reading {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []reading
 	for _, p := range r.peers {
-		if p.gone {
+		if p.gone || p.reading {
 			continue
 		}
 		silent := time.Since(p.at) > r.opts.Silence
@@ -294,7 +307,6 @@ func (r *Reconciler) due() []reading {
 			if time.Since(p.readAt) < Beat {
 				continue
 			}
-			p.readAt = time.Now()
 			list = append(list, reading{p, Silence})
 		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0 && !mutant.Is(mutant.IgnoreJump):
 			list = append(list, reading{p, Jump})
@@ -302,6 +314,11 @@ func (r *Reconciler) due() []reading {
 	}
 	// A live pod's sessions wait for its jump; a dead one's for nothing new.
 	slices.SortStableFunc(list, func(a, b reading) int { return cmp.Compare(a.why, b.why) })
+	list = list[:min(len(list), mostReaders-r.under)]
+	for _, w := range list {
+		w.peer.reading, w.peer.readAt = true, time.Now()
+	}
+	r.under += len(list)
 	return list
 }
 

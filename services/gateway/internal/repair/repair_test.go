@@ -190,3 +190,44 @@ func TestSilentPodIsFoundByItsRegistration(t *testing.T) {
 		something(t, found, 1, 4*time.Second)
 	})
 }
+
+// stuck is a store that never shows one pod's journal.
+type stuck struct {
+	*memstore.Store
+	pod string
+}
+
+func (s *stuck) ReadJournal(ctx context.Context, pod string, after uint64, limit int) ([]store.JournalDoc, error) {
+	if pod == s.pod {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Store.ReadJournal(ctx, pod, after, limit)
+}
+
+func TestAJournalThatCannotBeReadKeepsNoOtherWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		if err := s.Create(t.Context(), chat.Conversation{Key: key, Kind: chat.Direct, Users: []chat.User{"a", "b"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		o := &other{t: t, s: s}
+		o.register(1, time.Hour)
+		if err := s.Register(t.Context(), store.Pod{ID: "dead", Epoch: "e", First: 1, Settled: 1}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		tab := &table{found: make(chan chat.Seq, 100)}
+		r := New(Options{Store: &stuck{s, "dead"}, Table: tab, Self: func() string { return "self" }, Log: slog.New(slog.DiscardHandler)})
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		o.store(1) // and is silent from the beginning
+		something(t, tab.found, 1, 2*time.Second)
+		o.store(2)
+		something(t, tab.found, 2, 2*time.Second)
+	})
+}
