@@ -59,6 +59,7 @@ mutants: ## build defects in, and show which test catches each (about 1 minute)
 
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
+	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
 
 .PHONY: clean
