@@ -6,12 +6,18 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
 )
 
 // Handler is all that the service answers, to be mounted at the root. The
 // method decides first: what changes something is not this service's.
 func (s *Service) Handler() http.Handler {
+	return s.meter.handler(s.origins.Handler(s.byMethod(s.routes())))
+}
+
+// routes are what is read.
+func (s *Service) routes() chi.Router {
 	r := chi.NewRouter()
 	r.NotFound(notFound)
 	r.MethodNotAllowed(refuseMethod)
@@ -21,7 +27,9 @@ func (s *Service) Handler() http.Handler {
 	r.Get("/v1/conversations/{conv}/messages", s.api.Handle(s.messages))
 	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
-	return s.meter.handler(s.origins.Handler(s.byMethod(r)))
+	r.Get("/openapi.json", contract.ServeOpenAPI)
+	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
+	return r
 }
 
 // byMethod parts reads from writes.

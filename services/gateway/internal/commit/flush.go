@@ -107,7 +107,7 @@ func (c *Committer) flush(works []*work) {
 			// state anew, which finishes what is above the head, and finds the entries
 			// by their cmid.
 			w.lane.state = nil
-			w.doubt(len(w.reqs))
+			w.doubt(n)
 			continue
 		}
 		told = append(told, c.answerStored(w, n)...)
@@ -225,19 +225,25 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		w.lane.waits = 0
 	}
 	for i := n; i < len(outcomes); i++ {
-		if outcomes[i] == store.NotTried {
-			w.reqs[i].tried = 0
-		} else {
-			w.reqs[i].maybe = true
+		switch r := w.reqs[i]; outcomes[i] {
+		case store.NotTried:
+			r.tried = 0
+		case store.Unknown:
+			r.maybe, r.open = true, r.tried
+		default:
+			r.maybe = true
 		}
 	}
 	return n
 }
 
-// doubt marks the first n requests as perhaps stored.
+// doubt marks all requests as perhaps stored, of which the first n are.
 func (w *work) doubt(n int) {
-	for _, r := range w.reqs[:n] {
+	for i, r := range w.reqs {
 		r.maybe = true
+		if i < n {
+			r.open = r.tried
+		}
 	}
 }
 

@@ -157,7 +157,7 @@ func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err err
 	}
 	if moved {
 		// Another's entry had the place, and this one's cmid is nowhere: a lost race.
-		first.maybe, first.tried = false, 0
+		first.maybe, first.tried, first.open = false, 0, 0
 	}
 	return moved, nil
 }
@@ -244,7 +244,8 @@ func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
 			"this cmid was used before, for something else: take a new one")})
 		return
 	}
-	c.answer(r, Result{Entry: e, Dup: e.Seq != r.tried})
+	// In a place where a try of this request was refused, it is another's.
+	c.answer(r, Result{Entry: e, Dup: e.Seq != r.open})
 	c.opts.Committed(store.JournalID{}, []chat.Entry{e})
 }
 

@@ -53,6 +53,7 @@ func verifyCmd(start starter) *ffcli.Command {
 	fs.IntVar(&o.InFlight, "in-flight", 16, "messages of one client without an ack")
 	fs.DurationVar(&o.Bound, "max-staleness", 0, "how long a connected device may lack what was acked; 0: it is only measured")
 	fs.StringVar(&o.ops, "ops", "", "operations ports, such as http://localhost:9090, separated by commas: what these processes hold must return")
+	fs.StringVar(&o.PushLog, "push-log", "", "JSON lines of what became of each push, begun for this run: every push must end once")
 	fs.Float64Var(&o.Rate, "rate", 0, "messages a second, of all clients together; 0: as fast as they are acked")
 	fs.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "by then everything must have arrived")
 	fs.Uint64Var(&o.Seed, "seed", 0, "of the random choices; 0: a random one")
