@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -86,22 +85,28 @@ func (g *Gateway) origin() route.Origin {
 	return route.Origin{Epoch: *g.epoch.Load(), Pod: pod, Last: last, Settled: settled}
 }
 
-// onEntries takes what another pod announced. It feeds the tail cache even where
-// no session wants the entry.
-func (g *Gateway) onEntries(data []byte) {
-	origin, list, err := route.ParseEnvelope(data)
-	if err != nil || origin.Epoch != *g.epoch.Load() && !mutant.Is(mutant.ForeignEpoch) {
+// onEntries takes what another pod announced to all. It feeds the tail cache even
+// where no session wants the entry.
+func (g *Gateway) onEntries(data []byte) { g.hear(&g.entries, data) }
+
+// hear passes over what nobody here wants, without decoding or allocating.
+func (g *Gateway) hear(s *route.Scanner, data []byte) {
+	if err := s.Open(data); err != nil || s.Origin.Epoch != *g.epoch.Load() && !mutant.Is(mutant.ForeignEpoch) {
 		g.stats.foreign.Add(1)
 		return
 	}
-	g.stats.received.Add(uint64(len(list)))
-	defer g.repair.Heard(origin) // when its entries have been routed
-	var run []chat.Entry         // entries of one conversation that follow on one another
-	for i := range list {
-		a := &list[i]
-		e, ok := entryOf(a)
-		if !ok {
+	g.stats.received.Add(uint64(s.Len))
+	origin := s.Origin
+	var run []chat.Entry // entries of one conversation that follow on one another
+	for s.Next() {
+		if !s.Wanted(g.table) {
+			continue
+		}
+		a, err := s.Entry()
+		e, ok := entryOf(&a)
+		if err != nil || !ok {
 			g.stats.foreign.Add(1)
+			origin.Number = 0 // not heard: it is read
 			continue
 		}
 		if len(run) > 0 && run[0].Key != e.Key {
@@ -109,13 +114,11 @@ func (g *Gateway) onEntries(data []byte) {
 			run = nil
 		}
 		run = append(run, e)
-		if g.table.Wants(&a.Frame) {
-			f := a.Frame
-			f.Data = bytes.Clone(f.Data) // a ring keeps it, and must not keep the envelope
-			g.table.Route(&f)
-		}
+		f := a.Frame // a ring keeps it, and must not keep the rest
+		g.table.Route(&f)
 	}
 	g.commit.Observe(run)
+	g.repair.Heard(origin) // when its entries have been routed
 }
 
 // entryOf makes of an announcement what the tail cache needs: running values, and

@@ -83,6 +83,7 @@ type Gateway struct {
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    chan struct{}
+	entries  route.Scanner // owned by the subscription to entries
 	epoch    atomic.Pointer[string]
 	stats    counters
 
@@ -122,7 +123,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Log: opts.Log})
+	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Log: opts.Log})
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {

@@ -278,7 +278,7 @@ func (c *Committer) release(l *lane) {
 	l.queue = nil
 	l.busy = false
 	if l.state == nil {
-		delete(c.lanes, l.key)
+		c.forgetLocked(l)
 		return
 	}
 	c.idle.push(l)
