@@ -57,7 +57,11 @@ type deafBus struct{}
 
 func (deafBus) Publish(bus.Topic, []byte) error                   { return nil }
 func (deafBus) Subscribe(bus.Topic, func([]byte)) (func(), error) { return func() {}, nil }
-func (deafBus) Flush(context.Context) error                       { return nil }
+func (deafBus) PublishTo(bus.Address, []byte) error               { return nil }
+func (deafBus) SubscribeTo(func([]byte)) (func(bus.Address, bool), func(), error) {
+	return func(bus.Address, bool) {}, func() {}, nil
+}
+func (deafBus) Flush(context.Context) error { return nil }
 
 // resident is a session that is here and takes what it is given.
 type resident struct{ user chat.User }

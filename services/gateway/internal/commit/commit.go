@@ -54,6 +54,7 @@ type Options struct {
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+	Audience     int           // entries with so many readers or fewer name them; default 0: none does
 }
 
 func (o *Options) setDefaults() {
