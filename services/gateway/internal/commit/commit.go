@@ -41,7 +41,10 @@ type Options struct {
 	// lost, it is handed an entry again, with no number. A number under which
 	// nothing was stored comes without entries. It must not block.
 	Committed func(store.JournalID, []chat.Entry)
-	Log       *slog.Logger // default: slog.Default()
+	// Keeps is told of which conversations a state is kept, so that Observe be called
+	// for them. It must not block nor call the committer. Default: nobody is told.
+	Keeps func(key chat.Key, there bool)
+	Log   *slog.Logger // default: slog.Default()
 
 	Flushes      int           // flushes in flight; default 4
 	FlushEntries int           // entries in one flush; default 512
@@ -51,6 +54,7 @@ type Options struct {
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+	Audience     int           // entries with so many readers or fewer name them; default 0: none does
 }
 
 func (o *Options) setDefaults() {
@@ -68,6 +72,9 @@ func (o *Options) setDefaults() {
 	def(&o.MaxRepairs, 64)
 	if o.Deadline == 0 {
 		o.Deadline = 8 * time.Second
+	}
+	if o.Keeps == nil {
+		o.Keeps = func(chat.Key, bool) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -201,6 +208,7 @@ func (c *Committer) enqueue(r *Request) *chat.Error {
 	if l == nil {
 		l = &lane{key: r.Key}
 		c.lanes[r.Key] = l
+		c.opts.Keeps(r.Key, true)
 	}
 	l.queue = append(l.queue, r)
 	if !l.busy {
@@ -296,7 +304,12 @@ func (c *Committer) Forget() {
 
 func (c *Committer) dropLocked(l *lane) {
 	c.idle.remove(l)
+	c.forgetLocked(l)
+}
+
+func (c *Committer) forgetLocked(l *lane) {
 	delete(c.lanes, l.key)
+	c.opts.Keeps(l.key, false)
 }
 
 // Pending is how many commands are waiting or in flight.

@@ -62,7 +62,7 @@ func (c *Committer) flush(works []*work) {
 	var batch store.Batch
 	var fast []*work
 	for _, w := range works {
-		if w.lane.state == nil || !w.judge() {
+		if w.lane.state == nil || !w.judge(c.opts.Audience) {
 			c.repair(w)
 			continue
 		}
@@ -187,7 +187,7 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 //
 // A members entry changes what the next command is judged against, so it stands
 // alone in its batch.
-func (w *work) judge() bool {
+func (w *work) judge(audience int) bool {
 	s := w.lane.state
 	tail := s.Tail
 	w.entries = nil
@@ -201,6 +201,9 @@ func (w *work) judge() bool {
 		}
 		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
 		s.Next(&e, tail)
+		if audience > 0 {
+			e.Audience = s.Audience(&e, audience)
+		}
 		tail = store.LastOf(&e)
 		w.entries = append(w.entries, e)
 		if e.Kind == chat.KindMembers {
@@ -284,7 +287,7 @@ func (c *Committer) release(l *lane) {
 	l.queue = nil
 	l.busy = false
 	if l.state == nil {
-		delete(c.lanes, l.key)
+		c.forgetLocked(l)
 		return
 	}
 	c.idle.push(l)

@@ -42,6 +42,7 @@ type Table interface {
 	Repair(key chat.Key, seq chat.Seq, users []chat.User)
 	Heads() map[chat.Key]chat.Seq
 	Users() []route.UserKey
+	Interested(h route.Hash) bool
 }
 
 // Options configure a [Reconciler]. Store, Table and Self are required.
@@ -104,6 +105,7 @@ type peer struct {
 	gone    bool      // it has said goodbye, and nothing of it is missing
 	readAt  time.Time // when its journal was read last because it is silent
 	reading bool      // its journal is being read
+	mail    mail      // what it sends to single users
 }
 
 // New makes a reconciler.
@@ -152,27 +154,48 @@ func (r *Reconciler) peerLocked(id string) *peer {
 	return p
 }
 
-// Heard takes the origin of an envelope whose entries have been routed. It does
-// not block.
-func (r *Reconciler) Heard(o route.Origin) {
+// Heard takes the origin of an envelope whose entries have been routed, and the
+// digest that came with it. It does not block, and keeps nothing of d.
+func (r *Reconciler) Heard(o route.Origin, d route.Digest) {
 	if o.Pod == r.opts.Self() {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.peerLocked(o.Pod)
+	if o.To != 0 {
+		// It says nothing of what went to others, nor that the pod is heard by all.
+		p.got(o.Number, o.To)
+		p.advance()
+		return
+	}
 	p.at = time.Now()
-	p.last = max(p.last, o.Last, o.Number)
+	p.last = max(p.last, o.Last)
 	p.settled = max(p.settled, o.Settled)
-	if o.Number > p.low {
-		left, begun := p.heard[o.Number]
-		if !begun {
-			left = o.Parts
-		}
-		p.heard[o.Number] = left - min(left, 1)
+	p.part(o.Number, o.Parts)
+	for l := range d.All {
+		p.told(l, r.opts.Table.Interested)
 	}
 	p.advance()
-	p.gone = o.Bye && p.low >= p.last
+	p.gone = o.Bye && p.low >= p.last && !p.lacks()
+}
+
+// part notes one of the parts of a number.
+func (p *peer) part(number, parts uint64) {
+	if number <= p.low {
+		return
+	}
+	left, begun := p.heard[number]
+	if !begun {
+		left = parts
+	}
+	p.heard[number] = left - min(left, 1)
+}
+
+// had reports whether a number needs no look any more.
+func (p *peer) had(number uint64) bool {
+	left, begun := p.heard[number]
+	return number <= p.low || begun && left == 0
 }
 
 // advance moves low past everything that was heard.
@@ -184,6 +207,7 @@ func (p *peer) advance() {
 		}
 		p.low++
 		delete(p.heard, p.low)
+		p.mail.forget(p.low)
 	}
 	switch {
 	case p.low >= p.last:
@@ -201,6 +225,7 @@ func (r *Reconciler) Look() {
 		if p.low < p.last {
 			p.jumped = time.Unix(0, 1)
 		}
+		p.mail.since = time.Time{}
 	}
 	r.mu.Unlock()
 	select {
@@ -273,14 +298,14 @@ func (r *Reconciler) list(ctx context.Context) error {
 		p := r.peerLocked(q.ID)
 		p.first, p.until = q.First, q.Until
 		p.settled = max(p.settled, q.Settled)
-		if p.settled > 0 {
-			p.last = max(p.last, p.settled-1)
+		if p.settled > 0 && time.Since(p.at) > r.opts.Silence {
+			p.last = max(p.last, p.settled-1) // else it says so itself, with what it sent to whom
 		}
 		p.advance()
 	}
 	for id, p := range r.peers {
 		over := !p.until.IsZero() && now.Sub(p.until) > lateWrite
-		if (over || !listed[id]) && time.Since(p.at) > r.opts.Silence && p.jumped.IsZero() {
+		if (over || !listed[id]) && time.Since(p.at) > r.opts.Silence && p.jumped.IsZero() && !p.lacks() {
 			delete(r.peers, id) // dead, and read to its end
 		}
 	}
@@ -308,7 +333,7 @@ func (r *Reconciler) due() []reading {
 				continue
 			}
 			list = append(list, reading{p, Silence})
-		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0 && !mutant.Is(mutant.IgnoreJump):
+		case p.waited(r.opts.Grace) && r.opts.Without&Jump == 0 && !mutant.Is(mutant.IgnoreJump):
 			list = append(list, reading{p, Jump})
 		}
 	}
@@ -360,6 +385,7 @@ func (r *Reconciler) read(ctx context.Context, p *peer, why Trigger) error {
 	for n := p.low + 1; n < settled; n++ {
 		p.heard[n] = 0 // void, or read just now
 	}
+	p.mail.read(settled)
 	p.advance()
 	if len(p.heard) > mostHeard {
 		clear(p.heard) // they are read again; a document that is read twice does no harm
@@ -373,10 +399,10 @@ func (r *Reconciler) read(ctx context.Context, p *peer, why Trigger) error {
 // take repairs what a document names, unless it was heard.
 func (r *Reconciler) take(p *peer, d *store.JournalDoc, why Trigger) {
 	r.mu.Lock()
-	left, begun := p.heard[d.Number]
-	known := d.Number <= p.low || begun && left == 0
+	known := p.had(d.Number)
 	if !known {
 		p.heard[d.Number] = 0
+		p.mail.forget(d.Number)
 		p.last = max(p.last, d.Number)
 	}
 	r.mu.Unlock()

@@ -37,6 +37,7 @@ func run(args []string) int {
 		o.Store = drill.Store(s)
 		return nil
 	})
+	fs.StringVar(&o.Routing, "routing", "", "of the gateways: broadcast or users; default: theirs")
 	fs.BoolVar(&o.Race, "race", false, "build the services with the race detector")
 	fs.StringVar(&o.Logs, "logs", "", "keep what the processes write in this directory")
 	file := fs.String("json", "", "write the whole report to this file")

@@ -33,8 +33,10 @@ type Options struct {
 	Seed  uint64   // of every random choice; 0: a random one
 	Storm int      // devices in the reconnect storm; default 2,000
 	Race  bool     // build the services with the race detector
-	Logs  string   // directory that keeps what the processes wrote; default: nothing is kept
-	Store Store    // the MongoDB-wire server; default: FerretDB
+	// Routing is the gateways' way of routing, as their --routing has it; default: theirs.
+	Routing string
+	Logs    string // directory that keeps what the processes wrote; default: nothing is kept
+	Store   Store  // the MongoDB-wire server; default: FerretDB
 
 	// Progress gets a line now and then; nil: nobody does.
 	Progress func(line string)
@@ -142,7 +144,7 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the MongoDB-wire server: %w", err)
 	}
-	report := &Report{Seed: opt.Seed, Store: opt.Store, Started: time.Now().UTC()}
+	report := &Report{Seed: opt.Seed, Store: opt.Store, Routing: opt.Routing, Started: time.Now().UTC()}
 	for i, s := range list {
 		opt.Progress(fmt.Sprintf("scenario %d of %d: %s (%s)", i+1, len(list), s.Name, s.About))
 		r := runOne(ctx, &opt, s, dir, mongo.URI)
