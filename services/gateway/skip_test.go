@@ -72,7 +72,7 @@ func (*resident) Offer([]byte)                            {}
 func (*resident) Sync(chat.Key)                           {}
 func (*resident) Discover(chat.Key)                       {}
 func (*resident) Changed(chat.Key)                        {}
-func (*resident) Ended(chat.Key, chat.Seq) {}
+func (*resident) Ended(chat.Key, chat.Seq)                {}
 
 // lonely is a gateway with 10,000 users of its own, that hears what another pod
 // says, and whose announcements nobody hears.

@@ -226,7 +226,7 @@ func (c *client) onSend(f *wire.Send, ref string) {
 	cmd := command.Send(command.Actor{NS: c.id.NS, User: c.id.User, Directs: &c.directs}, f)
 	st := c.stream(cmd.Key.Conv)
 	if !c.bucket.take(time.Now()) {
-		c.g.commit.Refuse(&st.Stream, cmd.CMID)
+		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
 		return
 	}
@@ -258,7 +258,7 @@ func (c *client) stream(conv chat.ConvID) *stream {
 	}
 	if len(c.streams) >= maxStreams {
 		for conv, st := range c.streams {
-			if st.pending.Load() == 0 && !c.g.commit.Broken(&st.Stream) {
+			if st.pending.Load() == 0 && !st.Broken() {
 				delete(c.streams, conv)
 			}
 		}
