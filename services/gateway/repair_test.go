@@ -218,7 +218,7 @@ func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
 // until polls a condition of the running cluster.
 func (c *cluster) until(cond func() bool) {
 	c.t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(60 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -226,7 +226,7 @@ func (c *cluster) until(cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			c.t.Fatal("the condition did not come true in 10 s")
+			c.t.Fatal("the condition did not come true in a minute")
 		}
 	}
 }
