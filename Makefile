@@ -63,6 +63,7 @@ contracts: ## write openapi.json and asyncapi.json from the Go types; refuses wh
 
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
+	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
 
 .PHONY: clean

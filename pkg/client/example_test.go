@@ -221,5 +221,9 @@ func (s *server) tokens(user chat.User) func(context.Context) (string, error) {
 type alone struct{}
 
 func (alone) Publish(bus.Topic, []byte) error                   { return nil }
+func (alone) PublishTo(bus.Address, []byte) error               { return nil }
 func (alone) Subscribe(bus.Topic, func([]byte)) (func(), error) { return func() {}, nil }
-func (alone) Flush(context.Context) error                       { return nil }
+func (alone) SubscribeTo(func([]byte)) (func(bus.Address, bool), func(), error) {
+	return func(bus.Address, bool) {}, func() {}, nil
+}
+func (alone) Flush(context.Context) error { return nil }
