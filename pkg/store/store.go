@@ -143,6 +143,9 @@ type Fold struct {
 	Edited    *Edited
 	Recalled  *Recalled
 	Reactions []Reaction // by emoji, then user; only those that are on
+	// Withdrawn are reactions that were switched off again, in the same order. A store
+	// keeps them to fence what is finished late, so they count in its bounds.
+	Withdrawn []Reaction
 }
 
 // Edited is the latest edit of a message.

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -133,7 +132,7 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 		out := map[chat.Seq]store.Fold{}
 		for _, seq := range seqs {
 			if f := c.folds[seq]; f != nil {
-				if v := f.view(); v.Edited != nil || v.Recalled != nil || v.Reactions != nil {
+				if v := f.view(); v.Edited != nil || v.Recalled != nil || v.Reactions != nil || v.Withdrawn != nil {
 					out[seq] = v
 				}
 			}
@@ -155,10 +154,11 @@ func (f *fold) view() store.Fold {
 	for r, version := range f.reactions {
 		if version%2 == 1 {
 			v.Reactions = append(v.Reactions, r)
+		} else {
+			v.Withdrawn = append(v.Withdrawn, r)
 		}
 	}
-	slices.SortFunc(v.Reactions, func(a, b store.Reaction) int {
-		return cmp.Or(cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
-	})
+	slices.SortFunc(v.Reactions, store.CompareReactions)
+	slices.SortFunc(v.Withdrawn, store.CompareReactions)
 	return v
 }

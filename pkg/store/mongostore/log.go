@@ -1,7 +1,6 @@
 package mongostore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -105,16 +104,18 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 		folds[bySeq[messages[i].ID]] = messages[i].fold()
 	}
 	for i := range reactions {
-		if d := &reactions[i]; d.on() {
-			f := folds[bySeq[d.Message]]
-			f.Reactions = append(f.Reactions, store.Reaction{Emoji: d.Emoji, User: chat.User(d.User)})
-			folds[bySeq[d.Message]] = f
+		d := &reactions[i]
+		f, r := folds[bySeq[d.Message]], store.Reaction{Emoji: d.Emoji, User: chat.User(d.User)}
+		if d.on() {
+			f.Reactions = append(f.Reactions, r)
+		} else {
+			f.Withdrawn = append(f.Withdrawn, r)
 		}
+		folds[bySeq[d.Message]] = f
 	}
 	for _, f := range folds {
-		slices.SortFunc(f.Reactions, func(a, b store.Reaction) int {
-			return cmp.Or(cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
-		})
+		slices.SortFunc(f.Reactions, store.CompareReactions)
+		slices.SortFunc(f.Withdrawn, store.CompareReactions)
 	}
 	return folds, nil
 }
