@@ -72,7 +72,7 @@ type Options struct {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"groups", "history", "receipts"}
+var features = []string{"groups", "history", "receipts", "edit", "recall", "react", "mention_all", "mute_member"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {

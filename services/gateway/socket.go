@@ -135,7 +135,13 @@ func (c *client) handle(f wire.Frame, ref string) {
 	}
 	switch f := f.(type) {
 	case *wire.Send:
-		c.onSend(f, ref)
+		c.onCommand(command.Send(c.actor(), f), ref)
+	case *wire.Edit:
+		c.onCommand(command.Edit(c.actor(), f), ref)
+	case *wire.Recall:
+		c.onCommand(command.Recall(c.actor(), f), ref)
+	case *wire.React:
+		c.onCommand(command.React(c.actor(), f), ref)
 	case *wire.Recv:
 		c.onMark(f.Conv, *f.Seq, ref, func(key chat.Key) *chat.Error {
 			return c.g.receipts.Recv(key, c.id.User, c.s.Identity().Device, *f.Seq)
@@ -222,8 +228,13 @@ func (c *client) onAuth(f *wire.Auth) {
 	c.s.SetExpiry(id.Expires)
 }
 
-func (c *client) onSend(f *wire.Send, ref string) {
-	cmd := command.Send(command.Actor{NS: c.id.NS, User: c.id.User, Directs: &c.directs}, f)
+func (c *client) actor() command.Actor {
+	return command.Actor{NS: c.id.NS, User: c.id.User, Directs: &c.directs}
+}
+
+// onCommand takes what is to become an entry. Commands of one conversation keep their
+// order, whatever they are.
+func (c *client) onCommand(cmd *command.Command, ref string) {
 	st := c.stream(cmd.Key.Conv)
 	if !c.bucket.take(time.Now()) {
 		st.Refuse(cmd.CMID)
@@ -269,7 +280,7 @@ func (c *client) stream(conv chat.ConvID) *stream {
 }
 
 func requestOf(cmd *command.Command) *commit.Request {
-	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge}
+	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge, Target: cmd.Target}
 	if cmd.New != nil {
 		r.New = &commit.New{Conversation: *cmd.New, Members: cmd.Members}
 	}

@@ -93,6 +93,9 @@ type Request struct {
 	// its place and running values. It may be called again after a lost race. It
 	// must not keep or change s.
 	Judge func(s *state.State) (chat.Entry, *chat.Error)
+	// Target is the entry that the command aims at: what became of it is in the state
+	// that Judge is given, if there is such an entry. 0: it aims at none.
+	Target chat.Seq
 	// New is the conversation to make where there is none; nil: it must exist.
 	New *New
 	// Stream keeps the order of one session's commands; nil: none to keep.

@@ -108,6 +108,8 @@ func (c *Committer) step(ctx context.Context, w *work) (ready bool, err error) {
 		return err == nil && !visible, err
 	case w.reqs[0].behind != "":
 		return false, c.unblock(ctx, w)
+	case w.reqs[0].unknown(w.lane.state):
+		return false, c.learn(ctx, w)
 	}
 	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
 		return false, c.refuse(ctx, w, cerr)
