@@ -108,6 +108,7 @@ type Request struct {
 	behind   chat.CMID // the stream's command that had no answer when this one came
 	tried    chat.Seq  // the seq of its last try; 0: none
 	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
+	upToDate bool      // the state was moved to the end of the log after this came
 	maybe    bool      // an earlier try may have stored it: look before judging
 }
 

@@ -108,6 +108,20 @@ func TestObservedRecallCounts(t *testing.T) {
 	})
 }
 
+// A refusal is final, so a pod that has not heard of what another one has stored looks
+// before it refuses.
+func TestRefusalIsAsOfWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		one, other := newPod(t, s.As("one")), newPod(t, s.As("other"))
+		mustAck(t, one.do(message("m1", nil)), 1)
+		mustAck(t, other.do(message("m2", nil)), 2)
+		s.Inject(memstore.Fault{Op: memstore.OpEntries, Kind: memstore.Fail, Times: 1})
+		mustAck(t, one.do(aimed("x1", chat.KindReacted, 2)), 3)
+		mustRefuse(t, one.do(aimed("x2", chat.KindReacted, 4)), chat.CodeNotFound)
+	})
+}
+
 // In one batch, what comes behind a recall is judged as if that was stored.
 func TestOneBatchJudgesInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
