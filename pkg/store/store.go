@@ -141,6 +141,7 @@ type Range struct {
 // Fold is what edits, a recall and reactions made of a message.
 type Fold struct {
 	Edited    *Edited
+	Edits     int // how many edits there were
 	Recalled  *Recalled
 	Reactions []Reaction // by emoji, then user; only those that are on
 	// Withdrawn are reactions that were switched off again, in the same order. A store

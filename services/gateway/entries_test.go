@@ -215,6 +215,26 @@ func TestEntriesOverREST(t *testing.T) {
 	}
 }
 
+func TestEditsAreBounded(t *testing.T) {
+	c := newCluster(t, 2)
+	alice, _ := c.login(0, "alice", "")
+	conv := alice.sendTo("bob", "m1", "hello").Conv
+	seq := chat.Seq(1)
+	for i := range chat.MaxEdits {
+		seq++
+		alice.acked(seq, `{"type":"edit","conv":%q,"target":1,"cmid":"e%d","body":{"text":"hello %d"}}`, conv, i, i)
+	}
+	alice.refused(chat.CodeForbidden, `{"type":"edit","conv":%q,"target":1,"cmid":"more","body":{"text":"x"}}`, conv)
+	tablet, _ := c.login(1, "alice", `{"type":"hello","device":"tablet"}`) // a pod that counts from the store
+	tablet.refused(chat.CodeForbidden, `{"type":"edit","conv":%q,"target":1,"cmid":"more","body":{"text":"x"}}`, conv)
+	tablet.acked(seq+1, `{"type":"recall","conv":%q,"target":1,"cmid":"r1"}`, conv)
+	for n := chat.Seq(1); n <= seq; n++ {
+		if e := c.stored(conv, n); !e.Gone || e.Body != nil {
+			t.Fatalf("seq %d still says %s", n, e.Body)
+		}
+	}
+}
+
 func TestReactionsAreBounded(t *testing.T) {
 	c := newCluster(t, 1)
 	alice, _ := c.login(0, "alice", "")

@@ -67,6 +67,7 @@ func (s *state) effectsLocked(e *chat.Entry) {
 
 func (c *conversation) edit(e *chat.Entry) {
 	f := c.fold(e.Target)
+	f.edits[e.Seq] = true
 	if f.edited == nil || f.edited.Seq < e.Seq {
 		f.edited = &store.Edited{Seq: e.Seq, Time: e.Time, Body: e.Body}
 	}
@@ -145,7 +146,7 @@ func (f *fold) view() store.Fold {
 	var v store.Fold
 	if f.edited != nil {
 		e := *f.edited
-		v.Edited = &e
+		v.Edited, v.Edits = &e, len(f.edits)
 	}
 	if f.recalled != nil {
 		r := *f.recalled

@@ -73,7 +73,8 @@ func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid c
 	return e, nil
 }
 
-// Folds implements [store.Log]. It reads messages and reactions side by side.
+// Folds implements [store.Log]. It reads messages and reactions side by side, and then
+// the list of edits, where there are any.
 func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[chat.Seq]store.Fold, error) {
 	folds := make(map[chat.Seq]store.Fold)
 	if len(seqs) == 0 {
@@ -100,8 +101,19 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 	if err := errors.Join(err, errReactions); err != nil {
 		return nil, s.fail("reading folds", err)
 	}
+	var edited []string
 	for i := range messages {
 		folds[bySeq[messages[i].ID]] = messages[i].fold()
+		if messages[i].Edited != nil {
+			edited = append(edited, messages[i].ID)
+		}
+	}
+	if err := s.countEdits(ctx, edited, func(id string) {
+		f := folds[bySeq[id]]
+		f.Edits++
+		folds[bySeq[id]] = f
+	}); err != nil {
+		return nil, s.fail("reading folds", err)
 	}
 	for i := range reactions {
 		d := &reactions[i]
@@ -118,6 +130,19 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 		slices.SortFunc(f.Withdrawn, store.CompareReactions)
 	}
 	return folds, nil
+}
+
+// countEdits visits the edits of messages: each names its message once.
+func (s *Store) countEdits(ctx context.Context, messages []string, visit func(message string)) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	filter := bson.D{{Key: "m", Value: bson.D{{Key: "$in", Value: messages}}}}
+	edits, err := find[editDoc](ctx, s.edits, filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "m", Value: 1}}))
+	for i := range edits {
+		visit(edits[i].Message)
+	}
+	return err
 }
 
 func (d *messageDoc) fold() store.Fold {

@@ -49,9 +49,12 @@ func foldEditedOutOfOrder(f *fixture) {
 	f.finish(e2, e, m)
 	want := &store.Edited{Seq: 3, Time: at(3), Body: e2.Body}
 	f.sameEdit(f.fold(key, 1).Edited, want)
+	same(f, "edits", f.fold(key, 1).Edits, 2)
 	f.finish(e, e2, e)
 	f.sameEdit(f.fold(key, 1).Edited, want)
-	f.sameEntries(f.log(key), []chat.Entry{m, e, e2})
+	same(f, "edits, finished again", f.fold(key, 1).Edits, 2)
+	f.put(recall(key, 4, 1))
+	same(f, "edits of what was recalled", f.fold(key, 1).Edits, 2)
 }
 
 func (f *fixture) sameReactions(key chat.Key, seq chat.Seq, want ...store.Reaction) {

@@ -100,6 +100,7 @@ func foldAt(it *pebble.Iterator, key chat.Key, target chat.Seq) (f store.Fold, e
 		switch k := it.Key()[len(prefix):]; k[0] {
 		case foldEdit:
 			edit = chat.Seq(binary.BigEndian.Uint64(k[1:]))
+			f.Edits++
 		case foldRecall:
 			if f.Recalled, err = decodeRecall(v); err != nil {
 				return f, err

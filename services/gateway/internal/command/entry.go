@@ -22,8 +22,12 @@ func Edit(a Actor, f *wire.Edit) *Command {
 			return e, cerr
 		}
 		t, cerr := message(s, m, c.Target)
-		if cerr == nil && t.From != a.User {
+		switch {
+		case cerr != nil:
+		case t.From != a.User:
 			cerr = chat.Errorf(chat.CodeForbidden, "one can only edit one's own messages")
+		case t.Edits >= chat.MaxEdits:
+			cerr = chat.Errorf(chat.CodeForbidden, "the message was edited %d times, which is the most", chat.MaxEdits)
 		}
 		return e, cerr
 	}

@@ -17,6 +17,8 @@ type Target struct {
 	From      chat.User
 	Gone      bool                    // its body is no more
 	Recalled  bool                    // and that is why
+	Edits     int                     // how often it was edited
+	edited    chat.Seq                // the last of them
 	reactions map[store.Reaction]bool // on; or off again, which stores keep
 	emoji     map[string]int          // how many of them have it
 }
@@ -36,6 +38,10 @@ func (t *Target) HasEmoji(emoji string) bool { return t.emoji[emoji] > 0 }
 // apply folds an entry that aims at t.
 func (t *Target) apply(e *chat.Entry) {
 	switch e.Kind {
+	case chat.KindEdited:
+		if e.Seq > t.edited {
+			t.Edits, t.edited = t.Edits+1, e.Seq
+		}
 	case chat.KindRecalled:
 		t.Gone, t.Recalled = true, true
 	case chat.KindReacted:
@@ -76,6 +82,9 @@ func (s *State) Learn(e *chat.Entry, f store.Fold) {
 		clear(s.targets)
 	}
 	t := &Target{Kind: e.Kind, From: e.From, Gone: e.Gone || f.Recalled != nil, Recalled: f.Recalled != nil}
+	if f.Edited != nil {
+		t.Edits, t.edited = f.Edits, f.Edited.Seq
+	}
 	for _, r := range f.Reactions {
 		t.react(r, true)
 	}
