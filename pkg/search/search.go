@@ -67,12 +67,21 @@ func (a Place) Compare(b Place) int {
 // Next is the first place behind a.
 func (a Place) Next() Place { return Place{a.Time, a.Conv, a.Seq - 1} }
 
+// Scope is a part of a conversation: Start ≤ seq ≤ End. End 0: up to its end.
+type Scope struct {
+	Conv       chat.ConvID
+	Start, End chat.Seq
+}
+
+// Has reports whether a seq is in the scope.
+func (s Scope) Has(seq chat.Seq) bool { return s.Start <= seq && (s.End == 0 || seq <= s.End) }
+
 // Filter selects messages that have all of some terms, in order of [Place].
 type Filter struct {
 	NS    chat.NS
-	Convs []chat.ConvID // where to look: 1 to [MostConvs], each once
-	Terms []string      // 1 to [MostTerms], each once
-	From  Place         // the first place to look at; zero: the newest
+	In    []Scope  // where to look: 1 to [MostConvs] conversations, each once
+	Terms []string // 1 to [MostTerms], each once
+	From  Place    // the first place to look at; zero: the newest
 	// Since and Until bound the time, in Unix milliseconds: Since ≤ time < Until;
 	// Until 0: no end.
 	Since, Until int64
@@ -92,7 +101,8 @@ type Hit struct {
 type Found struct {
 	Hits []Hit
 	// Next is where to go on, if Limit or Look ended the answer: every hit before it
-	// was given. Nil: there is no more.
+	// was given. Nil: there is no more. It may be the place of a message outside of
+	// the scopes: nobody who may not know of it must see it.
 	Next *Place
 }
 

@@ -21,6 +21,9 @@ func (s *Service) Handler() http.Handler {
 	r.Get("/v1/conversations/{conv}/messages", s.api.Handle(s.messages))
 	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
+	if s.search != nil {
+		r.Get("/v1/search", s.api.Handle(s.find))
+	}
 	return s.meter.handler(s.origins.Handler(s.byMethod(r)))
 }
 

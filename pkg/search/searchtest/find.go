@@ -37,7 +37,7 @@ func newestFirst(f *fixture) {
 		f.doc("a", 3, 3, 4, "x"), // a clock went back
 		f.doc("b", 2, 2, 9, "x"), f.doc("d", 1, 1, 9, "x"))
 	f.want("x", place{"b", 2}, place{"a", 2}, place{"a", 1}, place{"b", 1}, place{"a", 3}, place{"c", 9})
-	if got := f.places(search.Filter{Terms: []string{"x"}, Convs: []chat.ConvID{conv("d")}}); !slices.Equal(got, []place{{"d", 1}}) {
+	if got := f.places(search.Filter{Terms: []string{"x"}, In: in("d")}); !slices.Equal(got, []place{{"d", 1}}) {
 		f.Errorf("in one conversation: %v", got)
 	}
 }
@@ -81,6 +81,35 @@ func smallLook(f *fixture) {
 		for _, look := range []int{1, 2, 10} {
 			if got := f.places(search.Filter{Terms: terms, Look: look}); !slices.Equal(got, want) {
 				f.Errorf("%v, looking at %d: got %v, want %v", terms, look, got, want)
+			}
+		}
+	}
+}
+
+func scopes(f *fixture) {
+	f.many(90) // 30 in each of three
+	const all = chat.Seq(1000)
+	for _, list := range [][]search.Scope{
+		{{Conv: conv("a"), Start: 5, End: 9}},
+		{{Conv: conv("a"), Start: 5, End: 9}, {Conv: conv("b")}, {Conv: conv("c"), Start: 29}},
+		{{Conv: conv("b"), Start: 1, End: 2}, {Conv: conv("a"), Start: 28, End: all}},
+		{{Conv: conv("c"), Start: 100}},
+	} {
+		for _, terms := range [][]string{{"all"}, {"two", "all"}} {
+			var want []place
+			for _, p := range f.places(search.Filter{Terms: terms}) {
+				for _, s := range list {
+					if s.Conv == conv(p.letter) && s.Has(p.seq) {
+						want = append(want, p)
+					}
+				}
+			}
+			for _, limit := range []int{1, 4, 100} {
+				for _, look := range []int{1, 1000} {
+					if got := f.places(search.Filter{Terms: terms, In: list, Limit: limit, Look: look}); !slices.Equal(got, want) {
+						f.Errorf("%v in %v by %d, looking at %d: got %v, want %v", terms, list, limit, look, got, want)
+					}
+				}
 			}
 		}
 	}

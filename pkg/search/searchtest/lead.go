@@ -198,7 +198,7 @@ func conversations(f *fixture) {
 func ended(f *fixture) {
 	ctx, cancel := context.WithCancel(f.ctx)
 	cancel()
-	_, err := f.Find(ctx, search.Filter{NS: f.ns, Convs: []chat.ConvID{conv("a")}, Terms: []string{"x"}, Limit: 1, Look: 1})
+	_, err := f.Find(ctx, search.Filter{NS: f.ns, In: in("a"), Terms: []string{"x"}, Limit: 1, Look: 1})
 	if !errors.Is(err, context.Canceled) {
 		f.Errorf("find: %v", err)
 	}

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) (search.Store, Data)) {
 		{"newest first, over conversations", newestFirst},
 		{"pages", pages},
 		{"a small look ends early and goes on", smallLook},
+		{"scopes", scopes},
 		{"time", times},
 		{"weights", weights},
 		{"an edit replaces the terms", edits},
@@ -86,6 +87,14 @@ func (f *fixture) ok(what string, err error) {
 // conv is the id of a conversation; they are in order of the letter.
 func conv(letter string) chat.ConvID { return chat.ConvID("g_" + letter + "aaaaaaaaaaaaaaaaaaaaaaaaa") }
 
+// in is whole conversations.
+func in(letters ...string) (list []search.Scope) {
+	for _, l := range letters {
+		list = append(list, search.Scope{Conv: conv(l)})
+	}
+	return list
+}
+
 func (f *fixture) key(letter string) chat.Key { return chat.Key{NS: f.ns, Conv: conv(letter)} }
 
 var start = time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
@@ -113,8 +122,8 @@ type place struct {
 func (f *fixture) find(q search.Filter) search.Found {
 	f.Helper()
 	q.NS = f.ns
-	if q.Convs == nil {
-		q.Convs = []chat.ConvID{conv("a"), conv("b"), conv("c")}
+	if q.In == nil {
+		q.In = in("a", "b", "c")
 	}
 	if q.Limit == 0 {
 		q.Limit = 100

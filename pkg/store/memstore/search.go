@@ -171,10 +171,10 @@ func (x *searchIndex) Find(ctx context.Context, f search.Filter) (search.Found, 
 	return read(ctx, x.s, Call{Op: OpSearchFind}, func() (search.Found, error) {
 		g := x.s.generationLocked(x.g)
 		var hits []search.Hit
-		for _, conv := range f.Convs {
-			for seq, d := range g.docs[chat.Key{NS: f.NS, Conv: conv}] {
-				h := search.Hit{Place: search.Place{Time: d.Time.UnixMilli(), Conv: conv, Seq: seq}}
-				if !d.Gone && selects(f, h.Place) && weigh(&h, d, f) {
+		for _, in := range f.In {
+			for seq, d := range g.docs[chat.Key{NS: f.NS, Conv: in.Conv}] {
+				h := search.Hit{Place: search.Place{Time: d.Time.UnixMilli(), Conv: in.Conv, Seq: seq}}
+				if !d.Gone && in.Has(seq) && selects(f, h.Place) && weigh(&h, d, f) {
 					hits = append(hits, h)
 				}
 			}

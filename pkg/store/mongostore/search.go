@@ -141,7 +141,7 @@ func (ss *searchStore) makeCollections(ctx context.Context, g search.Generation)
 			return fmt.Errorf("creating collection %s: %w", c.Name(), err)
 		}
 	}
-	if _, err := docs.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: ascending("c", "w", "o")}); err != nil {
+	if _, err := docs.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: searchKeys}); err != nil {
 		return fmt.Errorf("creating indexes of %s: %w", docs.Name(), err)
 	}
 	ss.made[g.Number] = true

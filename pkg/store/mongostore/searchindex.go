@@ -31,6 +31,10 @@ type searchDoc struct {
 	Len    int64    `bson:"l,omitempty"`
 }
 
+// searchKeys is the index of searchDoc. It is named in every command: a scope could
+// lead a server to look for ids instead.
+var searchKeys = ascending("c", "w", "o")
+
 // markDoc says up to where a conversation is indexed.
 type markDoc struct {
 	ID  string `bson:"_id"`
@@ -163,17 +167,17 @@ const (
 // by side; every part says how far it has looked, and only what comes before the
 // nearest of these is an answer.
 func (x *searchIndex) Find(ctx context.Context, f search.Filter) (search.Found, error) {
-	parts := slices.Collect(slices.Chunk(f.Convs, findConvs))
+	parts := slices.Collect(slices.Chunk(f.In, findConvs))
 	answers := make([]search.Found, len(parts))
 	errs := make([]error, len(parts))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, findParts)
-	for i, convs := range parts {
+	for i, in := range parts {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			part := f
-			part.Convs, part.Look = convs, max(f.Look/len(parts), 1)
+			part.In, part.Look = in, max(f.Look/len(parts), 1)
 			answers[i], errs[i] = x.findPart(ctx, part)
 		})
 	}
@@ -210,11 +214,10 @@ func mergeFound(parts []search.Found, limit int) (all search.Found) {
 // stop looking after a number of documents, so with several terms it is told where:
 // at the place that so many messages with the first term reach to.
 func (x *searchIndex) findPart(ctx context.Context, f search.Filter) (found search.Found, err error) {
-	ids := make([]string, len(f.Convs))
-	for i, conv := range f.Convs {
-		ids[i] = convID(chat.Key{NS: f.NS, Conv: conv})
+	ids, order := make([]string, len(f.In)), orderRange(f)
+	for i, in := range f.In {
+		ids[i] = convID(chat.Key{NS: f.NS, Conv: in.Conv})
 	}
-	order := orderRange(f)
 	filter := func(w any) bson.D {
 		d := bson.D{{Key: "c", Value: bson.D{{Key: "$in", Value: ids}}}, {Key: "w", Value: w}}
 		if len(order) > 0 {
@@ -223,7 +226,7 @@ func (x *searchIndex) findPart(ctx context.Context, f search.Filter) (found sear
 		return d
 	}
 	if len(f.Terms) > 1 {
-		end, err := find[searchDoc](ctx, x.docs, filter(f.Terms[0]), options.Find().SetSort(ascending("o")).
+		end, err := find[searchDoc](ctx, x.docs, filter(f.Terms[0]), options.Find().SetHint(searchKeys).SetSort(ascending("o")).
 			SetSkip(int64(f.Look)).SetLimit(1).SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "o", Value: 1}}))
 		if err != nil {
 			return found, err
@@ -241,7 +244,8 @@ func (x *searchIndex) findPart(ctx context.Context, f search.Filter) (found sear
 	if f.Weights {
 		fields = append(fields, bson.E{Key: "w", Value: 1}, bson.E{Key: "n", Value: 1}, bson.E{Key: "l", Value: 1})
 	}
-	docs, err := find[searchDoc](ctx, x.docs, filter(bson.D{{Key: "$all", Value: f.Terms}}), options.Find().
+	all := append(filter(bson.D{{Key: "$all", Value: f.Terms}}), scopes(f)...)
+	docs, err := find[searchDoc](ctx, x.docs, all, options.Find().SetHint(searchKeys).
 		SetSort(ascending("o")).SetLimit(int64(f.Limit)+1).SetProjection(fields))
 	if err != nil {
 		return found, err
@@ -258,6 +262,33 @@ func (x *searchIndex) findPart(ctx context.Context, f search.Filter) (found sear
 		found.Hits = append(found.Hits, h)
 	}
 	return found, nil
+}
+
+// scopes selects what is in the scopes of a filter, if that is not everything.
+func scopes(f search.Filter) bson.D {
+	var whole []string
+	var any bson.A
+	for _, in := range f.In {
+		key := chat.Key{NS: f.NS, Conv: in.Conv}
+		if in.Start <= 1 && in.End == 0 {
+			whole = append(whole, convID(key))
+			continue
+		}
+		end := in.End
+		if end == 0 {
+			end = chat.MaxSeq
+		}
+		any = append(any, bson.D{{Key: "_id", Value: bson.D{
+			{Key: "$gte", Value: messageID(key, in.Start)}, {Key: "$lte", Value: messageID(key, end)},
+		}}})
+	}
+	if len(any) == 0 {
+		return nil
+	}
+	if len(whole) > 0 {
+		any = append(any, bson.D{{Key: "c", Value: bson.D{{Key: "$in", Value: whole}}}})
+	}
+	return bson.D{{Key: "$or", Value: any}}
 }
 
 // orderRange is the part of the order that a filter selects.

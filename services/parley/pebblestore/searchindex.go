@@ -233,7 +233,7 @@ type finding struct {
 
 // strand is one conversation of a finding: nothing that is wanted comes before at.
 type strand struct {
-	conv chat.ConvID
+	search.Scope
 	hash convHash
 	at   spot
 	hit  bool // the message at at has all terms
@@ -241,7 +241,7 @@ type strand struct {
 }
 
 func (s *strand) place() search.Place {
-	return search.Place{Time: s.at.time, Conv: s.conv, Seq: s.at.seq}
+	return search.Place{Time: s.at.time, Conv: s.Scope.Conv, Seq: s.at.seq}
 }
 
 // strands is a heap: the first place is on top.
@@ -258,8 +258,8 @@ func (q *strands) Pop() any {
 }
 
 func (s *finding) run(ctx context.Context) (found search.Found, err error) {
-	for _, conv := range s.f.Convs {
-		s.queue = append(s.queue, &strand{conv: conv, hash: hashConv(chat.Key{NS: s.f.NS, Conv: conv}), at: startOf(s.f, conv)})
+	for _, in := range s.f.In {
+		s.queue = append(s.queue, &strand{Scope: in, hash: hashConv(chat.Key{NS: s.f.NS, Conv: in.Conv}), at: startOf(s.f, in.Conv)})
 	}
 	heap.Init(&s.queue)
 	for steps := 0; len(s.queue) > 0; {
@@ -267,7 +267,7 @@ func (s *finding) run(ctx context.Context) (found search.Found, err error) {
 		switch {
 		case top.at.time < s.f.Since:
 			return found, nil
-		case len(found.Hits) == s.f.Limit || !top.hit && s.looked >= s.f.Look && steps >= len(s.f.Convs):
+		case len(found.Hits) == s.f.Limit || !top.hit && s.looked >= s.f.Look && steps >= len(s.f.In):
 			next := top.place()
 			found.Next = &next
 			return found, nil
@@ -343,6 +343,8 @@ func (s *finding) step(t *strand) (more bool, err error) {
 			return false, err
 		}
 	}
-	t.hit = true
+	if t.hit = t.Has(t.at.seq); !t.hit {
+		t.at.seq--
+	}
 	return true, nil
 }
