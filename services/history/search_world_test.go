@@ -29,7 +29,10 @@ type searchWorld struct {
 }
 
 // pod is a gateway's journal.
-type pod struct{ next, first uint64 }
+type pod struct {
+	next, first uint64
+	open        uint64 // a number that is not settled; 0: all are
+}
 
 // talk is one conversation.
 type talk struct {
@@ -87,7 +90,11 @@ func (w *searchWorld) register(name string) *pod {
 		p = &pod{next: 1, first: 1}
 		w.pods[name] = p
 	}
-	w.must(w.store.Register(w.ctx, store.Pod{ID: name, Epoch: "e", First: p.first, Settled: p.next}, time.Hour))
+	settled := p.next
+	if p.open > 0 {
+		settled = p.open
+	}
+	w.must(w.store.Register(w.ctx, store.Pod{ID: name, Epoch: "e", First: p.first, Settled: settled}, time.Hour))
 	return p
 }
 
