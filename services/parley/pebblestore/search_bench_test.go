@@ -55,6 +55,11 @@ func BenchmarkSearchIndex(b *testing.B) {
 	before := cpuTime(b)
 	fillSearch(b, x, b.N)
 	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/1000, "cpu-µs/op")
+	if err := s.db.Compact(b.Context(), []byte{0}, []byte{255}, true); err != nil {
+		b.Fatal(err)
+	}
+	tables := s.db.Metrics().Total()
+	b.ReportMetric(float64(tables.AggregateSize())/float64(b.N), "disk-B/op")
 }
 
 // BenchmarkSearchFind asks an index of 200,000 messages for the first 20 hits, in

@@ -59,7 +59,7 @@ type Cluster struct {
 
 // searchShare is how much of its time the feeding of the search index takes at
 // most: it shares the processors with the gateways.
-const searchShare = 0.5
+const searchShare = 0.25
 
 // Store is what the parts of a cluster share.
 type Store interface {
