@@ -55,7 +55,7 @@ type Options struct {
 	Store   search.Store
 	Current *Current // of the same Store
 
-	Poll  time.Duration // between two looks at a journal; default 250 ms
+	Poll  time.Duration // between two looks at a journal; default 500 ms
 	Lease time.Duration // after which another replica takes over; default 10 s
 	Sweep time.Duration // from the end of a sweep to the next one; default 10 min
 	// Share of the time in which it works at most, while there is much to do; the
@@ -70,7 +70,7 @@ func (o Options) withDefaults() Options {
 			*d = v
 		}
 	}
-	def(&o.Poll, 250*time.Millisecond)
+	def(&o.Poll, 500*time.Millisecond)
 	def(&o.Lease, 10*time.Second)
 	def(&o.Sweep, 10*time.Minute)
 	if o.Share == 0 {
