@@ -194,7 +194,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.Answer(wire.Encode(&wire.Welcome{
 		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,
 		Time: wire.Time{Time: time.Now()}, HeartbeatMS: g.sessions.Heartbeat.Milliseconds(),
-		Server: g.opts.Server, Features: features, Limits: g.opts.Limits,
+		Server: g.opts.Server, Features: slices.Concat(features, g.opts.Features), Limits: g.opts.Limits,
 	}))
 	if h.Resume != nil && h.Resume.Epoch != epoch {
 		c.s.Answer(wire.Encode(&wire.Reset{Type: "reset", Epoch: epoch}))

@@ -25,6 +25,7 @@ import (
 //	d ns user device               when the device was seen
 //	j pod number                   document of a journal
 //	p pod                          registration
+//	s …                            search index, see search.go
 //	! name                         format and identity of the data
 const (
 	tableEntry        = 'e'

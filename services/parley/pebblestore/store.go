@@ -118,6 +118,8 @@ type Store struct {
 	fences [4096]atomic.Pointer[flight] // the newest batch that touched what hashes here
 	failed atomic.Pointer[error]        // the first failed commit
 
+	searching sync.Mutex // one writes to the search index at a time
+
 	// The rest belongs to whose turn it is.
 	tails  *tails
 	secret secret

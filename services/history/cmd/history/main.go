@@ -43,6 +43,7 @@ type settings struct {
 	config.JWT
 	config.Origins
 	config.Gateway
+	Search bool
 }
 
 // run is main with everything that it touches as an argument. It returns the exit
@@ -50,6 +51,7 @@ type settings struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
 	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway)
+	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
 	}
@@ -110,8 +112,14 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 	stack.Add("mongodb", func(context.Context) error { return data.Close() })
 	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))
 
+	var search *history.Search
+	if c.Search {
+		search = history.NewSearch(history.SearchOptions{Store: data, Log: log})
+		search.RegisterMetrics(&port.Metrics)
+		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
+	}
 	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway,
-		Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
+		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
 	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
 
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
