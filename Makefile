@@ -57,6 +57,11 @@ drill: ## break a cluster in every way, under load (about 15 minutes; more: make
 mutants: ## build defects in, and show which test catches each (about 1 minute)
 	@go run ./services/parley/internal/mutants/cmd/mutants
 
+.PHONY: routes
+routes: ## measure routing over 1 to 16 pods, in NATS and in gateways (about 7 minutes)
+	go test ./services/gateway -run '^$$' -bench 'BenchmarkRouting$$|BenchmarkUsersSubjects' -benchtime 1x -timeout 30m
+	go test ./services/gateway -run '^$$' -bench BenchmarkSkip
+
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
