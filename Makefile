@@ -61,6 +61,11 @@ mutants: ## build defects in, and show which test catches each (about 1 minute)
 contracts: ## write openapi.json and asyncapi.json from the Go types; refuses what breaks clients
 	@go run ./pkg/contract/cmd/contracts
 
+.PHONY: routes
+routes: ## measure routing over 1 to 16 pods, in NATS and in gateways (about 7 minutes)
+	go test ./services/gateway -run '^$$' -bench 'BenchmarkRouting$$|BenchmarkUsersSubjects' -benchtime 1x -timeout 30m
+	go test ./services/gateway -run '^$$' -bench BenchmarkSkip
+
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
