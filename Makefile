@@ -74,6 +74,10 @@ bench-go: ## Go benchmarks of each step, summarised (more: COUNT=10, OLD=build/b
 	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./services/parley/pebblestore | tee -a build/bench-go.txt
 	@$(BENCHSTAT) $(OLD) build/bench-go.txt
 
+.PHONY: scaling
+scaling: ## renew the tables of docs/scaling.md from docs/unit-costs.json
+	@go run ./services/parley/cmd/parley simulate --table --into docs/scaling.md
+
 .PHONY: clean
 clean: ## remove what was built; data/ stays
 	rm -rf bin

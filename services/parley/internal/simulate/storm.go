@@ -34,6 +34,7 @@ type StormOptions struct {
 	Jitter     Jitter        // "": full
 	Spread     time.Duration // the first tries are spread over it, as goaway does at a drain; 0: over MinBackoff
 	Patience   time.Duration // a client without a welcome hangs up and tries again; 0: 10 s
+	Admit      int           // handshakes that may wait on a pod; others are refused at once. 0: any number, as Parley does
 	PodReads   int           // store reads of a pod at a time; 0: 64
 	StoreReads float64       // a second, of the whole store; 0: Costs.ShardReads of one shard
 
@@ -177,8 +178,7 @@ func (s *storm) run() {
 			s.connect(e)
 		case givesUp:
 			if !c.welcomed {
-				c.try++
-				s.due.add(event{at: s.now + s.backoff(c.try), kind: connects, client: e.client, try: c.try})
+				s.again(e.client)
 			}
 		case shaken:
 			s.shaken(e, c)
@@ -202,9 +202,20 @@ func (s *storm) connect(e event) {
 	}
 	p.arrived++
 	s.peak = max(s.peak, p.arrived)
+	if s.o.Admit > 0 && len(p.asked) >= s.o.Admit {
+		s.again(e.client)
+		return
+	}
 	p.asked = append(p.asked, shake{e.client, e.try})
 	s.due.add(event{at: s.now + s.o.Patience.Seconds(), kind: givesUp, client: e.client, try: e.try})
 	s.work(e.pod)
+}
+
+// again lets a client try once more, after a pause.
+func (s *storm) again(client int) {
+	c := &s.clients[client]
+	c.try++
+	s.due.add(event{at: s.now + s.backoff(c.try), kind: connects, client: client, try: c.try})
 }
 
 // work puts waiting handshakes on idle cores, the oldest first. A pod does not see

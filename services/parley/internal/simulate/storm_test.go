@@ -59,7 +59,11 @@ func TestImpatienceIsWaste(t *testing.T) {
 	if patient.Wasted != 0 || patient.Never != 0 || hasty.Never == 0 && hasty.All <= patient.All {
 		t.Errorf("patient %+v, hasty %+v", patient, hasty)
 	}
-	o.Patience, o.Spread = 2*time.Second, 10*time.Second
+	o.Patience, o.Admit = 2*time.Second, 300 // 1.5 s of work
+	if refused := mustStorm(t, c, o); refused.Wasted != 0 || refused.Never != 0 || refused.Tries <= 1 {
+		t.Errorf("refused early %+v, hasty %+v", refused, hasty)
+	}
+	o.Admit, o.Spread = 0, 10*time.Second
 	if spread := mustStorm(t, c, o); spread.Wasted > hasty.Wasted/2 || spread.Never != 0 {
 		t.Errorf("spread %+v, at once %+v", spread, hasty)
 	}
