@@ -62,6 +62,14 @@ mutants: ## build defects in, and show which test catches each (about 1 minute)
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
 
+.PHONY: bench
+bench: ## measure Parley beside bare programs and keep the shares (about 12 minutes; to see it work: make bench ARGS=--quick)
+	@go run ./services/parley/cmd/parley-bench $(ARGS)
+
+.PHONY: bench-check
+bench-check: ## measure again; fails if a share has got worse by more than 10 % (about 12 minutes)
+	@go run ./services/parley/cmd/parley-bench --check $(ARGS)
+
 COUNT ?= 6
 OLD ?=
 
