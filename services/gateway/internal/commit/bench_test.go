@@ -54,8 +54,7 @@ func benchAppend(b *testing.B, lanes, inFlight int) {
 	}
 	var left, refused atomic.Int64
 	end := make(chan struct{})
-	var submit func(l *benchLane, done func(Result))
-	submit = func(l *benchLane, done func(Result)) {
+	submit := func(l *benchLane, done func(Result)) {
 		switch n := left.Add(-1); {
 		case n >= 0:
 			c.Submit(l.request(done))

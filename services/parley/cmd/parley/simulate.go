@@ -45,7 +45,7 @@ func simulateCmd(out io.Writer) *ffcli.Command {
 		FlagSet: table,
 		Subcommands: []*ffcli.Command{
 			simulateRouting(out, run), simulateStorm(out, run), simulateCapacity(out, run),
-			{Name: "check", ShortUsage: "parley simulate check", ShortHelp: "hold the simulation against what is known of 1 to 16 pods",
+			{Name: "check", ShortUsage: "parley simulate check", ShortHelp: "hold the simulation against what was measured of 2 to 16 pods",
 				Exec: run(func(u *simulate.Units) error { return simulate.CheckTable(out, u) })},
 			{Name: "units", ShortUsage: "parley simulate units", ShortHelp: "list the unit costs and their sources",
 				Exec: run(func(u *simulate.Units) error { return simulate.UnitTable(out, u.Costs) })},

@@ -28,7 +28,7 @@ func TestSimulate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{}, {"pigeons"}, {"routing", "--pods", "0"}, {"capacity", "--users", "many"}, {"check", "extra"},
-		{"storm", "--lost", "2000"}, {"--units", bad, "check"}, {"--units", bad + "x", "check"}, {"--table", "--into", bad}} {
+		{"storm", "--lost", "2000"}, {"--units", bad, "check"}, {"--units", bad + "x", "check"}, {"--table", "extra"}} {
 		if _, err := execute(t, simulateCmd(&strings.Builder{}), "", args...); err == nil {
 			t.Errorf("%q: no error", args)
 		}

@@ -95,7 +95,7 @@ func Plan(c Costs, p Profile, users int) (Capacity, error) {
 	var err error
 	for i, way := range Ways() {
 		k.Routing[i], err = Routing(c, RoutingOptions{Way: way, Pods: k.Pods, Users: int(k.Connected), Rate: k.Messages,
-			GroupShare: p.GroupShare, GroupSize: p.GroupSize, Online: p.Connected, Messages: 40_000, Seed: 1})
+			GroupShare: p.GroupShare, GroupSize: p.GroupSize, Online: p.Connected, Messages: 20_000, Seed: 1})
 		if err != nil {
 			return Capacity{}, err
 		}
@@ -173,7 +173,7 @@ func Evacuations(pods, users int) []Evacuation {
 	reads := 3000 * float64(pods)
 	with := func(change func(*StormOptions)) StormOptions {
 		o := StormOptions{Pods: pods, Lost: pods, Restart: true, Users: users, Cores: 4, Behind: 1, Missed: 5,
-			StoreReads: reads, Horizon: 15 * time.Minute, Clients: 50_000, Seed: 1}
+			StoreReads: reads, Horizon: 15 * time.Minute, Clients: 10_000, Seed: 1}
 		change(&o)
 		return o
 	}
@@ -186,7 +186,7 @@ func Evacuations(pods, users int) []Evacuation {
 		{"a third dies: a zone", die(pods / 3)},
 		{"all restart at once", with(func(*StormOptions) {})},
 		{"… with a tenth of the store", with(func(o *StormOptions) { o.StoreReads = reads / 10 })},
-		{"… with one core a pod", with(func(o *StormOptions) { o.Cores = 1 })},
+		{"… with one core a pod", with(func(o *StormOptions) { o.Cores, o.Horizon = 1, 5*time.Minute })},
 		{"… and clients without jitter", with(func(o *StormOptions) { o.Cores, o.Jitter = 1, NoJitter })},
 		{"… and up to 60 s between tries", with(func(o *StormOptions) { o.Cores, o.MaxBackoff = 1, time.Minute })},
 		{"… and pods that refuse what is more than 5 s of work", with(func(o *StormOptions) { o.Cores, o.Admit = 1, 9000 })},

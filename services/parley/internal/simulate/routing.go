@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"errors"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -14,7 +13,7 @@ type Way string
 // The ways.
 const (
 	Broadcast Way = "broadcast" // one subject, that every pod takes all of
-	PerUser   Way = "user"      // a subject a user; a pod takes those of its own
+	PerUser   Way = "user"      // a subject a user, of which a pod takes those of its own; entries with many readers are broadcast
 	PerPod    Way = "pod"       // a subject a pod; the sender knows where users are
 )
 
@@ -38,6 +37,9 @@ type RoutingOptions struct {
 	// 0: 1/Pods, what a load balancer that knows nothing gives; below 0: none.
 	Local float64
 	Flush time.Duration // the store's time for one batch; 0: Costs.StoreFlush
+	// PerFlush makes flushes of so many messages, at random times. 0: a flush takes
+	// what has come while others were under way.
+	PerFlush int
 
 	Messages int    // so many are simulated; 0: 100,000
 	Seed     uint64 // of what is random
@@ -73,6 +75,10 @@ const (
 	flushers  = 4
 	batchMost = 512
 )
+
+// readersMost is how many readers an entry has at most that goes by the subjects of
+// its users; others are broadcast.
+const readersMost = 8
 
 // Routing simulates how messages of all pods are gathered in flushes, and counts
 // what each flush costs NATS and the other pods.
@@ -122,6 +128,13 @@ type routing struct {
 // while flushes are under way, the next batch grows.
 func (s *routing) pod(pod int, span float64) {
 	every := float64(s.o.Pods) / s.o.Rate
+	if n := s.o.PerFlush; n > 0 {
+		every *= float64(n)
+		for next := s.rng.ExpFloat64() * every; next < span; next += s.rng.ExpFloat64() * every {
+			s.flush(pod, n)
+		}
+		return
+	}
 	flush := s.o.Flush.Seconds()
 	var free [flushers]float64
 	for next := s.rng.ExpFloat64() * every; next < span; {
@@ -149,12 +162,17 @@ func (s *routing) flush(from, n int) {
 	s.stamp++
 	flush := s.stamp
 	reached := 0 // pods with somebody who wants any of these entries
+	all := 0     // entries for everybody
 	for range n {
+		readers := s.recipientsOf()
+		byUser := s.o.Way == PerUser && readers < readersMost
+		if byUser {
+			s.published += readers + 1 // whether anybody listens is NATS' business
+		} else if s.o.Way != PerPod {
+			all++
+		}
 		s.stamp++
-		for range s.recipientsOf() {
-			if s.o.Way == PerUser { // whether anybody listens is NATS' business
-				s.published++
-			}
+		for range readers {
 			to := s.place(from)
 			if to == -1 {
 				continue
@@ -163,7 +181,7 @@ func (s *routing) flush(from, n int) {
 			if to == from {
 				continue
 			}
-			if s.o.Way == PerUser {
+			if byUser {
 				s.carried++
 				s.received++
 				s.bytes += s.c.EnvelopeBytes.Value + s.c.EntryBytes.Value
@@ -183,25 +201,26 @@ func (s *routing) flush(from, n int) {
 			}
 		}
 	}
-	switch s.o.Way {
-	case Broadcast:
-		others := s.o.Pods - 1
-		if others == 0 {
-			return
-		}
-		s.published++
-		s.carried += others
-		s.received += n * others
-		s.bytes += float64(others) * (s.c.EnvelopeBytes.Value + float64(n)*s.c.EntryBytes.Value)
-		s.bursts += others
-	case PerPod:
+	if s.o.Way == PerPod {
 		s.published += reached
 		s.carried += reached
 		s.bytes += float64(reached) * s.c.EnvelopeBytes.Value
-		s.bursts += reached
-	case PerUser:
-		s.bursts += reached
 	}
+	if all > 0 {
+		reached = s.broadcast(all)
+	}
+	s.bursts += reached
+}
+
+// broadcast is one envelope with n entries to all other pods; it returns how many
+// these are. Alone, a pod publishes, too.
+func (s *routing) broadcast(n int) (pods int) {
+	others := s.o.Pods - 1
+	s.published++
+	s.carried += others
+	s.received += n * others
+	s.bytes += float64(others) * (s.c.EnvelopeBytes.Value + float64(n)*s.c.EntryBytes.Value)
+	return others
 }
 
 func (s *routing) recipientsOf() int {
@@ -241,14 +260,14 @@ func (s *routing) cost() RoutingCost {
 		most := min(perLink, c.BusWakeupsMost.Value)
 		return most * float64(o.Pods) / o.Rate // a message
 	}
-	in := 0
-	if s.published > 0 {
-		in = s.flushes
+	in := s.flushes
+	if o.Way == PerPod { // which sends nothing where nobody is elsewhere
+		in = min(in, s.published)
 	}
 	wakeIn, wakeOut := wakeups(in)*c.BusWakeup.Value, wakeups(s.bursts)*c.BusWakeup.Value
 
-	listening := wakeOut + r.Carried*c.Receive.Value + r.Received*c.EntryParse.Value +
-		max(r.Received-r.Wanted, 0)*c.EntrySkip.Value + r.Wanted*c.EntryRoute.Value
+	listening := wakeOut + r.Carried*c.Receive.Value + max(r.Received-r.Wanted, 0)*c.EntrySkip.Value +
+		r.Wanted*(c.EntryParse.Value+c.EntryRoute.Value)
 	r.PodCPU = wakeIn + r.Published*c.Publish.Value + listening
 	r.NATSCPU = wakeIn + wakeOut + r.Published*c.NATSIn.Value + r.Carried*c.NATSOut.Value + r.Bytes*c.NATSByte.Value
 	users := float64(o.Users)
@@ -271,6 +290,10 @@ func (r RoutingCost) Added() float64 { return r.PodCPU + r.NATSCPU }
 
 // Predict is what the simulation says of a row.
 func (r RoutingRow) Predict(c Costs) (RoutingCost, error) {
-	return Routing(c, RoutingOptions{Way: r.Way, Pods: r.Pods, Rate: r.Rate, Local: -1, Seed: 1,
-		Flush: time.Duration(math.Round(r.FlushMS * float64(time.Millisecond)))})
+	return Routing(c, RoutingOptions{Way: r.Way, Pods: r.Pods, Rate: r.Rate, PerFlush: r.PerFlush, Seed: 1})
 }
+
+// Busy reports whether this would take more than half of the machine on which the
+// row was measured. Its processes then wait for one another, and take more at each
+// wake-up; the simulation, in which each pod has cores of its own, is too high.
+func (r RoutingCost) Busy(rate, cores float64) bool { return r.Added()*rate/1e6 > cores/2 }

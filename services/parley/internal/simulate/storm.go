@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"container/heap"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -166,7 +165,7 @@ func newStorm(c Costs, o StormOptions, pods, clients int, share float64) *storm 
 }
 
 func (s *storm) run() {
-	for s.due.Len() > 0 && len(s.synced) < len(s.clients) {
+	for len(s.due.list) > 0 && len(s.synced) < len(s.clients) {
 		e := s.due.take()
 		if e.at > s.o.Horizon.Seconds() {
 			return
@@ -319,24 +318,42 @@ type events struct {
 	added int
 }
 
+// add and take are those of a binary heap. They are written out because a storm is
+// millions of them, and container/heap allocates for each.
 func (q *events) add(e event) {
 	q.added++
 	e.order = q.added
-	heap.Push(q, e)
+	i := len(q.list)
+	q.list = append(q.list, e)
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !before(&e, &q.list[parent]) {
+			break
+		}
+		q.list[i] = q.list[parent]
+		i = parent
+	}
+	q.list[i] = e
 }
 
-func (q *events) take() event { return heap.Pop(q).(event) }
-
-// The methods of heap.Interface.
-func (q *events) Len() int      { return len(q.list) }
-func (q *events) Swap(i, j int) { q.list[i], q.list[j] = q.list[j], q.list[i] }
-func (q *events) Push(x any)    { q.list = append(q.list, x.(event)) }
-func (q *events) Less(i, j int) bool {
-	a, b := &q.list[i], &q.list[j]
-	return a.at < b.at || a.at == b.at && a.order < b.order
-}
-func (q *events) Pop() any {
-	last := q.list[len(q.list)-1]
+func (q *events) take() event {
+	first, last := q.list[0], q.list[len(q.list)-1]
 	q.list = q.list[:len(q.list)-1]
-	return last
+	n, i := len(q.list), 0
+	for child := 1; child < n; child = 2*i + 1 {
+		if child+1 < n && before(&q.list[child+1], &q.list[child]) {
+			child++
+		}
+		if !before(&q.list[child], &last) {
+			break
+		}
+		q.list[i] = q.list[child]
+		i = child
+	}
+	if n > 0 {
+		q.list[i] = last
+	}
+	return first
 }
+
+func before(a, b *event) bool { return a.at < b.at || a.at == b.at && a.order < b.order }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -92,6 +93,29 @@ func TestStormRefusesNonsense(t *testing.T) {
 		{Pods: 3, Lost: 1}, {Pods: 3, Lost: 1, Users: 1, Jitter: "some"}} {
 		if _, err := SimulateStorm(c, o); err == nil {
 			t.Errorf("%+v was simulated", o)
+		}
+	}
+}
+
+// The queue gives events by time, and those of one moment as they came.
+func TestEventsComeInOrder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for n := range 200 {
+		var q events
+		for range n {
+			q.add(event{at: float64(rng.IntN(10))})
+		}
+		var last event
+		for len(q.list) > 0 {
+			e := q.take()
+			if before(&e, &last) {
+				t.Fatalf("%+v comes after %+v", e, last)
+			}
+			last = e
+			n--
+		}
+		if n != 0 {
+			t.Fatalf("%d events are missing", n)
 		}
 	}
 }

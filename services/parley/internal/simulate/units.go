@@ -65,9 +65,9 @@ type Costs struct {
 	Receive          Cost `json:"receive"`            // and in
 	EnvelopeBytes    Cost `json:"envelope_bytes"`     // B around the entries
 	EntryBytes       Cost `json:"entry_bytes"`        // B for each
-	EntryParse       Cost `json:"entry_parse"`        // µs for each that a pod receives
-	EntrySkip        Cost `json:"entry_skip"`         // µs more for each that it does not want
-	EntryRoute       Cost `json:"entry_route"`        // µs more for each that it does
+	EntryParse       Cost `json:"entry_parse"`        // µs for each that a pod wants
+	EntryRoute       Cost `json:"entry_route"`        // µs more for the same
+	EntrySkip        Cost `json:"entry_skip"`         // µs for each that it receives and does not want
 	PresenceLookup   Cost `json:"presence_lookup"`    // µs to find a user's pods
 	PresenceEntry    Cost `json:"presence_entry"`     // B for each connected user, in every pod
 
@@ -83,22 +83,23 @@ type Costs struct {
 	PodConnections  Cost `json:"pod_connections"`   // of one pod, at most
 }
 
-// RoutingRow is what routing was measured, or calculated, to add to a message: CPU
-// of all gateways and NATS together beyond what one gateway alone needs, where
-// every message is for one user on another pod.
+// RoutingRow is what routing was measured to add to a message: CPU of all gateways
+// and NATS together beyond what one gateway needs that publishes nothing, where
+// every message is for one other user, on whichever pod.
 type RoutingRow struct {
-	Way     Way     `json:"way"`
-	Pods    int     `json:"pods"`
-	Rate    float64 `json:"rate"`     // messages a second, all pods together
-	FlushMS float64 `json:"flush_ms"` // the store's time for a batch
-	AddedUS float64 `json:"added_us"` // µs a message
-	Kind    Kind    `json:"kind"`
-	Source  string  `json:"source"`
+	Way      Way     `json:"way"`
+	Pods     int     `json:"pods"`
+	Rate     float64 `json:"rate"`      // messages a second, all pods together
+	PerFlush int     `json:"per_flush"` // messages in each flush
+	AddedUS  float64 `json:"added_us"`  // µs a message
+	Kind     Kind    `json:"kind"`
+	Source   string  `json:"source"`
 }
 
 // Units is docs/unit-costs.json.
 type Units struct {
 	Machine string       `json:"machine"`
+	Cores   float64      `json:"cores"` // of that machine
 	Costs   Costs        `json:"costs"`
 	Routing []RoutingRow `json:"routing"`
 }
@@ -112,13 +113,16 @@ func ReadUnits(data []byte) (*Units, error) {
 		return nil, fmt.Errorf("read unit costs: %w", err)
 	}
 	var errs []error
+	if u.Cores <= 0 {
+		errs = append(errs, errors.New("read unit costs: how many cores the machine had is missing"))
+	}
 	u.Costs.each(func(name string, c Cost) {
 		if c.Value <= 0 || !c.Kind.valid() || c.Source == "" {
 			errs = append(errs, fmt.Errorf("read unit costs: %s needs a value above 0, a kind and a source", name))
 		}
 	})
 	for _, r := range u.Routing {
-		if !r.Way.valid() || r.Pods < 2 || r.Rate <= 0 || r.AddedUS <= 0 || !r.Kind.valid() || r.Source == "" {
+		if !r.Way.valid() || r.Pods < 2 || r.Rate <= 0 || r.PerFlush < 1 || r.AddedUS <= 0 || !r.Kind.valid() || r.Source == "" {
 			errs = append(errs, fmt.Errorf("read unit costs: routing row %q with %d pods is not complete", r.Way, r.Pods))
 		}
 	}
