@@ -215,9 +215,6 @@ func Run(ctx context.Context, scenario string, o Options) (*Report, error) {
 	if o.Settings, err = o.Settings.shape(scenario); err != nil {
 		return nil, fmt.Errorf("bench %s: %w", scenario, err)
 	}
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
 	r, err := newRun(scenario, o)
 	if err != nil {
 		return nil, err

@@ -112,8 +112,7 @@ func (r *run) storm(ctx context.Context) error {
 	var synced measure.Histogram
 	var count int64
 	var seconds float64
-	var costs [2]sample
-	for i := range r.Repeat {
+	for range r.Repeat {
 		if !r.checks().ok() {
 			return nil
 		}
@@ -127,16 +126,12 @@ func (r *run) storm(ctx context.Context) error {
 		}
 		took := to.self.At.Sub(from.self.At).Seconds()
 		r.progress("all are synced after %.2f s", took)
-		if count, seconds = count+int64(len(r.devices)), seconds+took; i == 0 {
-			costs[0] = from
-		}
-		costs[1] = to
+		count, seconds = count+int64(len(r.devices)), seconds+took
+		r.account(from, to)
 		if err := r.settle(ctx); err != nil {
 			return err
 		}
 	}
-	r.account(costs[0], costs[1])
-	r.report.Seconds = seconds
 	r.count("connections", count, seconds)
 	r.keep("login", r.login.Take())
 	r.keep("synced", synced.Take())

@@ -146,6 +146,7 @@ func (d *device) drop() {
 // serve reads until the connection ends.
 func (d *device) serve() {
 	defer close(d.gone)
+	defer d.conn.Close()
 	for {
 		if err := d.read(); err != nil {
 			if !d.leaving.Load() {

@@ -53,10 +53,6 @@ func (r *run) flushes(ctx context.Context, reader chat.User) error {
 	var seconds float64
 	var count int64
 	profiled := r.profile(ctx, 2*time.Second)
-	before, err := r.sample()
-	if err != nil {
-		return err
-	}
 	for i := range r.Repeat {
 		d, err := r.newDevice(ctx, reader, chat.Device(fmt.Sprint("flush-", i)), i)
 		if err != nil {
@@ -68,11 +64,20 @@ func (r *run) flushes(ctx context.Context, reader chat.User) error {
 		if err := d.dial(ctx); err != nil {
 			return err
 		}
+		before, err := r.sample()
+		if err != nil {
+			return err
+		}
 		began := r.now()
 		if err := d.hello(ctx); err != nil {
 			return err
 		}
 		took := r.now() - began
+		after, err := r.sample()
+		if err != nil {
+			return err
+		}
+		r.account(before, after)
 		d.disconnect()
 		n := d.received.Load()
 		synced.Record(time.Duration(took))
@@ -84,12 +89,6 @@ func (r *run) flushes(ctx context.Context, reader chat.User) error {
 		count, seconds = count+n, seconds+float64(took)/1e9
 		r.report.Timeline = append(r.report.Timeline, Point{T: seconds, PerSecond: rate})
 	}
-	after, err := r.sample()
-	if err != nil {
-		return err
-	}
-	r.account(before, after)
-	r.report.Seconds = seconds
 	r.count("entries", count, seconds)
 	r.keep("first", first.Take())
 	r.keep("synced", synced.Take())

@@ -58,8 +58,14 @@ type Report struct {
 
 	Processes *Processes   `json:"processes,omitempty"` // nil: no process was named
 	Client    measure.Cost `json:"client"`              // what the load generator itself cost
-	Checks    Checks       `json:"checks"`
-	OK        bool         `json:"ok"` // the figures count: nothing was lost, doubled, disordered or refused
+	// Others is the CPU-seconds that the machine spent in the measured time on anything
+	// but Processes and Client: the kernel's own work for both, and whatever else ran.
+	// With much of it, the figures are noisy. Steal is what other guests of the same
+	// host took.
+	Others float64 `json:"others_cpu_s"`
+	Steal  float64 `json:"steal_s,omitzero"`
+	Checks Checks  `json:"checks"`
+	OK     bool    `json:"ok"` // the figures count: nothing was lost, doubled, disordered or refused
 }
 
 // Processes is what the server's processes cost in the measured time.
@@ -169,6 +175,7 @@ func (r *Report) costs() measure.Table {
 		row(fmt.Sprint("processes ", p.PIDs), p.Cost, p.CPUPer100k)
 	}
 	row("load generator", r.Client, r.Client.Per(100_000, r.Count))
+	t.Add("all else on the machine", measure.Number(r.Others))
 	return t
 }
 

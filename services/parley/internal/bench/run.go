@@ -44,6 +44,9 @@ type run struct {
 }
 
 func newRun(scenario string, o Options) (*run, error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
 	r := &run{Options: o, id: strings.ToLower(rand.Text()[:8]), began: time.Now(), http: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	r.report = &Report{Version: ReportVersion, Scenario: scenario, Run: r.id, Started: r.began.UTC(), Gateways: len(o.URLs),
@@ -112,10 +115,14 @@ func (r *run) every(pause time.Duration, do func()) (stop func()) {
 // sample is what everybody has used until now.
 type sample struct {
 	server, self measure.Usage
+	machine      measure.Busy
 }
 
 func (r *run) sample() (s sample, err error) {
 	if s.self, err = measure.Self(); err != nil {
+		return s, err
+	}
+	if s.machine, err = measure.ReadBusy(); err != nil {
 		return s, err
 	}
 	if len(r.PIDs) > 0 {
@@ -124,13 +131,20 @@ func (r *run) sample() (s sample, err error) {
 	return s, err
 }
 
-// account fills in what the measured time cost, and its length.
+// account adds what a measured time cost, and its length. A process may be on the
+// other side of a wire: then it is among the others.
 func (r *run) account(from, to sample) {
-	r.report.Client = measure.Between(from.self, to.self)
-	r.report.Seconds = r.report.Client.Seconds
+	c := measure.Between(from.self, to.self)
+	r.report.Client = r.report.Client.Add(c)
+	r.report.Seconds += c.Seconds
+	others := (to.machine.CPU - from.machine.CPU).Seconds() - c.CPU
 	if p := r.report.Processes; p != nil {
-		p.Cost = measure.Between(from.server, to.server)
+		c = measure.Between(from.server, to.server)
+		p.Cost = p.Cost.Add(c)
+		others -= c.CPU
 	}
+	r.report.Others += max(0, others)
+	r.report.Steal += (to.machine.Steal - from.machine.Steal).Seconds()
 }
 
 // count fills in what the scenario is about.

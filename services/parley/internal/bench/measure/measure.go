@@ -104,6 +104,48 @@ func ReadProcesses(pids []int) (Usage, error) {
 // Self is what this process has used.
 func Self() (Usage, error) { return ReadProcess(os.Getpid()) }
 
+// Busy is what all processes together, and the kernel for itself, have used of the
+// machine's CPUs since it was started.
+type Busy struct {
+	CPU   time.Duration // spent working
+	Steal time.Duration // taken by other guests of the same host
+}
+
+// ReadBusy reads it from /proc/stat.
+func ReadBusy() (Busy, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return Busy{}, fmt.Errorf("read the machine's CPU time: %w", err)
+	}
+	return parseBusy(string(b))
+}
+
+// parseBusy reads the first line: "cpu user nice system idle iowait irq softirq
+// steal …", where guest time is contained in user.
+func parseBusy(text string) (b Busy, err error) {
+	line, _, _ := strings.Cut(text, "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return Busy{}, fmt.Errorf("read the machine's CPU time: /proc/stat begins with %q", line)
+	}
+	const idle, iowait, steal = 4, 5, 8
+	for i, f := range fields[1:9] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return Busy{}, fmt.Errorf("read the machine's CPU time: %w", err)
+		}
+		d := time.Duration(n) * time.Second / ticksPerSecond
+		switch i + 1 {
+		case idle, iowait:
+		case steal:
+			b.Steal = d
+		default:
+			b.CPU += d
+		}
+	}
+	return b, nil
+}
+
 // Kernel is the memory of the whole machine that the kernel keeps objects in:
 // sockets, files, inodes, buffers, of all processes together.
 type Kernel struct {
@@ -192,6 +234,12 @@ func Between(from, to Usage) Cost {
 		RSS: to.RSS, Peak: to.Peak}
 	c.CPU = c.User + c.Sys
 	return c
+}
+
+// Add is both costs together; memory is the later one's.
+func (c Cost) Add(later Cost) Cost {
+	return Cost{Seconds: c.Seconds + later.Seconds, User: c.User + later.User, Sys: c.Sys + later.Sys, CPU: c.CPU + later.CPU,
+		RSS: later.RSS, Peak: later.Peak}
 }
 
 // Per is the CPU-seconds for each n of count things; 0 of none.

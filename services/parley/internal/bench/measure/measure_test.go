@@ -40,6 +40,23 @@ func TestKilobytesAndSlab(t *testing.T) {
 	}
 }
 
+func TestBusy(t *testing.T) {
+	b, err := parseBusy("cpu  100 10 50 9000 700 5 5 30 40 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n")
+	if err != nil || b.CPU != 1700*time.Millisecond || b.Steal != 300*time.Millisecond {
+		t.Errorf("%+v %v", b, err)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "cpu 1 2 3 x 5 6 7 8 9", "intr 1 2 3 4 5 6 7 8 9"} {
+		if _, err := parseBusy(bad); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+	if runtime.GOOS == "linux" {
+		if b, err := ReadBusy(); err != nil || b.CPU <= 0 {
+			t.Errorf("%+v %v", b, err)
+		}
+	}
+}
+
 // This process burns a known amount of CPU, and is seen doing so.
 func TestSelf(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -64,6 +81,9 @@ func TestSelf(t *testing.T) {
 	c := Between(before, after)
 	if c.CPU < 0.01 || c.Seconds <= 0 || c.RSS < 1<<20 || c.Peak < c.RSS/2 {
 		t.Errorf("%+v", c)
+	}
+	if sum := c.Add(Cost{Seconds: 1, User: 2, Sys: 3, CPU: 5, RSS: 6, Peak: 7}); sum.CPU != c.CPU+5 || sum.RSS != 6 || sum.Peak != 7 {
+		t.Errorf("%+v", sum)
 	}
 	if got := (Cost{CPU: 2}).Per(100_000, 50_000); got != 4 || (Cost{CPU: 2}).Per(1, 0) != 0 {
 		t.Error(got)
