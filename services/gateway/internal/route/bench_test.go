@@ -21,7 +21,7 @@ func (s *benchSink) Offer([]byte)                            {}
 func (s *benchSink) Sync(chat.Key)                           {}
 func (s *benchSink) Discover(chat.Key)                       {}
 func (s *benchSink) Changed(chat.Key)                        {}
-func (s *benchSink) Ended(chat.Key)                          {}
+func (s *benchSink) Ended(chat.Key, chat.Seq)                {}
 
 func benchTable(b *testing.B) *Table {
 	l := &log{}
