@@ -66,20 +66,6 @@ func BenchmarkFanOut(b *testing.B) {
 	}
 }
 
-// BenchmarkRouteUnwanted is an announced entry that nobody on this pod wants: what
-// every pod pays for every entry of all others.
-func BenchmarkRouteUnwanted(b *testing.B) {
-	t := benchTable(b)
-	f := benchFrame(1)
-	f.Concerns = []chat.User{"alice", "bob"}
-	b.ReportAllocs()
-	for b.Loop() {
-		if t.Wants(f) {
-			b.Fatal("somebody wants it")
-		}
-	}
-}
-
 // BenchmarkSplice takes a session that lacks 8 entries from syncing to live, out
 // of the ring, and off again.
 func BenchmarkSplice(b *testing.B) {

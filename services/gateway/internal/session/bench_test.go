@@ -142,6 +142,6 @@ func BenchmarkSplice(b *testing.B) {
 		m.part.End = chat.Seq(min(n, b.N-i))
 		s.Discover(benchKey)
 		<-m.sub
-		s.Ended(benchKey)
+		s.Ended(benchKey, 0)
 	}
 }
