@@ -123,7 +123,8 @@ type Store struct {
 	// The rest belongs to whose turn it is.
 	tails  *tails
 	secret secret
-	turns  uint64 // so far
+	turns  uint64            // so far
+	ends   map[string]uint64 // the highest number in the journals of some pods, or above it
 }
 
 var _ store.Store = (*Store)(nil)
