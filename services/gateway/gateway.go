@@ -63,6 +63,7 @@ type Options struct {
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
 	Server      string        // what welcome calls the server; default "parley"
+	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Log         *slog.Logger  // default: slog.Default()
 
@@ -138,7 +139,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.present, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}

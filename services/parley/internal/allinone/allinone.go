@@ -39,6 +39,7 @@ type Options struct {
 	NATSURL   string // "": the embedded server
 	Origins   []string
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
+	Linger    time.Duration   // see gateway.Options; default: none
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
@@ -136,7 +137,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		g, err := gateway.New(ctx, gateway.Options{Features: []string{"search"}, Store: st, Bus: b, Verifier: verifier, Meta: meta,
-			Routing: o.Routing, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
+			Routing: o.Routing, Linger: o.Linger, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}
