@@ -36,6 +36,7 @@ type settings struct {
 	config.NATS
 	config.JWT
 	config.Origins
+	config.Reader
 	Drain, Grace time.Duration
 }
 
@@ -44,7 +45,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Reader)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	if err := flags.Parse(args); err != nil {
@@ -122,7 +123,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	}
 	stack.Add("bus", b.Drain)
 	g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
-		Origins: c.Allowed, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+		Origins: c.Allowed, Reader: gateway.Reader(c.Mode), DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
 	}

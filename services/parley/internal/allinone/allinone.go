@@ -38,7 +38,8 @@ type Options struct {
 	MongoURI  string // "": the embedded store
 	NATSURL   string // "": the embedded server
 	Origins   []string
-	DevTokens bool // POST /dev/token gives anybody a token for any user
+	Reader    gateway.Reader // how connections wait; default: the best that the system has
+	DevTokens bool           // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
 	Version string           // for welcome and the front page
@@ -121,7 +122,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
-			Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
+			Origins: o.Origins, Limits: o.Limits, Reader: o.Reader, Server: "parley " + o.Version, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}
