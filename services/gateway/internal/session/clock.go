@@ -7,9 +7,6 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
-// closeWait is how long a client has to answer a close frame.
-const closeWait = 5 * time.Second
-
 // Clock looks after the times of all sessions of a pod: the hello that does not
 // come, the ping that is due, the token that expires, the write that is stuck. It
 // is a wheel: a session stands in the slot of the time at which it must be looked

@@ -94,7 +94,7 @@ func (p *epoll) wait(raw syscall.RawConn) {
 		p.mu.Lock()
 		for _, ev := range events[:n] {
 			if s := p.slots[ev.Fd]; s.t != nil && s.gen == ev.Pad {
-				go p.serve(ev.Fd, s)
+				go p.serve(ev.Fd, s, syscall.EPOLL_CTL_MOD)
 			}
 		}
 		p.mu.Unlock()
@@ -110,44 +110,41 @@ func (p *epoll) watch(nc net.Conn, t turner, ready bool) error {
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
-	var i int32
-	var s slot
 	cerr := raw.Control(func(fd uintptr) {
-		i, s = p.take(t, int32(fd))
-		ev := event(i, s)
+		i, s := p.take(t, int32(fd))
 		if ready {
-			ev.Events = syscall.EPOLLONESHOT // armed by the turn
+			go p.serve(i, s, syscall.EPOLL_CTL_ADD)
+			return
 		}
-		err = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_ADD, int(fd), &ev)
-		if err != nil {
+		if err = p.arm(i, s, syscall.EPOLL_CTL_ADD); err != nil {
 			p.release(i)
 		}
 	})
 	if cerr != nil {
-		err = cerr
+		return fmt.Errorf("watch: %w", cerr)
 	}
-	if err != nil {
+	return err
+}
+
+// arm asks for the next event of a connection. Hanging up and errors are always
+// among them, so a connection in its turn must not be in the list at all, or have
+// had its one event.
+func (p *epoll) arm(i int32, s slot, op int) error {
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: i, Pad: s.gen}
+	if err := syscall.EpollCtl(p.fd, op, int(s.fd), &ev); err != nil {
 		return fmt.Errorf("watch: %w", err)
-	}
-	if ready {
-		go p.serve(i, s)
 	}
 	return nil
 }
 
-func event(i int32, s slot) syscall.EpollEvent {
-	return syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: i, Pad: s.gen}
-}
-
-// serve is one turn. The descriptor is valid in all of it: only end closes it.
-func (p *epoll) serve(i int32, s slot) {
+// serve is one turn; op is how to ask for the next. The descriptor is valid in all of it: only end closes it.
+func (p *epoll) serve(i int32, s slot, op int) {
 	if !s.t.turn() {
-		ev := event(i, s)
-		if err := syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_MOD, int(s.fd), &ev); err == nil {
+		err := p.arm(i, s, op)
+		if err == nil {
 			return
-		} else {
-			p.log.Error("a connection could not be watched any more", "error", err)
 		}
+		p.log.Error("a connection ends: there will be no events", "error", err)
 	}
 	_ = syscall.EpollCtl(p.fd, syscall.EPOLL_CTL_DEL, int(s.fd), nil) // it is gone with its descriptor at the latest
 	p.release(i)

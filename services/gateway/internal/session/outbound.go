@@ -114,7 +114,7 @@ func (s *Session) control(frame []byte) {
 		return
 	case frame[0]&0x0f == opClose:
 		s.out.clear()
-		s.closing, s.closeBy = true, s.opts.Clock.now()+closeWait
+		s.closing, s.closeBy = true, s.opts.Clock.now()+s.opts.CloseWait
 		s.out.last = append([]byte(nil), frame...)
 		s.wakeLocked()
 	default:
@@ -196,8 +196,8 @@ func (s *Session) take(b []byte) (frames *[][]byte, _ []byte, more bool) {
 		}
 		b = append(b, s.out.last...)
 		s.out.last, s.out.ended = nil, true
-		s.closeBy = s.opts.Clock.now() + closeWait
-		s.dueLocked(closeWait)
+		s.closeBy = s.opts.Clock.now() + s.opts.CloseWait
+		s.dueLocked(s.opts.CloseWait)
 	}
 	s.out.since = s.opts.Clock.now()
 	return frames, b, true

@@ -36,6 +36,7 @@ type Options struct {
 
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
+	CloseWait   time.Duration // for the answer to a close frame; default 5 s
 	QueueFrames int           // queued frames at which streams go back to syncing; default 256
 	QueueBytes  int           // the same in bytes; default 1 MiB
 	HardFrames  int           // queued frames of all kinds at which a session is too slow; default 4,096
@@ -58,6 +59,7 @@ func (o Options) WithDefaults() Options {
 	dur(&o.Heartbeat, chat.Heartbeat)
 	dur(&o.HelloWait, 10*time.Second)
 	dur(&o.SlowAfter, 10*time.Second)
+	dur(&o.CloseWait, 5*time.Second)
 	def(&o.QueueFrames, 256)
 	def(&o.QueueBytes, 1<<20)
 	def(&o.HardFrames, 4096)
@@ -277,7 +279,7 @@ func (s *Session) end() {
 	defer s.reading.Unlock()
 	s.mu.Lock()
 	if s.out.writing && (s.out.last != nil || s.out.ended) {
-		_ = s.link.Conn.SetWriteDeadline(time.Now().Add(closeWait))
+		_ = s.link.Conn.SetWriteDeadline(time.Now().Add(s.opts.CloseWait))
 	} else {
 		s.link.interrupt()
 	}
@@ -312,7 +314,7 @@ func (s *Session) closeLocked(code chat.CloseCode, reason string) {
 	if s.closing {
 		return
 	}
-	patience := max(s.opts.SlowAfter, closeWait)
+	patience := max(s.opts.SlowAfter, s.opts.CloseWait)
 	s.closing, s.closeBy = true, s.opts.Clock.now()+patience
 	s.dueLocked(patience)
 	if code == chat.CloseTooSlow {
