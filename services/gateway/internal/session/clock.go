@@ -40,6 +40,9 @@ func (c *Clock) Every() time.Duration { return c.every }
 // now is the time since the clock was made. It does not jump with the wall clock.
 func (c *Clock) now() time.Duration { return time.Since(c.start) }
 
+// at is a time of now as others have it.
+func (c *Clock) at(d time.Duration) time.Time { return c.start.Add(d) }
+
 // Tick looks at the sessions whose time has come. It does not block.
 func (c *Clock) Tick() {
 	now := c.now()

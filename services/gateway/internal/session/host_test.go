@@ -22,10 +22,12 @@ import (
 
 // host serves sessions whose handler answers each ping frame with a pong.
 type host struct {
-	t    *testing.T
+	t    testing.TB
 	opts Options
 	srv  *httptest.Server
 	on   func(s *Session, ref string) // called with each ping before its pong; may be nil
+
+	handler func(s *Session) Handler // instead; may be nil
 
 	mu    sync.Mutex
 	open  map[*Session]bool
@@ -33,7 +35,7 @@ type host struct {
 	all   sync.WaitGroup
 }
 
-func newHost(t *testing.T, opts Options) *host {
+func newHost(t testing.TB, opts Options) *host {
 	t.Helper()
 	h := &host{t: t, opts: opts.WithDefaults(), open: make(map[*Session]bool), ended: make(chan *Session, 10_000)}
 	h.srv = httptest.NewServer(http.HandlerFunc(h.accept))
@@ -59,6 +61,10 @@ func (h *host) accept(w http.ResponseWriter, r *http.Request) {
 	h.open[s] = true
 	h.mu.Unlock()
 	h.all.Add(1)
+	if h.handler != nil {
+		s.Serve(h.handler(s))
+		return
+	}
 	s.Serve(&guest{h, s})
 }
 
@@ -94,7 +100,7 @@ func (g *guest) Ended() {
 
 // peer is a client that writes bytes.
 type peer struct {
-	t  *testing.T
+	t  testing.TB
 	nc net.Conn
 	br *bufio.Reader
 }
@@ -112,7 +118,7 @@ func (h *host) connect(early ...byte) *peer {
 	return newPeer(h.t, nc, early)
 }
 
-func newPeer(t *testing.T, nc net.Conn, early []byte) *peer {
+func newPeer(t testing.TB, nc net.Conn, early []byte) *peer {
 	t.Helper()
 	t.Cleanup(func() { _ = nc.Close() })
 	p := &peer{t, nc, bufio.NewReader(nc)}

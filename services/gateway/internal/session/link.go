@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -55,6 +56,9 @@ type link struct {
 	header bool // a frame's header is being looked for, and no message is under way
 	edge   bool // nothing has been read of the next frame
 	ready  bool // the socket said that there is something to read
+	lull   lull
+
+	closed atomic.Bool // by coder/websocket; any goroutine
 }
 
 // upgrade answers the WebSocket handshake. The connection is the session's own
@@ -105,6 +109,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // need.
 func (l *link) begin() {
 	l.ready = true
+	if l.parks {
+		l.lull.woken(l.s.opts.Clock.now())
+	}
 	switch {
 	case l.in != nil:
 	case l.parks:
@@ -120,6 +127,7 @@ func (l *link) finish() {
 		l.in.Reset(nil)
 		turnBuffers.Put(l.in)
 		l.in = nil
+		l.lull.parked = l.s.opts.Clock.now()
 	}
 }
 
@@ -149,13 +157,15 @@ func (l *link) Read(p []byte) (n int, err error) {
 		if l.early = l.early[n:]; len(l.early) == 0 {
 			l.early = nil
 		}
-	case l.in.Buffered() > 0:
+	case l.ready || !l.parks || l.in.Buffered() > 0:
+		if l.in.Buffered() == 0 {
+			l.ready = false
+		}
 		n, err = l.in.Read(p)
-	case l.parks && l.edge && !l.ready:
+	case l.edge && !l.lull.lingers():
 		return 0, errIdle
 	default:
-		l.ready = false
-		n, err = l.in.Read(p)
+		n, err = l.linger(p)
 	}
 	if n > 0 {
 		l.edge = false
@@ -175,7 +185,10 @@ func (l *link) Write(p []byte) (int, error) {
 // Close is coder/websocket's close: it ends a read under way. The connection is
 // closed by its owner alone, see [Session.end], so that nobody finds its file
 // descriptor in other hands.
-func (l *link) Close() error { return l.Conn.SetReadDeadline(time.Unix(1, 0)) }
+func (l *link) Close() error {
+	l.closed.Store(true)
+	return l.Conn.SetReadDeadline(time.Unix(1, 0))
+}
 
 // interrupt ends reads and writes under way, and all later ones. It wakes up a
 // parked session. Any goroutine may call it, until the connection is closed.

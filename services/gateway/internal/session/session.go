@@ -208,7 +208,7 @@ func (s *Session) turn() (over bool) {
 		if err != nil {
 			return true
 		}
-		if s.link.parks && s.link.drained() {
+		if s.link.parks && s.link.drained() && !s.link.lull.lingers() {
 			return false
 		}
 	}
