@@ -24,6 +24,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/memstore"
 	"github.com/parley-chat/parley/pkg/wire"
 )
@@ -49,6 +50,12 @@ func (deafBus) Subscribe(bus.Topic, func([]byte)) (func(), error) { return func(
 
 func (deafBus) Flush(context.Context) error { return nil }
 
+// elsewhere is a store of another process, as far as memory goes: what a connect
+// leaves in it is not kept here.
+type elsewhere struct{ *memstore.Store }
+
+func (elsewhere) TouchDevice(context.Context, chat.NS, chat.User, store.DeviceInfo) error { return nil }
+
 // idleServer is the child: it says where it listens, and does a command a line.
 func idleServer() error {
 	if os.Getenv("IDLE_HEAP") != "" {
@@ -64,7 +71,7 @@ func idleServer() error {
 	if err != nil {
 		return err
 	}
-	g, err := New(ctx, Options{Store: st, Bus: deafBus{}, Verifier: verifier, Meta: meta, Reader: Reader(os.Getenv(idleReaderEnv))})
+	g, err := New(ctx, Options{Store: elsewhere{st}, Bus: deafBus{}, Verifier: verifier, Meta: meta, Reader: Reader(os.Getenv(idleReaderEnv))})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,8 +22,8 @@ import (
 const (
 	// idleBuffer is what a connection that a goroutine reads keeps while it is idle.
 	// It is small on purpose: a frame that is larger costs one more read, ten thousand
-	// idle connections with net/http's 4 KiB buffers cost 80 MiB.
-	idleBuffer = 512
+	// idle connections with net/http's two of 4 KiB cost 80 MiB.
+	idleBuffer = 256
 	// turnBuffer is what one that is parked while it is idle reads with when it is not.
 	turnBuffer = 4 << 10
 	// headBuffer is coder/websocket's own: it is filled from one of the above, without
@@ -52,7 +53,7 @@ type link struct {
 	in    *bufio.Reader // read ahead; nil while the session is parked
 	head  *bufio.Reader // coder/websocket's, filled from in
 
-	parks  bool // a read may end with errIdle instead of waiting
+	parks  bool // it waits for the next frame without a goroutine
 	header bool // a frame's header is being looked for, and no message is under way
 	edge   bool // nothing has been read of the next frame
 	ready  bool // the socket said that there is something to read
@@ -74,6 +75,10 @@ func (l *link) upgrade(w http.ResponseWriter, r *http.Request, origins []string)
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
 	}
+	// It is closed by end, whatever happens, and its buffer is filled from the link
+	// alone: neither a finalizer nor a list of readers is needed.
+	runtime.SetFinalizer(conn, nil)
+	l.head.Reset(l)
 	return conn, nil
 }
 
@@ -108,7 +113,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // begin prepares for reading; finish gives back what a parked connection does not
 // need.
 func (l *link) begin() {
-	l.ready = true
+	l.ready = l.parks && len(l.early) == 0 // what is early is no event
 	if l.parks {
 		l.lull.woken(l.s.opts.Clock.now())
 	}
@@ -136,6 +141,13 @@ func (l *link) drained() bool {
 	return l.head.Buffered() == 0 && len(l.early) == 0 && (l.in == nil || l.in.Buffered() == 0)
 }
 
+// await blocks until there is something to read. A goroutine that waits here, and
+// not below coder/websocket, needs half the stack.
+func (l *link) await() error {
+	_, err := l.in.Peek(1)
+	return err
+}
+
 // seek says that coder/websocket looks for the next message from here on, seek
 // false that it has found it: a message is read to its end, however long that takes.
 func (l *link) seek(on bool) {
@@ -157,10 +169,10 @@ func (l *link) Read(p []byte) (n int, err error) {
 		if l.early = l.early[n:]; len(l.early) == 0 {
 			l.early = nil
 		}
-	case l.ready || !l.parks || l.in.Buffered() > 0:
-		if l.in.Buffered() == 0 {
-			l.ready = false
-		}
+	case l.in.Buffered() > 0:
+		n, err = l.in.Read(p)
+	case l.ready:
+		l.ready = false
 		n, err = l.in.Read(p)
 	case l.edge && !l.lull.lingers():
 		return 0, errIdle

@@ -145,8 +145,14 @@ func TestIdleConnectionsHoldNothing(t *testing.T) {
 		}
 		return true
 	}
-	for range n {
-		list = append(list, h.connect())
+	for i := range n {
+		if i%2 == 0 {
+			list = append(list, h.connect())
+			continue
+		}
+		c := h.connect(ask("early")...)
+		c.answered("early", 0)
+		list = append(list, c)
 	}
 	until(t, "parked after connecting", parked)
 	for i, c := range list {

@@ -201,15 +201,18 @@ func (s *Session) turn() (over bool) {
 	s.link.begin()
 	defer s.link.finish()
 	for {
-		err := s.readFrame()
-		if errors.Is(err, errIdle) {
-			return false
+		if s.link.drained() && !s.link.lull.lingers() {
+			switch {
+			case !s.link.parks:
+				if s.link.await() != nil {
+					return true
+				}
+			case !s.link.ready:
+				return false
+			}
 		}
-		if err != nil {
+		if err := s.readFrame(); err != nil && !errors.Is(err, errIdle) {
 			return true
-		}
-		if s.link.parks && s.link.drained() && !s.link.lull.lingers() {
-			return false
 		}
 	}
 }
