@@ -34,7 +34,8 @@ import (
 //
 //	go test -run '^$' -bench Idle -benchtime 1x ./services/gateway
 //
-// IDLE_CONNS is how many (10,000), IDLE_HEAP a file for the child's heap profile.
+// IDLE_CONNS is how many (10,000), IDLE_HEAP a file for the heap profiles, which cost
+// memory of their own. The store is not counted.
 
 const (
 	idleServerEnv = "PARLEY_TEST_IDLE_SERVER"

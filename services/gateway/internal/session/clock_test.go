@@ -89,21 +89,20 @@ func TestHelloMustCome(t *testing.T) {
 func TestSignsOfLife(t *testing.T) {
 	timed(t, Options{}, func(t *testing.T, c *peer, s *Session, ended chan *Session) {
 		begin(s)
-		start := time.Now()
 		for range 10 {
 			time.Sleep(20 * time.Second)
 			c.write(ask("speaks"))
 			c.answered("speaks", 0) // and nothing else: no ping
 		}
 		for range 10 {
-			start = time.Now()
+			start := time.Now()
 			if first, _, err := c.wait(); first != finPing || err != nil {
 				t.Fatalf("%x %v", first, err)
 			}
 			near(t, "pinged", start, 25*time.Second)
 			c.write(frame(0x8a, ""))
 		}
-		start = time.Now()
+		start := time.Now()
 		if first, _, err := c.wait(); first != finPing || err != nil {
 			t.Fatalf("%x %v", first, err)
 		}

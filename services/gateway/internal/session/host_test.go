@@ -43,7 +43,7 @@ func newHost(t testing.TB, opts Options) *host {
 		h.srv.Close()
 		for _, s := range h.sessions() {
 			s.Close(1001, "the test is over")
-			s.link.interrupt()
+			cut(s)
 		}
 		h.all.Wait()
 		h.opts.Poller.Close()
@@ -227,4 +227,11 @@ func until(t *testing.T, what string, cond func() bool) {
 			t.Fatalf("%s: not in 20 s", what)
 		}
 	}
+}
+
+// cut ends a session's connection, as its clock does.
+func cut(s *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link.interrupt()
 }

@@ -203,7 +203,7 @@ func (l *link) Close() error {
 }
 
 // interrupt ends reads and writes under way, and all later ones. It wakes up a
-// parked session. Any goroutine may call it, until the connection is closed.
+// parked session. It is called with Session.mu held.
 func (l *link) interrupt() {
 	if !l.parks || !shutdown(l.Conn) {
 		_ = l.Conn.SetDeadline(time.Unix(1, 0))

@@ -217,7 +217,7 @@ func TestEndsWhileParked(t *testing.T) {
 		<-h.ended
 
 		_, s = start()
-		s.link.interrupt()
+		cut(s)
 		<-h.ended
 
 		c, _ = start()
@@ -278,7 +278,7 @@ func TestDescriptorsAreUsedAgain(t *testing.T) {
 					c.write(ask(ref)[:5])
 				case 3:
 					s, _ := byRef.Load(ref)
-					s.(*Session).link.interrupt()
+					cut(s.(*Session))
 				}
 				_ = c.nc.Close()
 			}

@@ -133,6 +133,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, er
 		return nil, err
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
+	s.link.parks = opts.Poller.Parks(s.link.Conn)
 	return s, nil
 }
 
@@ -180,14 +181,15 @@ func (s *Session) Serve(h Handler) {
 	s.mu.Lock()
 	s.dueLocked(min(s.opts.HelloWait, s.opts.Heartbeat))
 	s.mu.Unlock()
-	p := s.opts.Poller
-	if s.link.parks = p.Parks(s.link.Conn); s.link.parks {
-		err := p.watch(s.link.Conn, s, !s.link.drained())
+	if s.link.parks {
+		err := s.opts.Poller.watch(s.link.Conn, s, !s.link.drained())
 		if err == nil {
 			return
 		}
 		s.opts.Log.Warn("a connection gets a goroutine of its own", "error", err)
+		s.mu.Lock()
 		s.link.parks = false
+		s.mu.Unlock()
 	}
 	go serve(s)
 }
@@ -301,6 +303,11 @@ func (s *Session) end() {
 
 // Drop ends a session that is not served, without a word.
 func (s *Session) Drop() {
+	s.mu.Lock()
+	s.closing, s.dead = true, true
+	s.opts.Clock.remove(s)
+	s.mu.Unlock()
+	s.work.Wait()
 	_ = s.conn.CloseNow()
 	_ = s.link.Conn.Close()
 }
