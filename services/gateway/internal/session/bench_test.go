@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
@@ -75,4 +76,34 @@ func benchmarkFrames(b *testing.B, p Poller, conns, window int) {
 		})
 	}
 	wg.Wait()
+}
+
+// BenchmarkWrite is a frame of 200 bytes on its way to a client, as fast as the
+// client takes them.
+func BenchmarkWrite(b *testing.B) {
+	h := newHost(b, Options{Poller: Goroutines{}})
+	c := h.connect()
+	c.write(ask("x"))
+	c.answered("x", 0)
+	s := h.sessions()[0]
+	done := make(chan error, 1)
+	payload := append(append([]byte(`{"x":"`), make([]byte, 192)...), `"}`...)
+	n := b.N
+	go func() {
+		_, err := io.CopyN(io.Discard, c.br, int64(n)*int64(len(payload)+4))
+		done <- err
+	}()
+	b.SetBytes(int64(len(payload)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range n {
+		for !s.Deliver(chat.Key{}, 1, payload) {
+			if !s.credit() {
+				b.Fatal("the session has ended")
+			}
+		}
+	}
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
 }
