@@ -35,6 +35,7 @@ type upSettings struct {
 	config.Sends
 	config.Routing
 	config.Linger
+	config.Reader
 	Gateways  int
 	DevTokens bool
 	Verbose   bool
@@ -43,7 +44,7 @@ type upSettings struct {
 func (c *upSettings) flags() *config.Flags {
 	c.Mongo.Optional, c.NATS.Optional, c.JWT.Optional = true, true, true
 	flags := config.New("parley up", "runs a whole cluster in one process: gateways, history, NATS and the store",
-		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger)
+		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader)
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
@@ -53,7 +54,7 @@ func (c *upSettings) flags() *config.Flags {
 
 func (c *upSettings) options(log *slog.Logger) allinone.Options {
 	return allinone.Options{Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
-		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, DevTokens: c.DevTokens, Version: version, Log: log,
+		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, Version: version, Log: log,
 		Limits: chat.Limits{SendsPerS: c.PerSecond},
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
