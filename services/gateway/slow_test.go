@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
@@ -83,16 +81,6 @@ func TestSlowClientIsCutOffAndLosesNothing(t *testing.T) {
 	if len(missed) != n || missed[0].Seq != 2 || int(missed[n-1].Seq) != n+1 {
 		t.Fatalf("the next session got %d entries", len(missed))
 	}
-}
-
-// givenUp reports whether the first gateway is closing the session of a user.
-func (c *cluster) givenUp(user chat.User) bool {
-	for _, k := range c.gates[0].clients() {
-		if k.s.Identity().User == user && k.s.Closing() {
-			return true
-		}
-	}
-	return false
 }
 
 // A client that is slow for a while, but not too slow, gets everything in the same
