@@ -39,6 +39,7 @@ type upSettings struct {
 	Gateways  int
 	DevTokens bool
 	Verbose   bool
+	Search    bool
 }
 
 func (c *upSettings) flags() *config.Flags {
@@ -48,13 +49,14 @@ func (c *upSettings) flags() *config.Flags {
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
+	fs.BoolVar(&c.Search, "search", true, "keep a search index in the data folder, and answer GET /v1/search")
 	fs.BoolVar(&c.Verbose, "verbose", false, "log what happens inside")
 	return flags
 }
 
 func (c *upSettings) options(log *slog.Logger) allinone.Options {
 	return allinone.Options{Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
-		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, Version: version, Log: log,
+		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
 		Limits: chat.Limits{SendsPerS: c.PerSecond},
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
@@ -77,7 +79,9 @@ func up(ctx context.Context, args []string) error {
 	}
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
-	cluster.Search().RegisterMetrics(&opsPort.Metrics)
+	if search := cluster.Search(); search != nil {
+		search.RegisterMetrics(&opsPort.Metrics)
+	}
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)

@@ -41,6 +41,7 @@ type Options struct {
 	Reader    gateway.Reader  // how connections wait; default: the best that the system has
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
 	Linger    time.Duration   // see gateway.Options; default: none
+	NoSearch  bool            // no search index
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
@@ -114,10 +115,13 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	search := history.NewSearch(history.SearchOptions{Store: st, Share: searchShare, Log: o.Log})
-	c.run("search", search.Run)
-	c.search = search
-	hist := history.New(history.Options{Store: st, Search: search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log})
+	var features []string
+	if !o.NoSearch {
+		c.search = history.NewSearch(history.SearchOptions{Store: st, Share: searchShare, Log: o.Log})
+		c.run("search", c.search.Run)
+		features = append(features, "search")
+	}
+	hist := history.New(history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log})
 	for i, ln := range listeners {
 		log := o.Log.With("gateway", i+1)
 		var running atomic.Pointer[gateway.Gateway] // the bus is there before its gateway
@@ -137,7 +141,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		g, err := gateway.New(ctx, gateway.Options{Features: []string{"search"}, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		g, err := gateway.New(ctx, gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
@@ -314,7 +318,7 @@ func (c *Cluster) Stats() []gateway.Stats {
 	return list
 }
 
-// Search is the search index.
+// Search is the search index; nil: there is none.
 func (c *Cluster) Search() *history.Search { return c.search }
 
 // Token makes a token for a user, if dev tokens are on.
