@@ -29,6 +29,9 @@ func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 		e := &entries[i]
 		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
 		g.table.Route(&announced[i].Frame)
+		if e.Kind == chat.KindRecalled && g.uploads != nil {
+			g.uploads.Forget(e.Key, e.Target)
+		}
 	}
 	g.announce(id, announced)
 }

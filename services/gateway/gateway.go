@@ -32,6 +32,7 @@ import (
 	"github.com/parley-chat/parley/services/gateway/internal/repair"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
+	"github.com/parley-chat/parley/services/gateway/internal/upload"
 )
 
 // Bus is what a gateway needs of the bus; a [bus.Bus] is one.
@@ -59,6 +60,7 @@ type Options struct {
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Server      string        // what welcome calls the server; default "parley"
 	MaxReads    int           // reads of the store for flushes at a time; default 64
+	Attachments Attachments   // zero: switched off
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
@@ -80,6 +82,7 @@ type Gateway struct {
 	journal  *journal.Journal
 	commit   *commit.Committer
 	receipts *receipt.Tracker
+	uploads  *upload.Manager // nil: switched off
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    chan struct{}
@@ -112,6 +115,8 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	opts.Limits = opts.Limits.WithDefaults()
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: make(chan struct{}, opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
+	g.takeUploads() // before the limits are handed on
+	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
 	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
@@ -153,6 +158,9 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(g.beat)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	if g.uploads != nil {
+		g.loops.Go(func() { g.uploads.Run(g.ctx) })
+	}
 	return g, nil
 }
 
@@ -304,6 +312,7 @@ type Stats struct {
 	Gaps     uint64            // gaps that had to be read from the store
 	Refused  uint64            // frames that were refused with an error
 	Repaired map[string]uint64 // entries found by repair, by trigger
+	Files    upload.Stats      // what became of attachments
 }
 
 type counters struct {
@@ -317,7 +326,7 @@ func (g *Gateway) Stats() Stats {
 	g.mu.Unlock()
 	return Stats{Sessions: sessions, Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -339,6 +348,9 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
 		sum.Refused += s.Refused
+		sum.Files.Completed += s.Files.Completed
+		sum.Files.Refused += s.Files.Refused
+		sum.Files.Collected += s.Files.Collected
 	}
 	return sum
 }

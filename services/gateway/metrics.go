@@ -18,6 +18,9 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 		{"gateway_announcements_lost_total", "Announcements that NATS did not take.", func(s Stats) uint64 { return s.Unheard }},
 		{"gateway_envelopes_foreign_total", "Envelopes of another epoch, or that could not be read.", func(s Stats) uint64 { return s.Foreign }},
 		{"gateway_gaps_read_total", "Gaps in what was announced that were read from the store.", func(s Stats) uint64 { return s.Gaps }},
+		{"gateway_attachments_completed_total", "Uploads that were looked at and taken.", func(s Stats) uint64 { return s.Files.Completed }},
+		{"gateway_attachments_refused_total", "Uploads that were not what was announced, or not there.", func(s Stats) uint64 { return s.Files.Refused }},
+		{"gateway_attachments_collected_total", "Files that no message carried any more, and that were deleted.", func(s Stats) uint64 { return s.Files.Collected }},
 		{"gateway_frames_refused_total", "Frames that were answered with an error.", func(s Stats) uint64 { return s.Refused }},
 	} {
 		m.Counter(c.name, c.help, func() uint64 { return c.of(stats()) })

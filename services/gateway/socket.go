@@ -193,7 +193,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.Answer(wire.Encode(&wire.Welcome{
 		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,
 		Time: wire.Time{Time: time.Now()}, HeartbeatMS: g.sessions.Heartbeat.Milliseconds(),
-		Server: g.opts.Server, Features: features, Limits: g.opts.Limits,
+		Server: g.opts.Server, Features: g.features(), Limits: g.opts.Limits,
 	}))
 	if h.Resume != nil && h.Resume.Epoch != epoch {
 		c.s.Answer(wire.Encode(&wire.Reset{Type: "reset", Epoch: epoch}))
@@ -227,6 +227,11 @@ func (c *client) onSend(f *wire.Send, ref string) {
 	if !c.bucket.take(time.Now()) {
 		c.g.commit.Refuse(&st.Stream, cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		return
+	}
+	if err := c.g.attach(context.Background(), cmd, 0, f.Body); err != nil {
+		c.g.commit.Withhold(&st.Stream, cmd.CMID)
+		c.refuse(ref, chat.AsError(err))
 		return
 	}
 	if !c.s.Acquire() {

@@ -21,6 +21,8 @@ func (s *Service) Handler() http.Handler {
 	r.Get("/v1/conversations/{conv}/messages", s.api.Handle(s.messages))
 	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
+	r.Get("/v1/attachments/{id}", s.api.Handle(s.attachment))
+	r.Get("/v1/attachments/{id}/thumb", s.api.Handle(s.thumbnail))
 	return s.meter.handler(s.origins.Handler(s.byMethod(r)))
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
@@ -36,6 +37,7 @@ type settings struct {
 	config.NATS
 	config.JWT
 	config.Origins
+	config.Attachments
 	Drain, Grace time.Duration
 }
 
@@ -44,7 +46,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Attachments)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	if err := flags.Parse(args); err != nil {
@@ -121,7 +123,11 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("bus", b.Drain)
-	g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
+	files, err := attachments(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta, Attachments: files,
 		Origins: c.Allowed, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
@@ -153,6 +159,27 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	case err := <-failed:
 		return err
 	}
+}
+
+// attachments says where files are kept. A store that cannot be used now is the
+// operator's concern, and does not keep anybody from chatting.
+func attachments(ctx context.Context, c *settings, log *slog.Logger) (gateway.Attachments, error) {
+	a := gateway.Attachments{MaxBytes: c.Bytes, Types: c.Types}
+	if c.Where != config.AttachmentsS3 {
+		return a, nil
+	}
+	bucket, err := s3blob.NewFromFiles(s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
+		Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}})
+	if err != nil {
+		return a, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := bucket.Check(ctx); err != nil {
+		log.Error("the bucket for attachments cannot be used now", "bucket", c.S3Bucket, "error", err)
+	}
+	a.Blobs = bucket
+	return a, nil
 }
 
 // startOps serves the operations port from the first moment on, so that a pod that
