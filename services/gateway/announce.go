@@ -13,6 +13,7 @@ import (
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
+	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
@@ -176,6 +177,12 @@ func (g *Gateway) receipt(m route.Marks) {
 }
 
 func (g *Gateway) onSignals(data []byte) {
+	if presence.Is(data) {
+		if !g.presence.Heard(data) {
+			g.stats.foreign.Add(1)
+		}
+		return
+	}
 	epoch, marks, err := route.ParseMarks(data)
 	if err != nil || epoch != *g.epoch.Load() {
 		g.stats.foreign.Add(1)

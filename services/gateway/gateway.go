@@ -28,6 +28,7 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
+	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/repair"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
@@ -64,13 +65,14 @@ type Options struct {
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
-	without repair.Trigger
-	sweep   time.Duration
-	session session.Options // fields of it that a test sets
+	without  repair.Trigger
+	sweep    time.Duration
+	session  session.Options  // fields of it that a test sets
+	presence presence.Options // fields of it that a test sets
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"groups", "history", "receipts"}
+var features = []string{"groups", "history", "presence", "receipts", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -83,6 +85,7 @@ type Gateway struct {
 	commit   *commit.Committer
 	receipts *receipt.Tracker
 	uploads  *upload.Manager // nil: switched off
+	presence *presence.Tracker
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    chan struct{}
@@ -128,6 +131,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
 	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Log: opts.Log})
+	g.presence = g.newPresence()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -158,6 +162,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(g.beat)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	g.loops.Go(func() { g.presence.Run(g.ctx) })
 	if g.uploads != nil {
 		g.loops.Go(func() { g.uploads.Run(g.ctx) })
 	}
@@ -204,7 +209,10 @@ func (g *Gateway) beat() {
 
 // Missed says that the bus has lost announcements, or was away: every journal is
 // looked at now, and not only when its pod is heard again.
-func (g *Gateway) Missed() { g.repair.Look() }
+func (g *Gateway) Missed() {
+	g.repair.Look()
+	g.presence.Missed()
+}
 
 func (g *Gateway) clients() []*client {
 	g.mu.Lock()
@@ -250,6 +258,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.mu.Lock()
 	g.draining = true
 	g.mu.Unlock()
+	g.presence.Drain()
 	if list := g.clients(); len(list) > 0 && g.opts.DrainWindow > 0 {
 		g.log.Info("draining", "sessions", len(list), "window", g.opts.DrainWindow)
 		for _, c := range list {
@@ -274,6 +283,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	}
 	g.cancel()
 	g.loops.Wait()
+	g.presence.Stop()
 	g.table.Stop()
 }
 
@@ -313,10 +323,12 @@ type Stats struct {
 	Refused  uint64            // frames that were refused with an error
 	Repaired map[string]uint64 // entries found by repair, by trigger
 	Files    upload.Stats      // what became of attachments
+	Online   presence.Stats    // who is online
+	Dropped  uint64            // typing frames for which a session had no room
 }
 
 type counters struct {
-	entries, received, unheard, foreign, gaps, refused atomic.Uint64
+	entries, received, unheard, foreign, gaps, refused, dropped atomic.Uint64
 }
 
 // Stats returns the present counts.
@@ -326,7 +338,7 @@ func (g *Gateway) Stats() Stats {
 	g.mu.Unlock()
 	return Stats{Sessions: sessions, Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -348,6 +360,8 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
 		sum.Refused += s.Refused
+		sum.Online = sum.Online.Add(s.Online)
+		sum.Dropped += s.Dropped
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

@@ -113,6 +113,7 @@ func (c *client) serve(badToken bool) {
 	}
 	c.s.Serve(c.handle)
 	if c.hello {
+		c.absent()
 		g.table.Unregister(c.s)
 		c.s.DetachAll()
 	}
@@ -145,6 +146,12 @@ func (c *client) handle(f wire.Frame, ref string) {
 		})
 	case *wire.History:
 		c.onHistory(f, ref)
+	case *wire.Typing:
+		c.onTyping(f, ref)
+	case *wire.Watch:
+		c.onWatch(f, ref)
+	case *wire.Unwatch:
+		c.g.presence.Unwatch(c.s, c.id.NS, f.Users)
 	case *wire.Auth:
 		c.onAuth(f)
 	case *wire.Ping:
@@ -189,6 +196,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.SetExpiry(c.id.Expires)
 	c.hello = true
 	g.table.Register(c.s)
+	c.present()
 	g.replaceOlder(c)
 	c.s.Answer(wire.Encode(&wire.Welcome{
 		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,

@@ -134,6 +134,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	}
 	running.Store(g)
 	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
+	opsPort.HandleJSON("/presence", func() any { return g.Online() })
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

@@ -77,6 +77,7 @@ func up(ctx context.Context, args []string) error {
 	}
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
+	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)

@@ -294,6 +294,15 @@ func (c *Cluster) Stats() []gateway.Stats {
 	return list
 }
 
+// Online is what every gateway knows of who is online.
+func (c *Cluster) Online() []gateway.Online {
+	var list []gateway.Online
+	for _, g := range c.gates {
+		list = append(list, g.Online())
+	}
+	return list
+}
+
 // Token makes a token for a user, if dev tokens are on.
 func (c *Cluster) Token(user chat.User) (string, error) {
 	if c.signer == nil {
