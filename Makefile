@@ -57,8 +57,13 @@ drill: ## break a cluster in every way, under load (about 15 minutes; more: make
 mutants: ## build defects in, and show which test catches each (about 1 minute)
 	@go run ./services/parley/internal/mutants/cmd/mutants
 
+.PHONY: contracts
+contracts: ## write openapi.json and asyncapi.json from the Go types; refuses what breaks clients
+	@go run ./pkg/contract/cmd/contracts
+
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
+	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
 
 .PHONY: clean

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,6 +123,7 @@ type Bus struct {
 	mu       sync.Mutex // below: the connection, and what is to be on it
 	nc       *nats.Conn
 	subs     map[*subscription]struct{}
+	inboxes  map[*inbox]struct{}
 	draining bool
 }
 
@@ -171,6 +174,7 @@ func newBus(o Options) (*Bus, error) {
 		lost:     make(chan struct{}, 1),
 		troubles: rate{every: troubleEvery},
 		subs:     map[*subscription]struct{}{},
+		inboxes:  map[*inbox]struct{}{},
 	}
 	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil
@@ -238,7 +242,8 @@ const noDeadline = time.Minute
 func (b *Bus) flushLocked(ctx context.Context) (wait func() error) {
 	ctx, cancel := context.WithTimeout(ctx, noDeadline)
 	nc, down, done := b.nc, *b.down.Load(), make(chan error, 1)
-	b.wg.Go(func() { done <- b.flush(ctx, nc) })
+	inboxes := slices.Collect(maps.Keys(b.inboxes))
+	b.wg.Go(func() { done <- b.flush(ctx, nc, inboxes) })
 	return func() error {
 		defer cancel()
 		select {
@@ -252,15 +257,21 @@ func (b *Bus) flushLocked(ctx context.Context) (wait func() error) {
 	}
 }
 
-func (b *Bus) flush(ctx context.Context, nc *nats.Conn) error {
+func (b *Bus) flush(ctx context.Context, nc *nats.Conn, inboxes []*inbox) error {
 	before := nc.Stats().Reconnects
-	select {
-	case err := <-b.out.barrier():
-		if err != nil {
-			return err
+	barriers := []<-chan error{b.out.barrier()}
+	for _, i := range inboxes {
+		barriers = append(barriers, i.barrier())
+	}
+	for _, barrier := range barriers {
+		select {
+		case err := <-barrier:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("flush: %w", ctx.Err())
 		}
-	case <-ctx.Done():
-		return fmt.Errorf("flush: %w", ctx.Err())
 	}
 	err := nc.FlushWithContext(ctx)
 	switch {

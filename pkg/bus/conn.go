@@ -116,6 +116,11 @@ func (b *Bus) adopt(nc *nats.Conn) error {
 			return b.dialError(err)
 		}
 	}
+	for i := range b.inboxes {
+		if err := i.attach(nc); err != nil {
+			return b.dialError(err)
+		}
+	}
 	return nil
 }
 

@@ -1,7 +1,7 @@
 package bus
 
-// Topic is one kind of traffic between the pods of a cluster. Each has one
-// subject, that every pod takes all of.
+// Topic is one kind of traffic between the pods of a cluster. Each but
+// [TopicUsers] has one subject, that every pod takes all of.
 type Topic string
 
 // The topics.
@@ -13,6 +13,9 @@ const (
 	// TopicControl has what pods tell each other about themselves and about
 	// sessions: heartbeats, kicks.
 	TopicControl Topic = "control"
+	// TopicUsers has what concerns single users. It is no topic to publish to: each
+	// [Address] has a subject of its own, parley.<cluster>.u.<address>.
+	TopicUsers Topic = "u"
 )
 
 // subjects is the subject of each topic: parley.<cluster>.<topic>.
@@ -22,6 +25,17 @@ func subjects(cluster string) map[Topic]string {
 		m[t] = "parley." + cluster + "." + string(t)
 	}
 	return m
+}
+
+// subjectOf is the subject of an address: 8 hexadecimal digits.
+func (b *Bus) subjectOf(a Address) string {
+	const digits = "0123456789abcdef"
+	s := make([]byte, 0, 96) // on the stack: a cluster's name has at most 64
+	s = append(append(append(s, "parley."...), b.o.Cluster...), ".u."...)
+	for shift := 28; shift >= 0; shift -= 4 {
+		s = append(s, digits[a>>shift&15])
+	}
+	return string(s)
 }
 
 // validCluster keeps out what means something in a subject: dots, blanks, * and >.

@@ -104,7 +104,12 @@ func (b *Bus) slow(sub *nats.Subscription) {
 			found = s
 		}
 	}
+	box := b.inboxOfLocked(sub)
 	b.mu.Unlock()
+	if box != nil {
+		box.slow()
+		return
+	}
 	if found == nil || !found.behind.CompareAndSwap(false, true) {
 		return
 	}

@@ -134,6 +134,9 @@ type Entry struct {
 	// already: the ends of a direct conversation, the users of a members entry. The
 	// writer fills it in; it goes to the journal and the bus, not into the log.
 	Concerns []User
+	// Audience is everybody who may see the entry, where they are few: whom it is
+	// announced to. Nil: many, or not known. The writer fills it in; it goes nowhere.
+	Audience []User
 }
 
 // ConvKind tells direct conversations from groups.

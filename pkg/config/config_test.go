@@ -31,10 +31,11 @@ type service struct {
 	config.JWT
 	config.Origins
 	config.Gateway
+	config.Routing
 }
 
 func (s *service) flags() *config.Flags {
-	return config.New("history", "serves the REST API", &s.Listen, &s.Mongo, &s.NATS, &s.JWT, &s.Origins, &s.Gateway)
+	return config.New("history", "serves the REST API", &s.Listen, &s.Mongo, &s.NATS, &s.JWT, &s.Origins, &s.Gateway, &s.Routing)
 }
 
 var required = []string{
@@ -124,6 +125,7 @@ func TestParseRefuses(t *testing.T) {
 		{"--allowed-origins=https://a.example/", "is not an origin"},
 		{"--allowed-origins=ftp://a.example", "is not an origin"},
 		{"--gateway-url=gateway:8080", "http://host:port: set --gateway-url"},
+		{"--routing=sideways", "set --routing or PARLEY_ROUTING to broadcast or users"},
 		{"--gateway-url=http://u:canary@gateway", "http://host:port: set --gateway-url"},
 	} {
 		var s service

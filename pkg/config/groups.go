@@ -198,6 +198,22 @@ func (g *Gateway) Validate() error {
 	return nil
 }
 
+// Routing is how entries reach the pods whose sessions want them.
+type Routing struct{ Way string }
+
+// Register declares --routing.
+func (g *Routing) Register(fs *flag.FlagSet) {
+	fs.StringVar(&g.Way, "routing", or(g.Way, "broadcast"), "send entries to all gateways (`broadcast`), or those of direct conversations\nand small groups only to those of their users (users)")
+}
+
+// Validate takes the two ways that there are.
+func (g *Routing) Validate() error {
+	if g.Way != "broadcast" && g.Way != "users" {
+		return fmt.Errorf("there is no routing %q: set %s to broadcast or users", g.Way, both("routing"))
+	}
+	return nil
+}
+
 // commaList is a flag of several values. Set again it replaces them.
 type commaList []string
 

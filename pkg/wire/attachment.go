@@ -9,6 +9,16 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
+// NewAttachment announces a file. Exactly one of Conv and To is set.
+type NewAttachment struct {
+	Conv chat.ConvID `json:"conv,omitempty"`
+	To   chat.User   `json:"to,omitempty"`
+	Name string      `json:"name"`
+	Type string      `json:"type"`
+	Size int64       `json:"size"`
+	CMID chat.CMID   `json:"cmid,omitempty"` // or the same in the header Idempotency-Key
+}
+
 // File is an attachment as REST tells of it.
 type File struct {
 	ID       chat.AttachmentID `json:"id"`
@@ -22,7 +32,7 @@ type File struct {
 	Complete bool              `json:"complete"`         // uploaded, and looked at
 	Upload   *Upload           `json:"upload,omitempty"` // how to upload it, where that is asked for
 	URL      string            `json:"url,omitempty"`    // where it is now, where that is asked for
-	Expires  *Time             `json:"expires,omitempty"`
+	Expires  Time              `json:"expires,omitzero"`
 }
 
 // Upload is the request that uploads a file.

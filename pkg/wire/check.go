@@ -64,6 +64,9 @@ func checkUsers(field string, users []chat.User, most int) *chat.Error {
 	if len(users) > most {
 		return bad("%q has more than %d users", field, most)
 	}
+	if len(users) == 0 {
+		return nil
+	}
 	seen := make(map[chat.User]bool, len(users))
 	for _, u := range users {
 		if !u.Valid() || seen[u] {
@@ -111,6 +114,15 @@ func (h *Hello) check(chat.Limits) *chat.Error {
 func (a *Auth) check(chat.Limits) *chat.Error { return checkToken(a.Token) }
 
 func (s *Send) check(lim chat.Limits) *chat.Error {
+	cerr := s.checkPlace()
+	if cerr == nil {
+		s.Body, cerr = checkBody(s.Body, lim)
+	}
+	return cerr
+}
+
+// checkPlace checks all but the body.
+func (s *Send) checkPlace() *chat.Error {
 	if (s.Conv == "") == (s.To == "") {
 		return bad(`exactly one of "conv" and "to" must be given`)
 	}
@@ -124,12 +136,9 @@ func (s *Send) check(lim chat.Limits) *chat.Error {
 		return cerr
 	}
 	if s.ReplyTo != nil {
-		if cerr := checkSeq("reply_to", s.ReplyTo, 1); cerr != nil {
-			return cerr
-		}
+		return checkSeq("reply_to", s.ReplyTo, 1)
 	}
-	s.Body, cerr = checkBody(s.Body, lim)
-	return cerr
+	return nil
 }
 
 func (r *Recv) check(chat.Limits) *chat.Error {

@@ -2,7 +2,8 @@
 // refuses what the contract refuses, and encoding that a fan-out can share. It
 // knows what a frame looks like and nothing of what it means.
 //
-// The golden files in testdata are read by the Go and the TypeScript tests.
+// The golden frames in testdata, one a file, are for the tests of every language that
+// speaks the protocol; package contract/spec checks them against the contract.
 package wire
 
 import (

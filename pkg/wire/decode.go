@@ -18,6 +18,14 @@ import (
 // too_large. Unknown fields are refused, except in hello. The frame does not
 // keep data.
 func Decode(data []byte, lim chat.Limits) (f Frame, ref string, cerr *chat.Error) {
+	if f, ref, cerr, ok := plain(data, lim); ok {
+		return f, ref, cerr
+	}
+	return decode(data, lim)
+}
+
+// decode is [Decode] for frames of any form.
+func decode(data []byte, lim chat.Limits) (f Frame, ref string, cerr *chat.Error) {
 	var head struct {
 		Type jsontext.Value `json:"type"`
 		Ref  jsontext.Value `json:"ref"`

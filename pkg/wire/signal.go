@@ -16,5 +16,5 @@ type Presence struct {
 	Type     string    `json:"type"`
 	User     chat.User `json:"user"`
 	Online   bool      `json:"online"`
-	LastSeen *Time     `json:"last_seen,omitempty"` // of who is not online, if it is known
+	LastSeen Time      `json:"last_seen,omitzero"` // of who is not online, if it is known
 }

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"time"
 
@@ -34,6 +33,10 @@ func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 			g.uploads.Forget(e.Key, e.Target)
 		}
 	}
+	if g.opts.Routing == RoutingUsers {
+		g.announceUsers(id, entries, announced)
+		return
+	}
 	g.announce(id, announced)
 }
 
@@ -55,11 +58,27 @@ const envelopeRoom = 512
 // announce publishes, in as many envelopes as the bus's largest message asks for.
 // A flush that stored nothing is announced as well: its number is not missing.
 func (g *Gateway) announce(id store.JournalID, list []route.Announced) {
+	parts := partsOf(list)
+	if len(parts) == 0 && id.Number != 0 {
+		parts = [][]route.Announced{nil}
+	}
+	var buf []byte
+	for i, part := range parts {
+		o := g.origin()
+		if id.Pod == o.Pod {
+			o.Number, o.Part, o.Parts = id.Number, uint64(i), uint64(len(parts))
+		}
+		buf = g.publish(buf, o, part)
+	}
+}
+
+// partsOf splits what is to be said into envelopes that the bus takes.
+func partsOf(list []route.Announced) [][]route.Announced {
 	var parts [][]route.Announced
 	for len(list) > 0 {
 		n, size := 0, envelopeRoom
 		for n < len(list) {
-			next := envelopeRoom + len(list[n].Data) + 66*(len(list[n].Concerns)+len(list[n].Leaving))
+			next := envelopeRoom + len(list[n].Data) + 70*(len(list[n].Concerns)+len(list[n].Leaving))
 			if n > 0 && size+next > bus.MaxData {
 				break
 			}
@@ -69,43 +88,57 @@ func (g *Gateway) announce(id store.JournalID, list []route.Announced) {
 		parts = append(parts, list[:n])
 		list = list[n:]
 	}
-	if len(parts) == 0 && id.Number != 0 {
-		parts = [][]route.Announced{nil}
+	return parts
+}
+
+// publish sends an envelope to a user's subject or to every pod. It writes it into
+// buf, which it returns for the next one: the bus copies.
+func (g *Gateway) publish(buf []byte, o route.Origin, part []route.Announced) []byte {
+	buf = route.AppendEnvelope(buf[:0], o, part)
+	var err error
+	if o.To != 0 {
+		err = g.opts.Bus.PublishTo(bus.Address(o.To), buf)
+	} else {
+		err = g.opts.Bus.Publish(bus.TopicEntries, buf)
 	}
-	for i, part := range parts {
-		o := g.origin()
-		if id.Pod == o.Pod {
-			o.Number, o.Part, o.Parts = id.Number, uint64(i), uint64(len(parts))
-		}
-		if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, o, part)); err != nil {
-			g.stats.unheard.Add(1)
-			g.log.Debug("could not announce", "entries", len(part), "error", err)
-		}
+	if err != nil {
+		g.stats.unheard.Add(1)
+		g.log.Debug("could not announce", "entries", len(part), "error", err)
 	}
+	return buf
 }
 
 // origin is who announces, and where its journal stands.
 func (g *Gateway) origin() route.Origin {
 	pod, last, settled := g.journal.Position()
+	if g.opts.Routing == RoutingUsers {
+		last = g.digest.last(pod)
+	}
 	return route.Origin{Epoch: *g.epoch.Load(), Pod: pod, Last: last, Settled: settled}
 }
 
-// onEntries takes what another pod announced. It feeds the tail cache even where
-// no session wants the entry.
-func (g *Gateway) onEntries(data []byte) {
-	origin, list, err := route.ParseEnvelope(data)
-	if err != nil || origin.Epoch != *g.epoch.Load() && !mutant.Is(mutant.ForeignEpoch) {
+// onEntries takes what another pod announced to all. It feeds the tail cache even
+// where no session wants the entry.
+func (g *Gateway) onEntries(data []byte) { g.hear(&g.entries, data) }
+
+// hear passes over what nobody here wants, without decoding or allocating.
+func (g *Gateway) hear(s *route.Scanner, data []byte) {
+	if err := s.Open(data); err != nil || s.Origin.Epoch != *g.epoch.Load() && !mutant.Is(mutant.ForeignEpoch) {
 		g.stats.foreign.Add(1)
 		return
 	}
-	g.stats.received.Add(uint64(len(list)))
-	defer g.repair.Heard(origin) // when its entries have been routed
-	var run []chat.Entry         // entries of one conversation that follow on one another
-	for i := range list {
-		a := &list[i]
-		e, ok := entryOf(a)
-		if !ok {
+	g.stats.received.Add(uint64(s.Len))
+	origin := s.Origin
+	var run []chat.Entry // entries of one conversation that follow on one another
+	for s.Next() {
+		if !s.Wanted(g.table) {
+			continue
+		}
+		a, err := s.Entry()
+		e, ok := entryOf(&a)
+		if err != nil || !ok {
 			g.stats.foreign.Add(1)
+			origin.Number = 0 // not heard: it is read
 			continue
 		}
 		if len(run) > 0 && run[0].Key != e.Key {
@@ -113,13 +146,11 @@ func (g *Gateway) onEntries(data []byte) {
 			run = nil
 		}
 		run = append(run, e)
-		if g.table.Wants(&a.Frame) {
-			f := a.Frame
-			f.Data = bytes.Clone(f.Data) // a ring keeps it, and must not keep the envelope
-			g.table.Route(&f)
-		}
+		f := a.Frame // a ring keeps it, and must not keep the rest
+		g.table.Route(&f)
 	}
 	g.commit.Observe(run)
+	g.repair.Heard(origin, s.Digest) // when its entries have been routed
 }
 
 // entryOf makes of an announcement what the tail cache needs: running values, and

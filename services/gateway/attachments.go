@@ -98,14 +98,7 @@ func (g *Gateway) attach(ctx context.Context, cmd *command.Command, target chat.
 
 // announceFile is POST /v1/attachments.
 func (g *Gateway) announceFile(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
-	var in struct {
-		Conv chat.ConvID `json:"conv"`
-		To   chat.User   `json:"to"`
-		Name string      `json:"name"`
-		Type string      `json:"type"`
-		Size int64       `json:"size"`
-		CMID chat.CMID   `json:"cmid"`
-	}
+	var in wire.NewAttachment
 	if g.uploads == nil {
 		return chat.Errorf(chat.CodeNotFound, "this server takes no attachments: welcome.features does not name them")
 	}

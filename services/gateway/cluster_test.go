@@ -32,12 +32,14 @@ type wireBus struct {
 	mu   sync.Mutex
 	pods []*podBus
 	cut  bool
+	deaf bool // users that come are not listened to
 	drop func(topic bus.Topic, data []byte) bool
 }
 
 type podBus struct {
 	hub  *wireBus
 	subs map[bus.Topic]func([]byte)
+	want map[bus.Address]int
 	in   chan message
 	done chan struct{}
 }
@@ -48,7 +50,7 @@ type message struct {
 }
 
 func (h *wireBus) join(t *testing.T) *podBus {
-	p := &podBus{hub: h, subs: map[bus.Topic]func([]byte){}, in: make(chan message, 100_000), done: make(chan struct{})}
+	p := &podBus{hub: h, subs: map[bus.Topic]func([]byte){}, want: map[bus.Address]int{}, in: make(chan message, 100_000), done: make(chan struct{})}
 	h.mu.Lock()
 	h.pods = append(h.pods, p)
 	h.mu.Unlock()
@@ -80,13 +82,21 @@ func (h *wireBus) set(f func()) {
 }
 
 func (p *podBus) Publish(topic bus.Topic, data []byte) error {
+	return p.publish(topic, data, func(*podBus) bool { return true })
+}
+
+func (p *podBus) PublishTo(a bus.Address, data []byte) error {
+	return p.publish(bus.TopicUsers, data, func(other *podBus) bool { return other.want[a] > 0 })
+}
+
+func (p *podBus) publish(topic bus.Topic, data []byte, to func(*podBus) bool) error {
 	p.hub.mu.Lock()
 	defer p.hub.mu.Unlock()
 	if p.hub.cut {
 		return bus.ErrDisconnected
 	}
 	for _, other := range p.hub.pods {
-		if other != p && (p.hub.drop == nil || !p.hub.drop(topic, data)) {
+		if other != p && to(other) && (p.hub.drop == nil || !p.hub.drop(topic, data)) {
 			other.in <- message{topic, append([]byte(nil), data...)}
 		}
 	}
@@ -102,6 +112,19 @@ func (p *podBus) Subscribe(topic bus.Topic, fn func([]byte)) (func(), error) {
 		defer p.hub.mu.Unlock()
 		delete(p.subs, topic)
 	}, nil
+}
+
+func (p *podBus) SubscribeTo(fn func([]byte)) (listen func(bus.Address, bool), unsubscribe func(), err error) {
+	unsubscribe, err = p.Subscribe(bus.TopicUsers, fn)
+	return func(a bus.Address, there bool) {
+		p.hub.mu.Lock()
+		defer p.hub.mu.Unlock()
+		if there && !p.hub.deaf {
+			p.want[a]++
+		} else if !there {
+			p.want[a]--
+		}
+	}, unsubscribe, err
 }
 
 func (p *podBus) Flush(context.Context) error { return nil }

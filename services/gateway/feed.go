@@ -37,15 +37,7 @@ type feed struct {
 
 // read does one read of the store when it is its turn.
 func (f *feed) read(ctx context.Context, do func(ctx context.Context) error) error {
-	select {
-	case f.g.reads <- struct{}{}:
-		defer func() { <-f.g.reads }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	return do(ctx)
+	return f.g.reads.do(ctx, do)
 }
 
 // Start implements [session.Feed].
@@ -172,9 +164,21 @@ func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.St
 		for _, c := range convs {
 			byKey[c.Key] = c
 		}
+		fresh, err := f.again(ctx, chunk, byKey)
+		if err != nil {
+			return nil, err
+		}
 		for _, m := range chunk {
 			c := byKey[m.Key] // zero where it is being made: the first entry will tell
-			list = append(list, dated{f.place(c, m), c.Last.Time})
+			n, ok := fresh[m.Key]
+			if !ok {
+				n = m
+			}
+			st := f.place(c, n)
+			if !ok && c.Last.MV > m.AsOf {
+				st.Part = nil // m may be older than a removal that c shows
+			}
+			list = append(list, dated{st, c.Last.Time})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b dated) int { return cmp.Compare(b.last.UnixMilli(), a.last.UnixMilli()) })
@@ -183,6 +187,28 @@ func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.St
 		streams[i] = list[i].Stream
 	}
 	return streams, nil
+}
+
+// again reads a chunk of memberships again where one of them may have changed
+// since: they were read before the conversations, and see [view.NewPart]. It costs
+// one read; what that does not reach is read by itself when it is flushed.
+func (f *feed) again(ctx context.Context, chunk []chat.Member, convs map[chat.Key]chat.Conversation) (map[chat.Key]chat.Member, error) {
+	if !slices.ContainsFunc(chunk, func(m chat.Member) bool { return convs[m.Key].Last.MV > m.AsOf }) {
+		return nil, nil
+	}
+	fresh := make(map[chat.Key]chat.Member, len(chunk))
+	first := chunk[0].Conv
+	err := f.read(ctx, func(ctx context.Context) error {
+		list, err := f.g.opts.Store.Memberships(ctx, f.id.NS, f.id.User, first[:len(first)-1], memberPage)
+		for _, m := range list {
+			fresh[m.Key] = m
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read memberships again: %w", err)
+	}
+	return fresh, nil
 }
 
 // place finds where the device is in one conversation: the client's own cursor if
@@ -217,6 +243,9 @@ func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
 		st.Reset = f.reset(p, st.Cursor)
 	}
 	st.Behind = reset || p.End > st.Cursor
+	if st.Behind {
+		st.Part = &p
+	}
 	return st
 }
 
@@ -291,7 +320,7 @@ func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error)
 		return session.Stream{}, err
 	}
 	sub.SetMembers(part.Conversation.Last.Members)
-	st := session.Stream{Key: key, Sub: sub, Behind: true}
+	st := session.Stream{Key: key, Sub: sub, Behind: true, Part: &part}
 	cursor, jump := f.serverCursor(part)
 	st.Cursor, st.Anew = cursor, f.reset(part, cursor)
 	if jump {

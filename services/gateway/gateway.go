@@ -36,10 +36,13 @@ import (
 	"github.com/parley-chat/parley/services/gateway/internal/upload"
 )
 
-// Bus is what a gateway needs of the bus; a [bus.Bus] is one.
+// Bus is what a gateway needs of the bus; a [bus.Bus] is one. PublishTo and
+// SubscribeTo are for [RoutingUsers].
 type Bus interface {
 	Publish(topic bus.Topic, data []byte) error
 	Subscribe(topic bus.Topic, fn func(data []byte)) (unsubscribe func(), err error)
+	PublishTo(a bus.Address, data []byte) error
+	SubscribeTo(fn func(data []byte)) (listen func(a bus.Address, there bool), unsubscribe func(), err error)
 	Flush(ctx context.Context) error
 }
 
@@ -55,12 +58,13 @@ type Options struct {
 	Verifier Verifier
 	Meta     store.MetaInfo // as the store has it at the start
 
+	Routing     Routing       // how entries reach other pods; default RoutingBroadcast
 	Origins     []string      // patterns of allowed origins beside the same host
 	Limits      chat.Limits   // zero fields: defaults
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Server      string        // what welcome calls the server; default "parley"
-	MaxReads    int           // reads of the store for flushes at a time; default 64
+	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Attachments Attachments   // zero: switched off
 	Log         *slog.Logger  // default: slog.Default()
 
@@ -88,7 +92,11 @@ type Gateway struct {
 	presence *presence.Tracker
 	table    *route.Table
 	repair   *repair.Reconciler
-	reads    chan struct{}
+	reads    *reads
+	entries  route.Scanner // owned by the subscription to entries
+	mail     route.Scanner // owned by the subscription to users' subjects
+	digest   digest
+	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
 	epoch    atomic.Pointer[string]
 	stats    counters
 
@@ -115,8 +123,15 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	if opts.MaxReads == 0 {
 		opts.MaxReads = 64
 	}
+	switch opts.Routing {
+	case "":
+		opts.Routing = RoutingBroadcast
+	case RoutingBroadcast, RoutingUsers:
+	default:
+		return nil, fmt.Errorf("there is no routing %q", opts.Routing)
+	}
 	opts.Limits = opts.Limits.WithDefaults()
-	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: make(chan struct{}, opts.MaxReads)}
+	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
 	g.takeUploads() // before the limits are handed on
 	opts.Limits = g.opts.Limits
@@ -127,10 +142,14 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
-	g.table = route.NewTable(route.Options{Read: g.readFrames, Log: opts.Log})
+	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.present, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	g.commit = commit.NewCommitter(commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Log: opts.Log})
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Log: opts.Log}
+	if opts.Routing == RoutingUsers {
+		committer.Audience = fewReaders
+	}
+	g.commit = commit.NewCommitter(committer)
 	g.presence = g.newPresence()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
@@ -147,6 +166,12 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 			return nil, fmt.Errorf("subscribe %s: %w", topic, err)
 		}
 		g.unsub = append(g.unsub, unsub)
+	}
+	if opts.Routing == RoutingUsers {
+		if err := g.joinUsers(); err != nil {
+			g.cancel()
+			return nil, fmt.Errorf("subscribe to users: %w", err)
+		}
 	}
 	if err := opts.Bus.Flush(ctx); err != nil {
 		g.cancel()
@@ -201,9 +226,7 @@ func (g *Gateway) beat() {
 			return
 		case <-every.C:
 		}
-		if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, g.origin(), nil)); err != nil {
-			g.log.Debug("could not beat", "error", err)
-		}
+		g.heartbeat(false)
 	}
 }
 
@@ -273,11 +296,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	}
 	g.served.Wait()
 	g.receipts.Stop(ctx)
-	o := g.origin()
-	o.Bye = true // the others need not read the journal
-	if err := g.opts.Bus.Publish(bus.TopicEntries, route.AppendEnvelope(nil, o, nil)); err != nil {
-		g.log.Debug("could not say goodbye", "error", err)
-	}
+	g.heartbeat(true) // goodbye: the others need not read the journal
 	for _, unsub := range g.unsub {
 		unsub()
 	}
@@ -316,7 +335,7 @@ type Stats struct {
 	Sessions int               // connections that have said hello
 	Pending  int               // commands waiting or in flight
 	Entries  uint64            // entries that this pod stored
-	Received uint64            // entries that other pods announced
+	Received uint64            // entries that other pods announced, as often as they came here
 	Unheard  uint64            // announcements that the bus did not take
 	Foreign  uint64            // envelopes of another epoch, or that could not be read
 	Gaps     uint64            // gaps that had to be read from the store

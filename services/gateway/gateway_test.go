@@ -11,7 +11,11 @@ import (
 )
 
 func TestMessageGoesToLocalAndRemoteSessions(t *testing.T) {
-	c := newCluster(t, 3)
+	eachWay(t, messageGoesToLocalAndRemoteSessions)
+}
+
+func messageGoesToLocalAndRemoteSessions(t *testing.T, way func(*Options)) {
+	c := newCluster(t, 3, way)
 	alice, _ := c.login(0, "alice", "")
 	bob1, _ := c.login(0, "bob", `{"type":"hello","device":"phone"}`)
 	bob2, _ := c.login(2, "bob", `{"type":"hello","device":"laptop"}`)
@@ -157,8 +161,10 @@ func TestOlderAttemptLosesAgainstNewer(t *testing.T) {
 	expect[*wire.Pong](newer)
 }
 
-func TestGroupLife(t *testing.T) {
-	c := newCluster(t, 2)
+func TestGroupLife(t *testing.T) { eachWay(t, groupLife) }
+
+func groupLife(t *testing.T, way func(*Options)) {
+	c := newCluster(t, 2, way)
 	bob, _ := c.login(1, "bob", "")
 	conv := c.group("alice", "bob", "carol")
 	if d := expect[*wire.Conversation](bob); d.Conv != conv || d.Kind != "group" || d.Members != 3 || d.Role != "member" || d.Title != "a group" {
@@ -306,8 +312,10 @@ func TestDrainSendsClientsAway(t *testing.T) {
 }
 
 // Who comes back to a group gets a reset: the entries in between are not theirs.
-func TestJoiningAgainIsAnnouncedByAReset(t *testing.T) {
-	c := newCluster(t, 2)
+func TestJoiningAgainIsAnnouncedByAReset(t *testing.T) { eachWay(t, joiningAgainIsAnnouncedByAReset) }
+
+func joiningAgainIsAnnouncedByAReset(t *testing.T, way func(*Options)) {
+	c := newCluster(t, 2, way)
 	conv := c.group("alice", "bob")
 	base := "/v1/conversations/" + string(conv)
 	online, _ := c.login(1, "bob", `{"type":"hello","device":"online"}`)

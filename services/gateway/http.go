@@ -6,10 +6,10 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
@@ -32,6 +32,8 @@ func (g *Gateway) routes() http.Handler {
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
 	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
+	r.Get("/openapi.json", contract.ServeOpenAPI)
+	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		rest.Error(w, chat.Errorf(chat.CodeNotFound, "nothing is here; a gateway serves /v1/ws and what changes something"))
 	})
@@ -79,12 +81,7 @@ func cmidOf(r *http.Request, given chat.CMID) (chat.CMID, error) {
 }
 
 func (g *Gateway) createGroup(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
-	var in struct {
-		Title   string       `json:"title"`
-		Members []chat.User  `json:"members"`
-		CMID    chat.CMID    `json:"cmid"`
-		History chat.History `json:"history"`
-	}
+	var in wire.NewGroup
 	if err := rest.ReadJSON(w, r, maxGroupBody, &in); err != nil {
 		return err
 	}
@@ -131,10 +128,7 @@ func (g *Gateway) renameGroup(w http.ResponseWriter, r *http.Request, id auth.Id
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Title string    `json:"title"`
-		CMID  chat.CMID `json:"cmid"`
-	}
+	var in wire.Rename
 	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
 		return err
 	}
@@ -186,10 +180,7 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Role chat.Role `json:"role"`
-		CMID chat.CMID `json:"cmid"`
-	}
+	var in wire.SetMember
 	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
 		return err
 	}
@@ -232,16 +223,7 @@ func (g *Gateway) removeMember(w http.ResponseWriter, r *http.Request, id auth.I
 
 // postMessage sends for a service, or for whoever has a token and no socket.
 func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
-	var in struct {
-		From     chat.User      `json:"from"`
-		Conv     chat.ConvID    `json:"conv"`
-		To       chat.User      `json:"to"`
-		CMID     chat.CMID      `json:"cmid"`
-		Body     jsontext.Value `json:"body"`
-		ReplyTo  *chat.Seq      `json:"reply_to"`
-		Mentions []chat.User    `json:"mentions"`
-		Silent   bool           `json:"silent"`
-	}
+	var in wire.PostMessage
 	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
 		return err
 	}

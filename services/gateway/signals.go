@@ -30,22 +30,19 @@ func (g *Gateway) newPresence() *presence.Tracker {
 
 // lastSeen is when the latest of a user's devices was seen.
 func (g *Gateway) lastSeen(ctx context.Context, u presence.User) (last time.Time, err error) {
-	select { // it is one of the reads that the pod's bound is for
-	case g.reads <- struct{}{}:
-		defer func() { <-g.reads }()
-	case <-ctx.Done():
-		return last, ctx.Err()
-	}
-	devices, err := g.opts.Store.Devices(ctx, u.NS, u.User)
-	if err != nil {
-		return last, fmt.Errorf("read devices: %w", err)
-	}
-	for _, d := range devices {
-		if d.Seen.After(last) {
-			last = d.Seen
+	err = g.reads.do(ctx, func(ctx context.Context) error {
+		devices, err := g.opts.Store.Devices(ctx, u.NS, u.User)
+		if err != nil {
+			return fmt.Errorf("read devices: %w", err)
 		}
-	}
-	return last, nil
+		for _, d := range devices {
+			if d.Seen.After(last) {
+				last = d.Seen
+			}
+		}
+		return nil
+	})
+	return last, err
 }
 
 // typed tells this pod's sessions in a conversation that somebody types there. Like

@@ -35,13 +35,13 @@ func TestPresenceOverPods(t *testing.T) {
 	alice.send(`{"type":"watch","users":["bob"]}`)
 	alice.presence("bob", true)
 	alice.send(`{"type":"watch","users":["carol"]}`)
-	if f := alice.presence("carol", false); f.LastSeen != nil {
+	if f := alice.presence("carol", false); !f.LastSeen.IsZero() {
 		t.Errorf("never seen, and last seen at %v", f.LastSeen)
 	}
 	carol, _ := c.login(2, "carol", "")
 	alice.presence("carol", true)
 	_ = bob.ws.CloseNow()
-	if f := alice.presence("bob", false); f.LastSeen == nil || time.Since(f.LastSeen.Time) > time.Minute {
+	if f := alice.presence("bob", false); f.LastSeen.IsZero() || time.Since(f.LastSeen.Time) > time.Minute {
 		t.Errorf("%+v", f)
 	}
 	alice.send(`{"type":"unwatch","users":["bob"]}`)

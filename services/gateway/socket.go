@@ -27,6 +27,7 @@ type client struct {
 	id      auth.Identity // zero until there is a token
 	hello   bool
 	streams map[chat.ConvID]*stream
+	directs command.Directs
 	bucket  bucket
 
 	kick   atomic.Pointer[kick] // still to be told; any goroutine
@@ -230,15 +231,15 @@ func (c *client) onAuth(f *wire.Auth) {
 }
 
 func (c *client) onSend(f *wire.Send, ref string) {
-	cmd := command.Send(command.Actor{NS: c.id.NS, User: c.id.User}, f)
+	cmd := command.Send(command.Actor{NS: c.id.NS, User: c.id.User, Directs: &c.directs}, f)
 	st := c.stream(cmd.Key.Conv)
 	if !c.bucket.take(time.Now()) {
-		c.g.commit.Refuse(&st.Stream, cmd.CMID)
+		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
 		return
 	}
 	if err := c.g.attach(context.Background(), cmd, 0, f.Body); err != nil {
-		c.g.commit.Withhold(&st.Stream, cmd.CMID)
+		st.Withhold(cmd.CMID)
 		c.refuse(ref, chat.AsError(err))
 		return
 	}
@@ -270,7 +271,7 @@ func (c *client) stream(conv chat.ConvID) *stream {
 	}
 	if len(c.streams) >= maxStreams {
 		for conv, st := range c.streams {
-			if st.pending.Load() == 0 && !c.g.commit.Broken(&st.Stream) {
+			if st.pending.Load() == 0 && !st.Broken() {
 				delete(c.streams, conv)
 			}
 		}

@@ -45,7 +45,7 @@ func (s *Service) file(w http.ResponseWriter, r *http.Request, id auth.Identity,
 	}
 	if redirect == "0" {
 		f := attach.File(&a)
-		f.URL, f.Expires = req.URL, &wire.Time{Time: req.Expires}
+		f.URL, f.Expires = req.URL, wire.Time{Time: req.Expires}
 		rest.JSON(w, http.StatusOK, f)
 		return nil
 	}

@@ -92,7 +92,7 @@ func TestAttachmentWithoutRedirect(t *testing.T) {
 			t.Errorf("%q is not in %s", want, file.URL)
 		}
 	}
-	file.URL, file.Expires = "", nil
+	file.URL, file.Expires = "", wire.Time{}
 	if want := (wire.File{ID: sent, Conv: f.group.Conv, Name: "Grüße.png", Type: "image/png", Size: 3, W: 4, H: 5,
 		Thumb: "/v1/attachments/" + string(sent) + "/thumb", Complete: true}); file != want {
 		t.Errorf("got %+v", file)

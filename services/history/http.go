@@ -6,12 +6,18 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
 )
 
 // Handler is all that the service answers, to be mounted at the root. The
 // method decides first: what changes something is not this service's.
 func (s *Service) Handler() http.Handler {
+	return s.meter.handler(s.origins.Handler(s.byMethod(s.routes())))
+}
+
+// routes are what is read.
+func (s *Service) routes() chi.Router {
 	r := chi.NewRouter()
 	r.NotFound(notFound)
 	r.MethodNotAllowed(refuseMethod)
@@ -23,7 +29,9 @@ func (s *Service) Handler() http.Handler {
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
 	r.Get("/v1/attachments/{id}", s.api.Handle(s.attachment))
 	r.Get("/v1/attachments/{id}/thumb", s.api.Handle(s.thumbnail))
-	return s.meter.handler(s.origins.Handler(s.byMethod(r)))
+	r.Get("/openapi.json", contract.ServeOpenAPI)
+	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
+	return r
 }
 
 // byMethod parts reads from writes.

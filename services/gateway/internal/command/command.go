@@ -19,6 +19,8 @@ type Actor struct {
 	NS   chat.NS
 	User chat.User
 	Via  string // the service that asks in the user's name; "" if the user does
+	// Directs remembers whom the actor writes to; nil: nobody does.
+	Directs *Directs
 }
 
 // Command is a checked request to append one entry.
@@ -52,7 +54,7 @@ func Send(a Actor, f *wire.Send) *Command {
 	h.bytes(f.Body)
 	h.number(int64(replyTo))
 	for _, u := range f.Mentions {
-		h.bytes([]byte(u))
+		h.string(string(u))
 	}
 	c.Hash = h.sum()
 	body, mentions, silent := []byte(f.Body), f.Mentions, f.Silent
@@ -76,18 +78,15 @@ func Send(a Actor, f *wire.Send) *Command {
 }
 
 // direct aims the command at the direct conversation with peer, which is made if
-// it is not there: users are not registered, a name is enough.
+// it is not there.
 func (c *Command) direct(a Actor, peer chat.User) {
-	lo, hi := min(a.User, peer), max(a.User, peer)
-	c.Key.Conv = chat.DirectID(a.NS, lo, hi)
-	users := []chat.User{lo, hi}
-	if lo == hi {
-		users = users[:1]
+	var d *direct
+	if a.Directs != nil {
+		d = a.Directs.of(a, peer)
+	} else {
+		d = newDirect(a, peer)
 	}
-	c.New = &chat.Conversation{Key: c.Key, Kind: chat.Direct, Users: users, Created: now(), Floor: 1, History: chat.HistoryJoined}
-	for _, u := range users {
-		c.Members = append(c.Members, chat.Member{Key: c.Key, User: u, Role: chat.RoleMember, Joined: 1})
-	}
+	c.Key, c.New, c.Members = d.conversation.Key, &d.conversation, d.members
 }
 
 // writer is the member that may write; the error says why u may not. To somebody
@@ -107,17 +106,26 @@ func writer(s *state.State, u chat.User) (chat.Member, *chat.Error) {
 
 // hasher makes the fingerprint of what a client asks for. Every part is preceded
 // by its length, so that no two requests run together.
-type hasher struct{ buf []byte }
+type hasher struct {
+	buf   []byte
+	small [512]byte // of most requests, so that buf needs no memory of its own
+}
 
 func newHash(kind chat.Kind) *hasher {
 	h := &hasher{}
-	h.bytes([]byte(kind))
+	h.buf = h.small[:0]
+	h.string(string(kind))
 	return h
 }
 
 func (h *hasher) bytes(b []byte) {
 	h.buf = binary.AppendUvarint(h.buf, uint64(len(b)))
 	h.buf = append(h.buf, b...)
+}
+
+func (h *hasher) string(s string) {
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(s)))
+	h.buf = append(h.buf, s...)
 }
 
 func (h *hasher) number(n int64) { h.buf = binary.AppendVarint(h.buf, n) }

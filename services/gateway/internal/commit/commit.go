@@ -14,8 +14,10 @@ package commit
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -41,7 +43,10 @@ type Options struct {
 	// lost, it is handed an entry again, with no number. A number under which
 	// nothing was stored comes without entries. It must not block.
 	Committed func(store.JournalID, []chat.Entry)
-	Log       *slog.Logger // default: slog.Default()
+	// Keeps is told of which conversations a state is kept, so that Observe be called
+	// for them. It must not block nor call the committer. Default: nobody is told.
+	Keeps func(key chat.Key, there bool)
+	Log   *slog.Logger // default: slog.Default()
 
 	Flushes      int           // flushes in flight; default 4
 	FlushEntries int           // entries in one flush; default 512
@@ -51,6 +56,7 @@ type Options struct {
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+	Audience     int           // entries with so many readers or fewer name them; default 0: none does
 }
 
 func (o *Options) setDefaults() {
@@ -68,6 +74,9 @@ func (o *Options) setDefaults() {
 	def(&o.MaxRepairs, 64)
 	if o.Deadline == 0 {
 		o.Deadline = 8 * time.Second
+	}
+	if o.Keeps == nil {
+		o.Keeps = func(chat.Key, bool) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -95,6 +104,7 @@ type Request struct {
 	deadline time.Time
 	behind   chat.CMID // the stream's command that had no answer when this one came
 	tried    chat.Seq  // the seq of its last try; 0: none
+	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
 	maybe    bool      // an earlier try may have stored it: look before judging
 }
 
@@ -116,7 +126,7 @@ type Result struct {
 // turns out to be stored: so that a message never overtakes an earlier one that is
 // sent again. The zero value is ready; its owner keeps it as long as it may send.
 type Stream struct {
-	// Guarded by Committer.mu.
+	mu     sync.Mutex
 	broken chat.CMID // the command that had no answer; "": none
 	code   chat.Code // why
 	stored chat.CMID // the last one that is known to be stored
@@ -129,35 +139,37 @@ type Committer struct {
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	repairs chan struct{}
+	seed    maphash.Seed
+	shards  [shards]shard
+	next    atomic.Uint32 // the shard that a flush takes from first
 
-	mu      sync.Mutex
-	lanes   map[chat.Key]*lane
-	idle    lru // lanes with nothing to do, kept for their state
-	ready   []*lane
-	flushes int
-	pending int
-	bytes   int
-	stopped bool
+	flushes atomic.Int64 // flushers that run
+	pending atomic.Int64 // commands waiting or in flight
+	bytes   atomic.Int64 // of their bodies
 }
 
 // lane is one conversation's commands and state.
 type lane struct {
+	shard *shard
 	key   chat.Key
-	older *lane // in Committer.idle
+	older *lane // in shard.idle
 	newer *lane
-	queue []*Request    // guarded by Committer.mu
-	busy  bool          // guarded by Committer.mu: ready or in flight
-	seen  []chat.Entry  // guarded by Committer.mu: announced by others while busy
-	stale bool          // guarded by Committer.mu: drop state when the flush is over
-	again bool          // guarded by Committer.mu: it comes from a repair
+	queue []*Request    // guarded by shard.mu
+	busy  bool          // guarded by shard.mu: ready or in flight
+	seen  []chat.Entry  // guarded by shard.mu: announced by others while busy
+	stale bool          // guarded by shard.mu: drop state when the flush is over
+	again bool          // guarded by shard.mu: it comes from a repair
 	waits time.Duration // owned like state: the last pause
-	state *state.State  // owned by the flush while busy, else by Committer.mu; nil: unknown
+	state *state.State  // owned by the flush while busy, else by shard.mu; nil: unknown
 }
 
 // NewCommitter starts a committer.
 func NewCommitter(opts Options) *Committer {
 	opts.setDefaults()
-	c := &Committer{opts: opts, lanes: make(map[chat.Key]*lane), repairs: make(chan struct{}, opts.MaxRepairs)}
+	c := &Committer{opts: opts, seed: maphash.MakeSeed(), repairs: make(chan struct{}, opts.MaxRepairs)}
+	for i := range c.shards {
+		c.shards[i].lanes = make(map[chat.Key]*lane)
+	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -172,79 +184,105 @@ func (c *Committer) Submit(r *Request) {
 }
 
 func (c *Committer) enqueue(r *Request) *chat.Error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if s := r.Stream; s != nil && s.broken != "" && !mutant.Is(mutant.Overtake) {
-		switch {
-		case s.broken == r.CMID:
-			s.broken = ""
-		case s.code == chat.CodeRateLimited: // it was never tried
-			return &chat.Error{Code: s.code, Message: "an earlier send in this conversation was one too many; repeat that first", RetryAfter: time.Second}
-		default:
-			// The client may have learnt from its entry that the earlier one is stored,
-			// and never repeat it: that is looked up.
-			r.behind = s.broken
+	sh := c.shard(r.Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if r.Stream != nil {
+		if cerr := r.Stream.join(r); cerr != nil {
+			return cerr
 		}
 	}
-	switch {
-	case c.stopped:
-		r.breakStreamLocked()
+	if sh.stopped {
+		r.breakStream()
 		return chat.Unavailable("this pod is stopping; reconnect and repeat")
-	case c.pending >= c.opts.MaxPending || c.bytes+r.Size > c.opts.MaxBytes:
-		r.breakStreamLocked()
+	}
+	if pending, bytes := c.pending.Add(1), c.bytes.Add(int64(r.Size)); pending > int64(c.opts.MaxPending) || bytes > int64(c.opts.MaxBytes) {
+		c.left(r)
+		r.breakStream()
 		return chat.Unavailable("this pod is overloaded; repeat later")
 	}
-	c.pending++
-	c.bytes += r.Size
-	l := c.lanes[r.Key]
+	l := sh.lanes[r.Key]
 	if l == nil {
-		l = &lane{key: r.Key}
-		c.lanes[r.Key] = l
+		l = &lane{shard: sh, key: r.Key}
+		sh.lanes[r.Key] = l
+		c.opts.Keeps(r.Key, true)
 	}
 	l.queue = append(l.queue, r)
 	if !l.busy {
-		c.idle.remove(l)
+		sh.idle.remove(l)
 		c.readyLocked(l)
 	}
 	return nil
 }
 
-// Refuse breaks a stream for a command that was refused before it came here: by
-// a rate limit, say.
-func (c *Committer) Refuse(s *Stream, cmid chat.CMID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// left counts a request out.
+func (c *Committer) left(r *Request) {
+	c.pending.Add(-1)
+	c.bytes.Add(-int64(r.Size))
+}
+
+// join takes a request's place in its stream, behind one that had no answer if
+// there is such a one.
+func (s *Stream) join(r *Request) *chat.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.broken == "" || mutant.Is(mutant.Overtake):
+	case s.broken == r.CMID:
+		s.broken = ""
+	case s.code == chat.CodeRateLimited: // it was never tried
+		return &chat.Error{Code: s.code, Message: "an earlier send in this conversation was one too many; repeat that first", RetryAfter: time.Second}
+	default:
+		// The client may have learnt from its entry that the earlier one is stored,
+		// and never repeat it: that is looked up.
+		r.behind = s.broken
+	}
+	return nil
+}
+
+// Refuse breaks the stream for a command that was refused before it was submitted:
+// by a rate limit, say.
+func (s *Stream) Refuse(cmid chat.CMID) { s.breakAt(cmid, chat.CodeRateLimited) }
+
+// Withhold breaks the stream for a command that got "unavailable" before it was
+// submitted: what it needs could not be reached.
+func (s *Stream) Withhold(cmid chat.CMID) { s.breakAt(cmid, chat.CodeUnavailable) }
+
+func (s *Stream) breakAt(cmid chat.CMID, code chat.Code) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.broken == "" {
-		s.broken, s.code = cmid, chat.CodeRateLimited
+		s.broken, s.code = cmid, code
 	}
 }
 
-// Broken reports whether a stream waits for one of its commands to be repeated.
-func (c *Committer) Broken(s *Stream) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// Broken reports whether the stream waits for one of its commands to be repeated.
+func (s *Stream) Broken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.broken != ""
 }
 
-func (s *Stream) storedLocked(cmid chat.CMID) {
+// isStored notes that a command is known to be stored.
+func (s *Stream) isStored(cmid chat.CMID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.stored = cmid
 	if s.broken == cmid {
 		s.broken = ""
 	}
 }
 
-func (r *Request) breakStreamLocked() {
-	if r.Stream != nil && r.Stream.broken == "" {
-		r.Stream.broken, r.Stream.code = r.CMID, chat.CodeUnavailable
-	}
+// lastStored is the last command that is known to be stored.
+func (s *Stream) lastStored() chat.CMID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stored
 }
 
-func (c *Committer) readyLocked(l *lane) {
-	l.busy = true
-	c.ready = append(c.ready, l)
-	if c.flushes < c.opts.Flushes {
-		c.flushes++
-		c.wg.Go(c.flushAll)
+func (r *Request) breakStream() {
+	if r.Stream != nil {
+		r.Stream.breakAt(r.CMID, chat.CodeUnavailable)
 	}
 }
 
@@ -254,9 +292,10 @@ func (c *Committer) Observe(entries []chat.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	l := c.lanes[entries[0].Key]
+	sh := c.shard(entries[0].Key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	l := sh.lanes[entries[0].Key]
 	if l == nil {
 		return
 	}
@@ -283,34 +322,41 @@ func (l *lane) fold(entries []chat.Entry) {
 
 // Forget drops every cached state: the epoch has changed.
 func (c *Committer) Forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for c.idle.oldest != nil {
-		c.dropLocked(c.idle.oldest)
-	}
-	for _, l := range c.lanes {
-		l.stale = true
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		for sh.idle.oldest != nil {
+			c.dropLocked(sh.idle.oldest)
+		}
+		for _, l := range sh.lanes {
+			l.stale = true
+		}
+		sh.mu.Unlock()
 	}
 }
 
+// dropLocked forgets an idle lane.
 func (c *Committer) dropLocked(l *lane) {
-	c.idle.remove(l)
-	delete(c.lanes, l.key)
+	l.shard.idle.remove(l)
+	c.forgetLocked(l)
+}
+
+func (c *Committer) forgetLocked(l *lane) {
+	delete(l.shard.lanes, l.key)
+	c.opts.Keeps(l.key, false)
 }
 
 // Pending is how many commands are waiting or in flight.
-func (c *Committer) Pending() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pending
-}
+func (c *Committer) Pending() int { return int(c.pending.Load()) }
 
 // Stop refuses new commands, and waits until every command taken is answered: as
 // long as ctx allows by the store, then with "unavailable".
 func (c *Committer) Stop(ctx context.Context) {
-	c.mu.Lock()
-	c.stopped = true
-	c.mu.Unlock()
+	for i := range c.shards {
+		c.shards[i].mu.Lock()
+		c.shards[i].stopped = true
+		c.shards[i].mu.Unlock()
+	}
 	stop := context.AfterFunc(ctx, c.cancel)
 	defer stop()
 	c.wg.Wait()

@@ -255,7 +255,7 @@ func TestStoreAwayEndsInUnavailableAndKeepsOrder(t *testing.T) {
 				t.Fatalf("%s: %+v", cmid, res)
 			}
 		}
-		if !p.Broken(&stream) {
+		if !stream.Broken() {
 			t.Fatal("the stream is not broken")
 		}
 		for i, cmid := range []string{"m2", "m3", "m4"} {

@@ -20,41 +20,6 @@ type work struct {
 	stuck   store.Outcome // of the first entry that was not stored; NotTried: there is none
 }
 
-// flushAll flushes until nothing is ready.
-func (c *Committer) flushAll() {
-	for {
-		works := c.take()
-		if works == nil {
-			return
-		}
-		c.flush(works)
-	}
-}
-
-// take removes the next batch from the ready lanes; nil ends the flusher.
-func (c *Committer) take() []*work {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.ready) == 0 {
-		c.flushes--
-		return nil
-	}
-	var works []*work
-	taken, lanes := 0, 0
-	for _, l := range c.ready {
-		if taken >= c.opts.FlushEntries {
-			break
-		}
-		n := min(len(l.queue), c.opts.LaneEntries)
-		works = append(works, &work{lane: l, reqs: l.queue[:n:n], again: l.again})
-		l.queue, l.again = l.queue[n:], false
-		taken += n
-		lanes++
-	}
-	c.ready = c.ready[lanes:]
-	return works
-}
-
 // flush appends and finishes one batch. Lanes that need more than that, because
 // their state is not known or their entries were not simply stored, go on by
 // themselves, so that they keep nobody waiting.
@@ -62,7 +27,7 @@ func (c *Committer) flush(works []*work) {
 	var batch store.Batch
 	var fast []*work
 	for _, w := range works {
-		if w.lane.state == nil || !w.judge() {
+		if w.lane.state == nil || !w.judge(c.opts.Audience) {
 			c.repair(w)
 			continue
 		}
@@ -107,7 +72,7 @@ func (c *Committer) flush(works []*work) {
 			// state anew, which finishes what is above the head, and finds the entries
 			// by their cmid.
 			w.lane.state = nil
-			w.doubt(len(w.reqs))
+			w.doubt(n)
 			continue
 		}
 		told = append(told, c.answerStored(w, n)...)
@@ -187,7 +152,7 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 //
 // A members entry changes what the next command is judged against, so it stands
 // alone in its batch.
-func (w *work) judge() bool {
+func (w *work) judge(audience int) bool {
 	s := w.lane.state
 	tail := s.Tail
 	w.entries = nil
@@ -201,6 +166,9 @@ func (w *work) judge() bool {
 		}
 		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
 		s.Next(&e, tail)
+		if audience > 0 {
+			e.Audience = s.Audience(&e, audience)
+		}
 		tail = store.LastOf(&e)
 		w.entries = append(w.entries, e)
 		if e.Kind == chat.KindMembers {
@@ -225,19 +193,25 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		w.lane.waits = 0
 	}
 	for i := n; i < len(outcomes); i++ {
-		if outcomes[i] == store.NotTried {
-			w.reqs[i].tried = 0
-		} else {
-			w.reqs[i].maybe = true
+		switch r := w.reqs[i]; outcomes[i] {
+		case store.NotTried:
+			r.tried = 0
+		case store.Unknown:
+			r.maybe, r.open = true, r.tried
+		default:
+			r.maybe = true
 		}
 	}
 	return n
 }
 
-// doubt marks the first n requests as perhaps stored.
+// doubt marks all requests as perhaps stored, of which the first n are.
 func (w *work) doubt(n int) {
-	for _, r := range w.reqs[:n] {
+	for i, r := range w.reqs {
 		r.maybe = true
+		if i < n {
+			r.open = r.tried
+		}
 	}
 }
 
@@ -253,23 +227,21 @@ func (c *Committer) answerStored(w *work, n int) []chat.Entry {
 }
 
 func (c *Committer) answer(r *Request, res Result) {
-	c.mu.Lock()
-	c.pending--
-	c.bytes -= r.Size
+	c.left(r)
 	switch {
 	case res.Err != nil && res.Err.Code == chat.CodeUnavailable:
-		r.breakStreamLocked()
+		r.breakStream()
 	case res.Err == nil && r.Stream != nil:
-		r.Stream.storedLocked(r.CMID)
+		r.Stream.isStored(r.CMID)
 	}
-	c.mu.Unlock()
 	r.Done(res)
 }
 
 // release makes a lane idle, or ready again.
 func (c *Committer) release(l *lane) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	sh := l.shard
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	l.foldSeenLocked()
 	if len(l.queue) > 0 {
 		c.readyLocked(l)
@@ -278,12 +250,12 @@ func (c *Committer) release(l *lane) {
 	l.queue = nil
 	l.busy = false
 	if l.state == nil {
-		delete(c.lanes, l.key)
+		c.forgetLocked(l)
 		return
 	}
-	c.idle.push(l)
-	for c.idle.n > c.opts.MaxStates {
-		c.dropLocked(c.idle.oldest)
+	sh.idle.push(l)
+	for sh.idle.n > max(1, c.opts.MaxStates/shards) {
+		c.dropLocked(sh.idle.oldest)
 	}
 }
 

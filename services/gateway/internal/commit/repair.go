@@ -54,9 +54,9 @@ func (c *Committer) repair(w *work) {
 // flushAgain puts a repaired lane among those that are ready, its commands before
 // those that came meanwhile.
 func (c *Committer) flushAgain(w *work) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	l := w.lane
+	l.shard.mu.Lock()
+	defer l.shard.mu.Unlock()
 	l.foldSeenLocked()
 	l.queue = append(w.reqs[:len(w.reqs):len(w.reqs)], l.queue...)
 	l.again = true
@@ -68,15 +68,15 @@ func (c *Committer) flushAgain(w *work) {
 func (c *Committer) fail(w *work, err error) {
 	c.opts.Log.Warn("no answer for a conversation's commands in time", "conv", w.lane.key.Conv,
 		"commands", len(w.reqs), "error", err)
-	c.mu.Lock()
-	reqs := append(w.reqs[:len(w.reqs):len(w.reqs)], w.lane.queue...)
+	l := w.lane
+	l.shard.mu.Lock()
+	reqs := append(w.reqs[:len(w.reqs):len(w.reqs)], l.queue...)
 	for _, r := range reqs {
-		c.pending--
-		c.bytes -= r.Size
-		r.breakStreamLocked()
+		c.left(r)
+		r.breakStream()
 	}
-	delete(c.lanes, w.lane.key)
-	c.mu.Unlock()
+	c.forgetLocked(l)
+	l.shard.mu.Unlock()
 	for _, r := range reqs {
 		r.Done(Result{Err: chat.Unavailable("the store does not answer now; repeat this unchanged")})
 	}
@@ -157,7 +157,7 @@ func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err err
 	}
 	if moved {
 		// Another's entry had the place, and this one's cmid is nowhere: a lost race.
-		first.maybe, first.tried = false, 0
+		first.maybe, first.tried, first.open = false, 0, 0
 	}
 	return moved, nil
 }
@@ -184,10 +184,7 @@ func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error
 // had no answer, turns out to be stored. Else it gets no answer either.
 func (c *Committer) unblock(ctx context.Context, w *work) error {
 	r := w.reqs[0]
-	c.mu.Lock()
-	stored := r.Stream.stored == r.behind
-	c.mu.Unlock()
-	if !stored {
+	if r.Stream.lastStored() != r.behind {
 		_, err := c.opts.Store.Lookup(ctx, r.Key, r.From, r.behind)
 		if errors.Is(err, store.ErrNotFound) {
 			w.drop(r)
@@ -197,9 +194,7 @@ func (c *Committer) unblock(ctx context.Context, w *work) error {
 		if err != nil {
 			return fmt.Errorf("look up the command before: %w", err)
 		}
-		c.mu.Lock()
-		r.Stream.storedLocked(r.behind)
-		c.mu.Unlock()
+		r.Stream.isStored(r.behind)
 	}
 	r.behind = ""
 	return nil
@@ -244,7 +239,8 @@ func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
 			"this cmid was used before, for something else: take a new one")})
 		return
 	}
-	c.answer(r, Result{Entry: e, Dup: e.Seq != r.tried})
+	// In a place where a try of this request was refused, it is another's.
+	c.answer(r, Result{Entry: e, Dup: e.Seq != r.open})
 	c.opts.Committed(store.JournalID{}, []chat.Entry{e})
 }
 

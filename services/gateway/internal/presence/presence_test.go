@@ -244,7 +244,7 @@ func TestOnlineOverPods(t *testing.T) {
 		w.told(s)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if f := s.last(); f.Online || f.LastSeen == nil || f.LastSeen.Sub(gone).Abs() > time.Second {
+		if f := s.last(); f.Online || f.LastSeen.IsZero() || f.LastSeen.Sub(gone).Abs() > time.Second {
 			t.Errorf("%+v, gone at %v", f, gone)
 		}
 		w.told(s, "carol-")
@@ -305,7 +305,7 @@ func TestDeadPod(t *testing.T) {
 		synctest.Wait()
 		f := s.last()
 		w.told(s, "bob-")
-		if f.LastSeen == nil || f.LastSeen.Sub(died).Abs() > 3*time.Second {
+		if f.LastSeen.IsZero() || f.LastSeen.Sub(died).Abs() > 3*time.Second {
 			t.Errorf("seen %v, died %v", f.LastSeen, died)
 		}
 	})
@@ -490,7 +490,7 @@ func TestStoreAway(t *testing.T) {
 		w.watch(a, s, "bob")
 		time.Sleep(4 * time.Second)
 		synctest.Wait()
-		if f := s.last(); f.Online || f.LastSeen != nil {
+		if f := s.last(); f.Online || !f.LastSeen.IsZero() {
 			t.Errorf("%+v", f)
 		}
 	})

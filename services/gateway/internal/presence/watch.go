@@ -169,7 +169,7 @@ func (t *Tracker) tellLocked(s *subject, online bool) {
 	s.ready, s.online = true, online
 	f := wire.Presence{Type: "presence", User: s.User.User, Online: online}
 	if !online && !s.seen.IsZero() {
-		f.LastSeen = &wire.Time{Time: s.seen}
+		f.LastSeen = wire.Time{Time: s.seen}
 	}
 	s.frame = wire.Encode(&f)
 	for w := range s.watchers {

@@ -42,6 +42,7 @@ type Table interface {
 	Repair(key chat.Key, seq chat.Seq, users []chat.User)
 	Heads() map[chat.Key]chat.Seq
 	Users() []route.UserKey
+	Interested(h route.Hash) bool
 }
 
 // Options configure a [Reconciler]. Store, Table and Self are required.
@@ -73,9 +74,10 @@ func (t Trigger) String() string {
 }
 
 const (
-	page      = 200              // documents in one read
-	mostHeard = 8192             // numbers kept above a hole; beyond, everything is read again
-	lateWrite = 10 * time.Second // after the end of its lease a dead pod's writes may still arrive
+	page        = 200              // documents in one read
+	mostReaders = 8                // journals that are read at the same time; the others wait for the next tick
+	mostHeard   = 8192             // numbers kept above a hole; beyond, everything is read again
+	lateWrite   = 10 * time.Second // after the end of its lease a dead pod's writes may still arrive
 )
 
 // Reconciler watches the other pods. Make it with [New], start it with Start.
@@ -86,6 +88,7 @@ type Reconciler struct {
 
 	mu    sync.Mutex
 	peers map[string]*peer
+	under int // journals being read
 }
 
 // peer is what is known of another pod's journal.
@@ -101,6 +104,8 @@ type peer struct {
 	until   time.Time // end of its lease, by the store's clock
 	gone    bool      // it has said goodbye, and nothing of it is missing
 	readAt  time.Time // when its journal was read last because it is silent
+	reading bool      // its journal is being read
+	mail    mail      // what it sends to single users
 }
 
 // New makes a reconciler.
@@ -149,27 +154,48 @@ func (r *Reconciler) peerLocked(id string) *peer {
 	return p
 }
 
-// Heard takes the origin of an envelope whose entries have been routed. It does
-// not block.
-func (r *Reconciler) Heard(o route.Origin) {
+// Heard takes the origin of an envelope whose entries have been routed, and the
+// digest that came with it. It does not block, and keeps nothing of d.
+func (r *Reconciler) Heard(o route.Origin, d route.Digest) {
 	if o.Pod == r.opts.Self() {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.peerLocked(o.Pod)
+	if o.To != 0 {
+		// It says nothing of what went to others, nor that the pod is heard by all.
+		p.got(o.Number, o.To)
+		p.advance()
+		return
+	}
 	p.at = time.Now()
-	p.last = max(p.last, o.Last, o.Number)
+	p.last = max(p.last, o.Last)
 	p.settled = max(p.settled, o.Settled)
-	if o.Number > p.low {
-		left, begun := p.heard[o.Number]
-		if !begun {
-			left = o.Parts
-		}
-		p.heard[o.Number] = left - min(left, 1)
+	p.part(o.Number, o.Parts)
+	for l := range d.All {
+		p.told(l, r.opts.Table.Interested)
 	}
 	p.advance()
-	p.gone = o.Bye && p.low >= p.last
+	p.gone = o.Bye && p.low >= p.last && !p.lacks()
+}
+
+// part notes one of the parts of a number.
+func (p *peer) part(number, parts uint64) {
+	if number <= p.low {
+		return
+	}
+	left, begun := p.heard[number]
+	if !begun {
+		left = parts
+	}
+	p.heard[number] = left - min(left, 1)
+}
+
+// had reports whether a number needs no look any more.
+func (p *peer) had(number uint64) bool {
+	left, begun := p.heard[number]
+	return number <= p.low || begun && left == 0
 }
 
 // advance moves low past everything that was heard.
@@ -181,6 +207,7 @@ func (p *peer) advance() {
 		}
 		p.low++
 		delete(p.heard, p.low)
+		p.mail.forget(p.low)
 	}
 	switch {
 	case p.low >= p.last:
@@ -198,6 +225,7 @@ func (r *Reconciler) Look() {
 		if p.low < p.last {
 			p.jumped = time.Unix(0, 1)
 		}
+		p.mail.since = time.Time{}
 	}
 	r.mu.Unlock()
 	select {
@@ -215,6 +243,10 @@ func (r *Reconciler) Found() map[string]uint64 {
 func (r *Reconciler) Run(ctx context.Context) {
 	tick := time.NewTicker(r.opts.Grace)
 	defer tick.Stop()
+	// Side by side: a journal that is slow to read, as a dead pod's may be, must not
+	// keep the others waiting.
+	var readers sync.WaitGroup
+	defer readers.Wait()
 	var listed time.Time
 	for {
 		select {
@@ -231,9 +263,15 @@ func (r *Reconciler) Run(ctx context.Context) {
 			listed = time.Now()
 		}
 		for _, w := range r.due() {
-			if err := r.read(ctx, w.peer, w.why); err != nil && ctx.Err() == nil {
-				r.opts.Log.Warn("could not read a pod's journal; trying again", "pod", w.peer.id, "error", err)
-			}
+			readers.Go(func() {
+				if err := r.read(ctx, w.peer, w.why); err != nil && ctx.Err() == nil {
+					r.opts.Log.Warn("could not read a pod's journal; trying again", "pod", w.peer.id, "error", err)
+				}
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				w.peer.reading = false
+				r.under--
+			})
 		}
 	}
 }
@@ -260,14 +298,14 @@ func (r *Reconciler) list(ctx context.Context) error {
 		p := r.peerLocked(q.ID)
 		p.first, p.until = q.First, q.Until
 		p.settled = max(p.settled, q.Settled)
-		if p.settled > 0 {
-			p.last = max(p.last, p.settled-1)
+		if p.settled > 0 && time.Since(p.at) > r.opts.Silence {
+			p.last = max(p.last, p.settled-1) // else it says so itself, with what it sent to whom
 		}
 		p.advance()
 	}
 	for id, p := range r.peers {
 		over := !p.until.IsZero() && now.Sub(p.until) > lateWrite
-		if (over || !listed[id]) && time.Since(p.at) > r.opts.Silence && p.jumped.IsZero() {
+		if (over || !listed[id]) && time.Since(p.at) > r.opts.Silence && p.jumped.IsZero() && !p.lacks() {
 			delete(r.peers, id) // dead, and read to its end
 		}
 	}
@@ -279,13 +317,13 @@ type reading struct {
 	why  Trigger
 }
 
-// due says whose journal to read now.
+// due says whose journal to read now, and counts them as being read.
 func (r *Reconciler) due() []reading {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []reading
 	for _, p := range r.peers {
-		if p.gone {
+		if p.gone || p.reading {
 			continue
 		}
 		silent := time.Since(p.at) > r.opts.Silence
@@ -294,14 +332,18 @@ func (r *Reconciler) due() []reading {
 			if time.Since(p.readAt) < Beat {
 				continue
 			}
-			p.readAt = time.Now()
 			list = append(list, reading{p, Silence})
-		case !p.jumped.IsZero() && time.Since(p.jumped) >= r.opts.Grace && r.opts.Without&Jump == 0 && !mutant.Is(mutant.IgnoreJump):
+		case p.waited(r.opts.Grace) && r.opts.Without&Jump == 0 && !mutant.Is(mutant.IgnoreJump):
 			list = append(list, reading{p, Jump})
 		}
 	}
 	// A live pod's sessions wait for its jump; a dead one's for nothing new.
 	slices.SortStableFunc(list, func(a, b reading) int { return cmp.Compare(a.why, b.why) })
+	list = list[:min(len(list), mostReaders-r.under)]
+	for _, w := range list {
+		w.peer.reading, w.peer.readAt = true, time.Now()
+	}
+	r.under += len(list)
 	return list
 }
 
@@ -343,6 +385,7 @@ func (r *Reconciler) read(ctx context.Context, p *peer, why Trigger) error {
 	for n := p.low + 1; n < settled; n++ {
 		p.heard[n] = 0 // void, or read just now
 	}
+	p.mail.read(settled)
 	p.advance()
 	if len(p.heard) > mostHeard {
 		clear(p.heard) // they are read again; a document that is read twice does no harm
@@ -356,10 +399,10 @@ func (r *Reconciler) read(ctx context.Context, p *peer, why Trigger) error {
 // take repairs what a document names, unless it was heard.
 func (r *Reconciler) take(p *peer, d *store.JournalDoc, why Trigger) {
 	r.mu.Lock()
-	left, begun := p.heard[d.Number]
-	known := d.Number <= p.low || begun && left == 0
+	known := p.had(d.Number)
 	if !known {
 		p.heard[d.Number] = 0
+		p.mail.forget(d.Number)
 		p.last = max(p.last, d.Number)
 	}
 	r.mu.Unlock()

@@ -20,11 +20,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var key = chat.Key{NS: "_", Conv: "d_abcdefghijklmnopqrstuvwxyz"}
 
 // table notes what is to be repaired.
-type table struct{ found chan chat.Seq }
+type table struct {
+	found chan chat.Seq
+	here  map[route.Hash]bool
+}
 
 func (t *table) Repair(_ chat.Key, seq chat.Seq, _ []chat.User) { t.found <- seq }
 func (t *table) Heads() map[chat.Key]chat.Seq                   { return nil }
 func (t *table) Users() []route.UserKey                         { return nil }
+func (t *table) Interested(h route.Hash) bool                   { return t.here[h] }
 
 // other is another pod, that stores and may not announce.
 type other struct {
@@ -60,7 +64,7 @@ func play(t *testing.T, f func(t *testing.T, s *memstore.Store, o *other, r *Rec
 		if err := s.Create(t.Context(), chat.Conversation{Key: key, Kind: chat.Direct, Users: []chat.User{"a", "b"}}, nil); err != nil {
 			t.Fatal(err)
 		}
-		tab := &table{found: make(chan chat.Seq, 100)}
+		tab := &table{found: make(chan chat.Seq, 100), here: map[route.Hash]bool{alice: true, bob: true}}
 		r := New(Options{Store: s, Table: tab, Self: func() string { return "self" }, Log: slog.New(slog.DiscardHandler)})
 		if err := r.Start(t.Context()); err != nil {
 			t.Fatal(err)
@@ -74,7 +78,7 @@ func play(t *testing.T, f func(t *testing.T, s *memstore.Store, o *other, r *Rec
 }
 
 func heard(r *Reconciler, number, last, settled uint64) {
-	r.Heard(route.Origin{Epoch: "e", Pod: "other", Number: number, Parts: min(number, 1), Last: last, Settled: settled})
+	r.Heard(route.Origin{Epoch: "e", Pod: "other", Number: number, Parts: min(number, 1), Last: last, Settled: settled}, nil)
 }
 
 func nothing(t *testing.T, found chan chat.Seq, within time.Duration) {
@@ -159,7 +163,7 @@ func TestPartOfAFlushIsNotAllOfIt(t *testing.T) {
 	play(t, func(t *testing.T, _ *memstore.Store, o *other, r *Reconciler, found chan chat.Seq) {
 		o.register(1, time.Hour)
 		o.store(1)
-		r.Heard(route.Origin{Epoch: "e", Pod: "other", Number: 1, Part: 0, Parts: 2, Last: 1, Settled: 2})
+		r.Heard(route.Origin{Epoch: "e", Pod: "other", Number: 1, Part: 0, Parts: 2, Last: 1, Settled: 2}, nil)
 		something(t, found, 1, time.Second)
 	})
 }
@@ -188,5 +192,46 @@ func TestSilentPodIsFoundByItsRegistration(t *testing.T) {
 		o.register(1, time.Hour)
 		o.store(1)
 		something(t, found, 1, 4*time.Second)
+	})
+}
+
+// stuck is a store that never shows one pod's journal.
+type stuck struct {
+	*memstore.Store
+	pod string
+}
+
+func (s *stuck) ReadJournal(ctx context.Context, pod string, after uint64, limit int) ([]store.JournalDoc, error) {
+	if pod == s.pod {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Store.ReadJournal(ctx, pod, after, limit)
+}
+
+func TestAJournalThatCannotBeReadKeepsNoOtherWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		if err := s.Create(t.Context(), chat.Conversation{Key: key, Kind: chat.Direct, Users: []chat.User{"a", "b"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		o := &other{t: t, s: s}
+		o.register(1, time.Hour)
+		if err := s.Register(t.Context(), store.Pod{ID: "dead", Epoch: "e", First: 1, Settled: 1}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		tab := &table{found: make(chan chat.Seq, 100)}
+		r := New(Options{Store: &stuck{s, "dead"}, Table: tab, Self: func() string { return "self" }, Log: slog.New(slog.DiscardHandler)})
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		o.store(1) // and is silent from the beginning
+		something(t, tab.found, 1, 2*time.Second)
+		o.store(2)
+		something(t, tab.found, 2, 2*time.Second)
 	})
 }

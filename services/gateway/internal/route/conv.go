@@ -148,7 +148,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 		cursor++
 		if f.endsFor(s.user) {
 			c.removeLocked(s)
-			s.sink.Ended(c.key)
+			s.sink.Ended(c.key, cursor)
 			return true, cursor
 		}
 	}
@@ -279,7 +279,7 @@ func (c *conv) advanceLocked(f *Frame) {
 		if f.endsFor(s.user) {
 			c.removeLocked(s)
 			i-- // the last one has moved here
-			s.sink.Ended(c.key)
+			s.sink.Ended(c.key, f.Seq)
 			continue
 		}
 		s.sink.Changed(c.key)

@@ -9,7 +9,11 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
-const envelopeVersion = 1
+// The versions of what goes over the bus.
+const (
+	envelopeVersion = 2
+	marksVersion    = 1
+)
 
 // ErrEnvelope says that bytes are no envelope of this version. A peer's envelope
 // is input like any other.
@@ -28,6 +32,10 @@ type Origin struct {
 	Part, Parts uint64
 	// Bye says that the pod has ended in good order: nothing follows.
 	Bye bool
+	// To is the user whose subject the envelope went to; 0: it went to every pod.
+	// Such an envelope tells of its own entries only: what the pod said to others is
+	// in its digest.
+	To Hash
 }
 
 // Announced is an entry on the bus: the frame, and the running values that keep
@@ -40,8 +48,28 @@ type Announced struct {
 	Time  time.Time
 }
 
-// AppendEnvelope appends the envelope of some entries to b.
+// AppendEnvelope appends the envelope of some entries to b. Before each entry are
+// its length and the hashes of its conversation and of whom it concerns, so that a
+// pod that has none of them passes over the rest.
 func AppendEnvelope(b []byte, o Origin, entries []Announced) []byte {
+	b = appendOrigin(b, o)
+	b = binary.AppendUvarint(b, uint64(len(entries)))
+	for i := range entries {
+		b = appendEntry(b, &entries[i])
+	}
+	return binary.AppendUvarint(b, 0) // no digest
+}
+
+// AppendBeat appends the envelope of a heartbeat to b: no entries, and the digest
+// of what went to single users since the last one.
+func AppendBeat(b []byte, o Origin, d Digest) []byte {
+	b = appendOrigin(b, o)
+	b = binary.AppendUvarint(b, 0)
+	b = binary.AppendUvarint(b, uint64(len(d)))
+	return append(b, d...)
+}
+
+func appendOrigin(b []byte, o Origin) []byte {
 	b = append(b, 'P', envelopeVersion)
 	b = appendString(b, o.Epoch)
 	b = appendString(b, o.Pod)
@@ -51,61 +79,36 @@ func AppendEnvelope(b []byte, o Origin, entries []Announced) []byte {
 	b = binary.AppendUvarint(b, o.Part)
 	b = binary.AppendUvarint(b, o.Parts)
 	b = appendBool(b, o.Bye)
-	b = binary.AppendUvarint(b, uint64(len(entries)))
-	for i := range entries {
-		e := &entries[i]
-		b = appendString(b, e.Key.NS)
-		b = appendString(b, e.Key.Conv)
-		b = appendString(b, e.Kind)
-		b = binary.AppendUvarint(b, uint64(e.Seq))
-		b = binary.AppendUvarint(b, uint64(e.Count))
-		b = binary.AppendUvarint(b, uint64(e.MV))
-		b = binary.AppendUvarint(b, uint64(e.Members))
-		b = binary.AppendUvarint(b, uint64(e.Time.UnixMilli()))
-		b = appendString(b, e.From)
-		b = appendUsers(b, e.Concerns)
-		b = appendUsers(b, e.Leaving)
-		b = appendBool(b, e.Closing)
-		b = binary.AppendUvarint(b, uint64(len(e.Data)))
-		b = append(b, e.Data...)
-	}
-	return b
+	return binary.LittleEndian.AppendUint32(b, uint32(o.To))
 }
 
-// ParseEnvelope reads an envelope. The frames' data are slices of a copy of b.
-func ParseEnvelope(b []byte) (Origin, []Announced, error) {
-	r := reader{b: append([]byte(nil), b...)}
-	if r.byte() != 'P' || r.byte() != envelopeVersion {
-		return Origin{}, nil, fmt.Errorf("%w: unknown version", ErrEnvelope)
+// sizeBytes is what an entry's length takes: it is written when the entry is.
+const sizeBytes = 4
+
+func appendEntry(b []byte, e *Announced) []byte {
+	at := len(b)
+	b = append(b, make([]byte, sizeBytes)...)
+	b = binary.AppendUvarint(b, uint64(1+len(e.Concerns)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(HashConv(e.Key)))
+	for _, u := range e.Concerns {
+		b = binary.LittleEndian.AppendUint32(b, uint32(HashUser(e.Key.NS, u)))
 	}
-	o := Origin{Epoch: r.string(), Pod: r.string(), Last: r.uvarint(), Settled: r.uvarint(),
-		Number: r.uvarint(), Part: r.uvarint(), Parts: r.uvarint(), Bye: r.byte() != 0}
-	n := r.count()
-	entries := make([]Announced, 0, min(n, 1024))
-	for i := 0; i < n && !r.bad; i++ {
-		var e Announced
-		e.Key.NS = chat.NS(r.string())
-		e.Key.Conv = chat.ConvID(r.string())
-		e.Kind = chat.Kind(r.string())
-		e.Seq = chat.Seq(r.uvarint())
-		e.Count = int64(r.uvarint())
-		e.MV = chat.Seq(r.uvarint())
-		e.Members = int(r.uvarint())
-		e.Time = time.UnixMilli(int64(r.uvarint())).UTC()
-		e.From = chat.User(r.string())
-		e.Concerns = r.users()
-		e.Leaving = r.users()
-		e.Closing = r.byte() != 0
-		e.Data = r.bytes()
-		if e.Seq < 1 || e.Seq > chat.MaxSeq || !e.Key.Conv.Valid() {
-			r.bad = true
-		}
-		entries = append(entries, e)
-	}
-	if r.bad || len(r.b) != 0 {
-		return Origin{}, nil, fmt.Errorf("%w: truncated or malformed", ErrEnvelope)
-	}
-	return o, entries, nil
+	b = binary.AppendUvarint(b, uint64(len(e.Data)))
+	b = appendString(b, e.Key.NS)
+	b = appendString(b, e.Key.Conv)
+	b = appendString(b, e.Kind)
+	b = binary.AppendUvarint(b, uint64(e.Seq))
+	b = binary.AppendUvarint(b, uint64(e.Count))
+	b = binary.AppendUvarint(b, uint64(e.MV))
+	b = binary.AppendUvarint(b, uint64(e.Members))
+	b = binary.AppendUvarint(b, uint64(e.Time.UnixMilli()))
+	b = appendString(b, e.From)
+	b = appendUsers(b, e.Concerns)
+	b = appendUsers(b, e.Leaving)
+	b = appendBool(b, e.Closing)
+	b = append(b, e.Data...)
+	binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-sizeBytes))
+	return b
 }
 
 // Marks is receipts on the bus.
@@ -116,7 +119,7 @@ type Marks struct {
 
 // AppendMarks appends the envelope of some receipts to b.
 func AppendMarks(b []byte, epoch string, list []Marks) []byte {
-	b = append(b, 'R', envelopeVersion)
+	b = append(b, 'R', marksVersion)
 	b = appendString(b, epoch)
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for i := range list {
@@ -133,8 +136,8 @@ func AppendMarks(b []byte, epoch string, list []Marks) []byte {
 
 // ParseMarks reads what AppendMarks wrote.
 func ParseMarks(b []byte) (epoch string, list []Marks, err error) {
-	r := reader{b: append([]byte(nil), b...)}
-	if r.byte() != 'R' || r.byte() != envelopeVersion {
+	r := reader{text: string(b), b: b}
+	if r.byte() != 'R' || r.byte() != marksVersion {
 		return "", nil, fmt.Errorf("%w: unknown version", ErrEnvelope)
 	}
 	epoch = r.string()
@@ -149,7 +152,7 @@ func ParseMarks(b []byte) (epoch string, list []Marks, err error) {
 		m.Time = time.UnixMilli(int64(r.uvarint())).UTC()
 		list = append(list, m)
 	}
-	if r.bad || len(r.b) != 0 {
+	if r.bad || r.at != len(r.b) {
 		return "", nil, fmt.Errorf("%w: truncated or malformed", ErrEnvelope)
 	}
 	return epoch, list, nil
@@ -173,62 +176,4 @@ func appendBool(b []byte, v bool) []byte {
 		return append(b, 1)
 	}
 	return append(b, 0)
-}
-
-// reader takes values off the front; after the first that is not there it is bad
-// and everything is zero.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.bad = true
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 || v > 1<<62 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-// count is a number of things that are still to come: never more than bytes left.
-func (r *reader) count() int {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	return int(n)
-}
-
-func (r *reader) bytes() []byte {
-	n := r.count()
-	if r.bad {
-		return nil
-	}
-	out := r.b[:n:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *reader) string() string { return string(r.bytes()) }
-
-func (r *reader) users() []chat.User {
-	n := r.count()
-	var users []chat.User
-	for i := 0; i < n && !r.bad; i++ {
-		users = append(users, chat.User(r.string()))
-	}
-	return users
 }

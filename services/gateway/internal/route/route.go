@@ -60,8 +60,9 @@ type Sink interface {
 	Discover(key chat.Key)
 	// Changed tells it that something about a conversation changed.
 	Changed(key chat.Key)
-	// Ended tells it that its part of the log has ended, and that it is detached.
-	Ended(key chat.Key)
+	// Ended tells it that its part of the log has ended with an entry, and that it is
+	// detached.
+	Ended(key chat.Key, at chat.Seq)
 }
 
 // Reader reads finished frames: those with after < seq ≤ upTo, ascending, at most
@@ -79,6 +80,11 @@ type Options struct {
 	MaxFills  int           // gaps read at a time; default 32
 	FillPage  int           // frames of one read; default 200
 	RingsIdle time.Duration // after this long without traffic a ring is dropped; default 10 s
+
+	// Present is told of a user's first session on this pod, and of the end of the
+	// last one, in that order for each user. It must not block nor call the table.
+	// Default: nobody is told.
+	Present func(k UserKey, there bool)
 }
 
 const shards = 64
@@ -94,6 +100,8 @@ type Table struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	Gaps   func() // called for every gap that had to be read; may be nil
+
+	interest interest
 }
 
 type convShard struct {
@@ -164,6 +172,17 @@ func (t *Table) Register(s Sink) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.m[k] = append(sh.m[k], s)
+	if len(sh.m[k]) == 1 {
+		t.present(k, true)
+	}
+}
+
+// present is called with the user's shard locked.
+func (t *Table) present(k UserKey, there bool) {
+	t.interest.note(HashUser(k.NS, k.User), there)
+	if t.opts.Present != nil {
+		t.opts.Present(k, there)
+	}
 }
 
 // Unregister ends Register.
@@ -180,6 +199,7 @@ func (t *Table) Unregister(s Sink) {
 		}
 		if len(list) == 1 {
 			delete(sh.m, k)
+			t.present(k, false)
 			return
 		}
 		rest := make([]Sink, 0, len(list)-1) // a copy: Sessions hands the list out
@@ -208,6 +228,7 @@ func (t *Table) Attach(key chat.Key, s Sink) *Sub {
 	if c == nil {
 		c = &conv{table: t, key: key}
 		sh.m[key] = c
+		t.Keep(key, true)
 	}
 	_, user := s.Owner()
 	sub := &Sub{conv: c, sink: s, user: user}
@@ -229,6 +250,7 @@ func (s *Sub) Detach() {
 	c.removeLocked(s)
 	if len(c.subs) == 0 && sh.m[c.key] == c {
 		delete(sh.m, c.key)
+		c.table.Keep(c.key, false)
 	}
 }
 
@@ -333,18 +355,4 @@ func (t *Table) SweepRings(now time.Time) {
 		}
 		sh.mu.Unlock()
 	}
-}
-
-// Wants reports whether any session of this pod wants the frame: the rest of an
-// announcement need not be looked at.
-func (t *Table) Wants(f *Frame) bool {
-	if t.conv(f.Key) != nil {
-		return true
-	}
-	for _, u := range f.Concerns {
-		if len(t.Sessions(f.Key.NS, u)) > 0 {
-			return true
-		}
-	}
-	return false
 }

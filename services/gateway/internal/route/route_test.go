@@ -110,10 +110,10 @@ func (s *fakeSession) set(f func()) {
 	f()
 }
 
-func (s *fakeSession) Sync(chat.Key)     { s.set(func() { s.wanted = true }) }
-func (s *fakeSession) Discover(chat.Key) { s.set(func() { s.found++ }) }
-func (s *fakeSession) Changed(chat.Key)  { s.set(func() { s.changed++ }) }
-func (s *fakeSession) Ended(chat.Key)    { s.set(func() { s.ended = true }) }
+func (s *fakeSession) Sync(chat.Key)            { s.set(func() { s.wanted = true }) }
+func (s *fakeSession) Discover(chat.Key)        { s.set(func() { s.found++ }) }
+func (s *fakeSession) Changed(chat.Key)         { s.set(func() { s.changed++ }) }
+func (s *fakeSession) Ended(chat.Key, chat.Seq) { s.set(func() { s.ended = true }) }
 
 // syncOnce is one round of a session's syncing: read a page, try to go live.
 func (s *fakeSession) syncOnce(page int) {
@@ -378,9 +378,9 @@ func TestEnvelopeRoundTripAndGarbage(t *testing.T) {
 			Concerns: []chat.User{"a.b", "c"}, Data: []byte(`{"x":1}`)}, From: "me", Count: 5, MV: 7, Time: time.UnixMilli(1234567).UTC()},
 		{Frame: Frame{Key: key, Seq: 8, Kind: chat.KindMessage, Data: []byte("y")}, Time: time.UnixMilli(0).UTC()},
 	}
-	b := AppendEnvelope(nil, Origin{Epoch: "e", Pod: "p", Last: 9, Settled: 4, Number: 7, Part: 1, Parts: 2, Bye: true}, in)
+	b := AppendEnvelope(nil, Origin{Epoch: "e", Pod: "p", Last: 9, Settled: 4, Number: 7, Part: 1, Parts: 2, Bye: true, To: 5}, in)
 	o, out, err := ParseEnvelope(b)
-	if err != nil || o != (Origin{"e", "p", 9, 4, 7, 1, 2, true}) || fmt.Sprint(out) != fmt.Sprint(in) {
+	if err != nil || o != (Origin{"e", "p", 9, 4, 7, 1, 2, true, 5}) || fmt.Sprint(out) != fmt.Sprint(in) {
 		t.Fatalf("%v %v %v", o, out, err)
 	}
 	for i := range b {
@@ -409,4 +409,42 @@ func FuzzParseEnvelope(f *testing.F) {
 		}
 		_, _, _ = ParseMarks(b)
 	})
+}
+
+// Whatever somebody here may want is wanted: by its conversation, or by whom it
+// concerns.
+func TestWanted(t *testing.T) {
+	table := NewTable(Options{})
+	defer table.Stop()
+	alice := &fakeSession{user: "alice"}
+	other := chat.Key{NS: key.NS, Conv: "g_zzzzzzzzzzzzzzzzzzzzzzzzzz"}
+	wanted := func(k chat.Key, concerns ...chat.User) bool {
+		t.Helper()
+		var s Scanner
+		b := AppendEnvelope(nil, Origin{}, []Announced{{Frame: Frame{Key: k, Seq: 1, Kind: chat.KindMessage, Concerns: concerns}}})
+		if err := s.Open(b); err != nil || !s.Next() {
+			t.Fatal(err)
+		}
+		return s.Wanted(table)
+	}
+	check := func(when string, conv, user bool) {
+		t.Helper()
+		if wanted(key) != conv || wanted(other, "bob", "alice") != user || wanted(other, "bob") {
+			t.Errorf("%s: the conversation %v, the user %v", when, wanted(key), wanted(other, "bob", "alice"))
+		}
+	}
+	check("empty", false, false)
+	table.Register(alice)
+	table.Register(alice)
+	check("registered twice", false, true)
+	sub := table.Attach(key, alice)
+	table.Keep(key, true)
+	check("attached", true, true)
+	sub.Detach()
+	sub.Detach()
+	table.Unregister(alice)
+	check("kept", true, true)
+	table.Keep(key, false)
+	table.Unregister(alice)
+	check("gone", false, false)
 }

@@ -96,7 +96,7 @@ type Session struct {
 	pinged   bool
 	pending  int // requests under way
 	places   map[chat.Key]*place
-	left     map[chat.Key]bool // conversations that ended on this session; nil: none has
+	left     map[chat.Key]chat.Seq // conversations that ended on this session, and where; nil: none has
 	jobs     jobs
 	work     sync.WaitGroup // the writer, the syncer and pings
 }

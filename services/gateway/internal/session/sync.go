@@ -48,18 +48,21 @@ type Subscription interface {
 type Stream struct {
 	Key    chat.Key
 	Sub    Subscription
-	Cursor chat.Seq // what the device has
-	Behind bool     // it lacks something, or must be told of a reset
-	Reset  []byte   // a reset frame to send before anything else; nil: none
-	Anew   []byte   // the same, for a session that has had this conversation before; Attach only
+	Cursor chat.Seq   // what the device has
+	Behind bool       // it lacks something, or must be told of a reset
+	Part   *view.Part // what the user sees of it, read after Sub was made; nil: to be read
+	Reset  []byte     // a reset frame to send before anything else; nil: none
+	Anew   []byte     // the same, for a session that has had this conversation before; Attach only
 }
 
 // place is a session's state in one conversation.
 type place struct {
 	sub    Subscription
-	cursor chat.Seq // owned by the syncer: what was queued
-	opened bool     // the conversation frame was sent
-	reset  []byte   // to be sent before the next entry
+	cursor chat.Seq   // owned by the syncer: what was queued
+	part   *view.Part // as read when the stream began; nil: used up
+	opened bool       // the conversation frame was sent
+	shown  chat.Seq   // what the last conversation frame tells of
+	reset  []byte     // to be sent before the next entry
 }
 
 // job is one thing for the syncer to do.
@@ -136,7 +139,7 @@ func (s *Session) Changed(key chat.Key) {
 }
 
 // Ended implements route.Sink.
-func (s *Session) Ended(key chat.Key) {
+func (s *Session) Ended(key chat.Key, at chat.Seq) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.places[key] == nil {
@@ -144,9 +147,9 @@ func (s *Session) Ended(key chat.Key) {
 	}
 	delete(s.places, key)
 	if s.left == nil {
-		s.left = make(map[chat.Key]bool)
+		s.left = make(map[chat.Key]chat.Seq)
 	}
-	s.left[key] = true
+	s.left[key] = at
 }
 
 // Known is the highest seq that the session knows to exist in a conversation; ok
@@ -182,7 +185,7 @@ func (s *Session) addPlace(st Stream) *place {
 	old, over := s.places[st.Key], s.places == nil
 	var p *place
 	if old == nil && !over {
-		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset}
+		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset, part: st.Part}
 		s.places[st.Key] = p
 	}
 	s.mu.Unlock()
@@ -235,7 +238,7 @@ func (s *Session) do(ctx context.Context, j job) {
 
 func (s *Session) drop(key chat.Key) {
 	if p := s.place(key); p != nil {
-		s.Ended(key)
+		s.Ended(key, p.cursor)
 		p.sub.Detach()
 	}
 }
@@ -275,10 +278,15 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.left[key] {
+	end, ended := s.left[key]
+	s.mu.Unlock()
+	if ended {
+		if st.Part.Former() && st.Part.End <= end {
+			st.Sub.Detach() // it is the news of the end that has come late
+			return nil
+		}
 		st.Reset = st.Anew
 	}
-	s.mu.Unlock()
 	if s.addPlace(st) != nil {
 		s.Sync(key) // a job of its own, which is tried again by itself
 	}
@@ -301,6 +309,7 @@ func (s *Session) describe(ctx context.Context, key chat.Key) error {
 		return err
 	}
 	s.Answer(frame)
+	p.shown = part.End
 	return nil
 }
 
@@ -313,7 +322,7 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 	p.cursor = max(p.cursor, p.sub.Cursor()) // where it stopped being live, if it was
 	pause := time.Millisecond
 	for {
-		part, err := s.feed.Access(ctx, key)
+		part, err := s.partOf(ctx, key, p)
 		if err != nil {
 			return err
 		}
@@ -351,6 +360,16 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 	}
 }
 
+// partOf is what the user sees of a conversation now: at first what Start or Attach
+// has just read, then read anew.
+func (s *Session) partOf(ctx context.Context, key chat.Key, p *place) (view.Part, error) {
+	if part := p.part; part != nil {
+		p.part = nil
+		return *part, nil
+	}
+	return s.feed.Access(ctx, key)
+}
+
 // open sends what comes before the first entry of a conversation.
 func (s *Session) open(ctx context.Context, p *place, part view.Part) error {
 	if !p.opened {
@@ -359,7 +378,7 @@ func (s *Session) open(ctx context.Context, p *place, part view.Part) error {
 			return err
 		}
 		s.Answer(frame)
-		p.opened = true
+		p.opened, p.shown = true, part.End
 	}
 	if p.reset != nil {
 		s.Answer(p.reset)
@@ -400,6 +419,9 @@ func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool
 			}
 			if endsFor(e, s.user) {
 				return true, nil
+			}
+			if e.Kind == chat.KindMembers && e.Seq > p.shown {
+				s.Changed(key)
 			}
 		}
 	}

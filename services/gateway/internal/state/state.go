@@ -16,6 +16,7 @@ type State struct {
 	chat.Conversation                           // Last and Preview are as loaded: use Tail
 	Tail              chat.Last                 // running values of the last entry folded
 	members           map[chat.User]chat.Member // those who left included; Read and Recv are not kept up to date
+	few               []chat.User               // Present, if it was asked for; never written to
 }
 
 // New is the state of a conversation as its documents have it, as of c.Last.
@@ -54,6 +55,29 @@ func (s *State) Present() []chat.User {
 		}
 	}
 	slices.Sort(users)
+	return users
+}
+
+// Audience is who may see the entry that comes after Tail: the present members, and
+// those whom it names. Nil: more than most. The list is not to be changed.
+func (s *State) Audience(e *chat.Entry, most int) []chat.User {
+	switch {
+	case s.Kind == chat.Direct:
+		return s.Users
+	case s.Tail.Members > most || len(e.Users) > most:
+		return nil
+	case s.few == nil:
+		s.few = s.Present()
+	}
+	users := slices.Clip(s.few)
+	for _, u := range e.Users {
+		if _, in := s.Member(u.User); !in {
+			users = append(users, u.User)
+		}
+	}
+	if len(users) > most {
+		return nil
+	}
 	return users
 }
 
@@ -129,6 +153,7 @@ func (s *State) Fold(e *chat.Entry) {
 		m.Key, m.User = f.Key, f.User
 		f.Apply(&m)
 		s.members[f.User] = m
+		s.few = nil
 	}
 	switch e.Change {
 	case chat.ChangeCreated, chat.ChangeRenamed:

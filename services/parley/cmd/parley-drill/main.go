@@ -33,6 +33,11 @@ func run(args []string) int {
 	fs.BoolVar(&o.Short, "short", false, "a few scenarios with few messages: about 90 s")
 	fs.Uint64Var(&o.Seed, "seed", 0, "of the random choices; 0: a random one")
 	fs.IntVar(&o.Storm, "storm", 2000, "devices in the reconnect storm")
+	fs.Func("store", "the MongoDB-wire server: ferretdb (default), or memory: with indexes, and with 2 s as the bound of staleness", func(s string) error {
+		o.Store = drill.Store(s)
+		return nil
+	})
+	fs.StringVar(&o.Routing, "routing", "", "of the gateways: broadcast or users; default: theirs")
 	fs.BoolVar(&o.Race, "race", false, "build the services with the race detector")
 	fs.StringVar(&o.Logs, "logs", "", "keep what the processes write in this directory")
 	file := fs.String("json", "", "write the whole report to this file")

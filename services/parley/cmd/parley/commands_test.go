@@ -24,7 +24,14 @@ import (
 	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets this program be started as `parley up`, too, which is what `parley
+// bench --spawn` does with the program that it is in.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "up" {
+		os.Exit(run(os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // execute runs a command as main does, with the text on standard input, and gives
 // what it prints.

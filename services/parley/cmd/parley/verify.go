@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/peterbourgon/ff/v3/ffcli"
 
-	"github.com/parley-chat/parley/pkg/auth"
-	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 	"github.com/parley-chat/parley/services/parley/internal/verify"
 )
@@ -24,13 +21,8 @@ const localGateways = 3
 // verifyFlags are the flags of `parley verify`.
 type verifyFlags struct {
 	verify.Options
-	urls       string
-	ops        string
-	json       string
-	secretFile string
-	issuer     string
-	audience   string
-	command    string
+	deployment
+	json string
 }
 
 // starter starts a cluster to verify; stop ends it and removes its data.
@@ -43,8 +35,8 @@ func verifyCmd(start starter) *ffcli.Command {
 	var o verifyFlags
 	fs := flag.NewFlagSet("parley verify", flag.ContinueOnError)
 	fs.Bool("quick", true, "10 users, 10,000 messages, 5 reconnects each: what the other flags have as defaults")
-	fs.StringVar(&o.urls, "urls", "", "gateways, separated by commas; default: a cluster with 3 gateways is started in this process")
-	fs.StringVar(&o.API, "api", "", "base of the REST API; default: the first gateway")
+	o.register(fs, "a cluster with 3 gateways is started in this process",
+		"operations ports, such as http://localhost:9090, separated by commas: what these processes hold must return")
 	fs.IntVar(&o.Users, "users", 10, "how many users")
 	fs.IntVar(&o.Devices, "devices", 1, "devices of each user")
 	fs.IntVar(&o.Groups, "groups", 2, "groups, beside the direct conversations of all pairs; -1: none")
@@ -52,23 +44,19 @@ func verifyCmd(start starter) *ffcli.Command {
 	fs.IntVar(&o.Reconnects, "reconnects", 5, "how often each client loses its connection; -1: never")
 	fs.IntVar(&o.InFlight, "in-flight", 16, "messages of one client without an ack")
 	fs.DurationVar(&o.Bound, "max-staleness", 0, "how long a connected device may lack what was acked; 0: it is only measured")
-	fs.StringVar(&o.ops, "ops", "", "operations ports, such as http://localhost:9090, separated by commas: what these processes hold must return")
+	fs.StringVar(&o.PushLog, "push-log", "", "JSON lines of what became of each push, begun for this run: every push must end once")
 	fs.Float64Var(&o.Rate, "rate", 0, "messages a second, of all clients together; 0: as fast as they are acked")
 	fs.DurationVar(&o.Timeout, "timeout", 2*time.Minute, "by then everything must have arrived")
 	fs.Uint64Var(&o.Seed, "seed", 0, "of the random choices; 0: a random one")
 	fs.StringVar(&o.json, "json", "", "write the whole report to this file")
-	fs.StringVar(&o.secretFile, "secret-file", "", "sign tokens with the HS256 secret in this file; default: POST {api}/dev/token")
-	fs.StringVar(&o.issuer, "jwt-issuer", "", "issuer of the tokens that are signed here")
-	fs.StringVar(&o.audience, "jwt-audience", "", "audience of the tokens that are signed here")
-	fs.StringVar(&o.command, "token-command", "", "a command that prints a token for the user that is its last argument")
 	return &ffcli.Command{
 		Name: "verify", ShortUsage: "parley verify [flags]", ShortHelp: "prove the delivery contract under load and lost connections",
 		LongHelp: "Users write to each other while their connections are cut. Afterwards everything that\n" +
 			"any of them saw is held against what the store says. Exits with 1 if a promise was broken.",
 		FlagSet: fs, Options: fromEnv,
 		Exec: func(ctx context.Context, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unexpected argument %q", args[0])
+			if err := noArguments(args); err != nil {
+				return err
 			}
 			return o.run(ctx, start)
 		},
@@ -76,7 +64,7 @@ func verifyCmd(start starter) *ffcli.Command {
 }
 
 func (o *verifyFlags) run(ctx context.Context, start starter) (err error) {
-	o.URLs, o.Ops = commas(o.urls), commas(o.ops)
+	o.URLs, o.Ops, o.API = commas(o.urls), commas(o.ops), o.api
 	if len(o.URLs) == 0 {
 		fmt.Fprintf(os.Stderr, "starting a cluster with %d gateways in this process\n", localGateways)
 		urls, api, stop, err := start(ctx)
@@ -96,7 +84,7 @@ func (o *verifyFlags) run(ctx context.Context, start starter) (err error) {
 	if o.API == "" {
 		o.API = httpURL(o.URLs[0])
 	}
-	if o.Token, err = o.tokens(); err != nil {
+	if o.Token, err = o.tokens(o.API); err != nil {
 		return err
 	}
 	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
@@ -118,39 +106,12 @@ func (o *verifyFlags) run(ctx context.Context, start starter) (err error) {
 	return nil
 }
 
-// commas splits a list of addresses.
-func commas(s string) (list []string) {
-	for u := range strings.SplitSeq(s, ",") {
-		if u = strings.TrimSpace(u); u != "" {
-			list = append(list, u)
-		}
-	}
-	return list
-}
-
 func writeReport(path string, report *verify.Report) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return errors.Join(report.WriteJSON(f), f.Close())
-}
-
-// tokens chooses where tokens come from.
-func (o *verifyFlags) tokens() (func(context.Context, chat.User) (string, error), error) {
-	switch {
-	case o.secretFile != "":
-		signer, err := signerOf(o.secretFile, o.issuer, o.audience)
-		if err != nil {
-			return nil, err
-		}
-		return func(_ context.Context, u chat.User) (string, error) {
-			return signer.Sign(auth.Identity{User: u}, allinone.DevTokenTTL)
-		}, nil
-	case o.command != "":
-		return func(ctx context.Context, u chat.User) (string, error) { return commandToken(ctx, o.command, u) }, nil
-	}
-	return func(ctx context.Context, u chat.User) (string, error) { return devToken(ctx, o.API, u) }, nil
 }
 
 // startLocal starts a cluster on free ports, with its data in a temporary folder.

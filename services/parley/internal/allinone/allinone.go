@@ -40,7 +40,8 @@ type Options struct {
 	MongoURI  string // "": the embedded store
 	NATSURL   string // "": the embedded server
 	Origins   []string
-	DevTokens bool // POST /dev/token gives anybody a token for any user
+	Routing   gateway.Routing // default gateway.RoutingBroadcast
+	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
 	Version string           // for welcome and the front page
@@ -133,7 +134,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
-			Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
+			Routing: o.Routing, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)

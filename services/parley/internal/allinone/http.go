@@ -8,6 +8,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
 )
@@ -48,9 +49,7 @@ func (c *Cluster) serveToken(w http.ResponseWriter, r *http.Request) {
 		rest.MethodNotAllowed(w, http.MethodPost, `ask with POST {"user": "alice"}`)
 		return
 	}
-	var in struct {
-		User chat.User `json:"user"`
-	}
+	var in wire.TokenRequest
 	if err := rest.ReadJSON(w, r, 4<<10, &in); err != nil {
 		rest.Error(w, err)
 		return
@@ -64,9 +63,7 @@ func (c *Cluster) serveToken(w http.ResponseWriter, r *http.Request) {
 		rest.Error(w, err)
 		return
 	}
-	rest.JSON(w, http.StatusOK, struct {
-		Token string `json:"token"`
-	}{tok})
+	rest.JSON(w, http.StatusOK, wire.Token{Token: tok})
 }
 
 func (c *Cluster) serveFront(w http.ResponseWriter, r *http.Request, o Options) {

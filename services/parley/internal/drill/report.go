@@ -13,6 +13,8 @@ import (
 // Report is what a drill found.
 type Report struct {
 	Seed    uint64    `json:"seed"`
+	Store   Store     `json:"store"`
+	Routing string    `json:"routing,omitempty"` // "": the gateways' default
 	Started time.Time `json:"started"`
 	Seconds float64   `json:"seconds"`
 	Results []Result  `json:"results"`
@@ -117,7 +119,11 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	var b strings.Builder
 	writeTable(&b, rows)
-	fmt.Fprintf(&b, "\n%d scenarios in %.0f s, seed %d. Staleness: how long a connected device lacked what was acked.\n", len(r.Results), r.Seconds, r.Seed)
+	routing := ""
+	if r.Routing != "" {
+		routing = ", routing " + r.Routing
+	}
+	fmt.Fprintf(&b, "\n%d scenarios in %.0f s on %s, seed %d%s. Staleness: how long a connected device lacked what was acked.\n", len(r.Results), r.Seconds, r.Store, r.Seed, routing)
 	for i := range r.Results {
 		q := &r.Results[i]
 		if q.Error != "" {

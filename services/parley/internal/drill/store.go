@@ -2,7 +2,11 @@ package drill
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/parley-chat/parley/services/parley/internal/mongotest/wireproxy"
 )
@@ -24,6 +28,8 @@ func storeFaults() []Scenario {
 			run: underLoad(20*time.Second, repeatedly(newPrimary))},
 		{Name: "no-majority", About: "writes are applied, and no majority confirms them in time",
 			run: underLoad(20*time.Second, repeatedly(noMajority))},
+		{Name: "late-writes", About: "writes are refused or lose their connection, and are applied up to 3 s later",
+			run: underLoad(20*time.Second, appliedLate)},
 	}
 }
 
@@ -97,7 +103,7 @@ var writes = []wireproxy.Fault{
 }
 
 // repeatedly injects a fault into each kind of write, again and again.
-func repeatedly(spoil func(f *wireproxy.Fault, round int)) fault {
+func repeatedly(spoil func(w *world, f *wireproxy.Fault, round int)) fault {
 	return func(ctx context.Context, w *world, span time.Duration) error {
 		defer w.wire.Heal()
 		end := time.Now().Add(span * 3 / 4)
@@ -105,7 +111,7 @@ func repeatedly(spoil func(f *wireproxy.Fault, round int)) fault {
 			for _, f := range writes {
 				f.Times = 1 + w.rng.IntN(3)
 				f.Skip = w.rng.IntN(5)
-				spoil(&f, round)
+				spoil(w, &f, round)
 				hit := w.wire.Inject(f)
 				select {
 				case <-hit:
@@ -121,15 +127,54 @@ func repeatedly(spoil func(f *wireproxy.Fault, round int)) fault {
 	}
 }
 
-func lostReplies(f *wireproxy.Fault, _ int) { f.Apply, f.Cut = true, true }
+func lostReplies(_ *world, f *wireproxy.Fault, _ int) { f.Apply, f.Cut = true, true }
 
-func newPrimary(f *wireproxy.Fault, round int) {
+func newPrimary(_ *world, f *wireproxy.Fault, round int) {
 	f.Code = wireproxy.CodeNotWritablePrimary
 	if round%2 == 1 {
 		f.Code = wireproxy.CodePrimarySteppedDown
 	}
 }
 
-func noMajority(f *wireproxy.Fault, _ int) {
+func noMajority(_ *world, f *wireproxy.Fault, _ int) {
 	f.Apply, f.WriteConcern, f.Code = true, true, wireproxy.CodeWriteConcernTimeout
+}
+
+// delays are how long after their injection writes are applied late: before the
+// gateway tries again, after a few tries, after it has gone on to other things. The
+// last of them is over before the load is.
+var delays = []time.Duration{20 * time.Millisecond, 300 * time.Millisecond, 3 * time.Second}
+
+// appliedLate has writes fail and take place all the same, later. In each other
+// round the entries' next tries are refused, so that some late ones come first.
+func appliedLate(ctx context.Context, w *world, span time.Duration) error {
+	var stored, refused atomic.Int64 // of late appends
+	spoil := func(w *world, f *wireproxy.Fault, round int) {
+		f.Cut = round%3 == 0
+		if !f.Cut {
+			f.Code = wireproxy.CodePrimarySteppedDown
+		}
+		now := make(chan struct{})
+		f.Late = now
+		time.AfterFunc(delays[round%len(delays)], func() { close(now) })
+		if f.Collection != "messages" {
+			return
+		}
+		f.Applied = func(answer bson.Raw) {
+			if n, _ := answer.Lookup("n").AsInt64OK(); n > 0 {
+				stored.Add(1)
+			} else {
+				refused.Add(1)
+			}
+		}
+		if round%2 == 0 {
+			f.Skip = 0
+			w.wire.Inject(wireproxy.Fault{
+				Command: f.Command, Collection: f.Collection, Skip: f.Times, Times: 10, Code: wireproxy.CodeNotWritablePrimary,
+			})
+		}
+	}
+	err := repeatedly(spoil)(ctx, w, span)
+	w.opt.Progress(fmt.Sprintf("    late appends: %d stored, %d met what had been stored meanwhile", stored.Load(), refused.Load()))
+	return err
 }

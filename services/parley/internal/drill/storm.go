@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,9 +34,9 @@ type crowd struct {
 	heads   map[chat.ConvID]chat.Seq
 }
 
-// storm logs all devices in at one gateway and cuts them all off at once, so that they
-// come to the next one together; it writes to them meanwhile, and waits until all
-// have come back and have everything.
+// storm logs all devices in, spread over the gateways, and cuts them all off at once,
+// so that they come back together, each to the next gateway; it writes to them
+// meanwhile, and waits until all have come back and have everything.
 func storm(ctx context.Context, w *world, r *Result) error {
 	ctx, cancel := context.WithTimeout(ctx, stormTime)
 	defer cancel()
@@ -103,7 +104,7 @@ func (c *crowd) login(ctx context.Context) (err error) {
 		for i := range min(stormUsers*stormDevices, c.w.opt.Storm-len(c.devices)) {
 			o := followerOptions{
 				user: members[i/stormDevices], device: chat.Device(fmt.Sprint("device-", i%stormDevices)),
-				urls: c.w.urls(), http: own,
+				urls: rotated(c.w.urls(), len(c.devices)), http: own,
 			}
 			f, err := c.w.follow(context.WithoutCancel(ctx), o) // it outlives the group
 			if err != nil {
@@ -120,6 +121,11 @@ func (c *crowd) login(ctx context.Context) (err error) {
 		return fmt.Errorf("log in: %w", err)
 	}
 	return nil
+}
+
+func rotated(list []string, by int) []string {
+	by %= len(list)
+	return slices.Concat(list[by:], list[:by])
 }
 
 // write sends messages to every conversation.

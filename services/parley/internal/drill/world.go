@@ -83,6 +83,9 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 		return w, fmt.Errorf("make a directory: %w", err)
 	}
 	start := procs.Options{Dir: dir, Programs: o.programs, MongoURI: mongo.String(), Logs: logs, Through: w.through}
+	if o.Routing != "" {
+		start.Args = []string{"--routing", o.Routing}
+	}
 	if o.failpoint != "" {
 		start.Env = []string{failpoint(o.failpoint, firstDeath)}
 	}

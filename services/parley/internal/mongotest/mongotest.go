@@ -45,6 +45,7 @@ type Server struct {
 
 	child *exec.Cmd
 	stdin io.Closer
+	stop  func() error // of mongomem; nil: another server
 }
 
 // Start gives a test a server that ends with it.
@@ -131,6 +132,9 @@ func readURI(ctx context.Context, stdout io.Reader) (string, error) {
 // Close ends the server and waits until it has gone. A server that was named by
 // the environment stays.
 func (s *Server) Close() error {
+	if s.stop != nil {
+		return s.stop()
+	}
 	if s.child == nil {
 		return nil
 	}
@@ -158,7 +162,7 @@ func (s *Server) Terminate() error {
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := "parley_test_" + strings.ToLower(rand.Text()[:10])
-	if s.child != nil {
+	if s.child != nil || s.stop != nil {
 		return name // it goes with the server
 	}
 	t.Cleanup(func() {

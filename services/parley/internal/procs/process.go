@@ -73,7 +73,7 @@ func (p *Process) Start() error {
 	r.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.dir}, p.env...)
 	r.cmd.Stdout, r.cmd.Stderr = out, out
 	// Whatever happens to us, the child does not outlive us.
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	r.cmd.SysProcAttr = tied()
 	if err := r.cmd.Start(); err != nil {
 		return errors.Join(fmt.Errorf("start %s: %w", p.Name, err), closeLog(file))
 	}

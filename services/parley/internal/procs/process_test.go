@@ -71,3 +71,27 @@ func TestEndedByItself(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A program that is no part of a cluster, and its process id.
+func TestProgram(t *testing.T) {
+	path, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(Program{Name: "sleep", Path: path, Args: []string{"1000"}})
+	if pid := p.PID(); pid != 0 {
+		t.Error(pid)
+	}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if pid := p.PID(); pid == 0 || syscall.Kill(pid, 0) != nil {
+		t.Error(pid)
+	}
+	if err := p.Kill(); err != nil || p.PID() != 0 {
+		t.Error(err, p.PID())
+	}
+	if first, err := PortRange(5); err != nil || first < 20_000 || first > 32_000-5 {
+		t.Error(first, err)
+	}
+}

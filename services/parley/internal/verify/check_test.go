@@ -243,6 +243,7 @@ func TestBadHistories(t *testing.T) {
 		{"memory stays", "I12", func(h *History, alice, bob *ClientLog, g *Conv) {
 			h.Processes = []Process{{Ops: "x", Before: Held{Memory: 50 << 20}, After: Held{Memory: 600 << 20}}}
 		}},
+		{"push without an end", "I13", func(h *History, alice, bob *ClientLog, g *Conv) { h.Pushes = goodPushes()[:3] }},
 	}
 	caught := map[string]bool{}
 	for _, c := range cases {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/pushlog"
 )
 
 // History is everything that a run left: what the clients saw, and what the store
@@ -18,6 +19,8 @@ type History struct {
 
 	Bound     time.Duration // of I11; 0: not judged
 	Processes []Process     // for I12; nil: not judged
+
+	Pushes []pushlog.Record // for I13; nil: not judged
 }
 
 // Conv is one conversation as read back.
@@ -40,7 +43,7 @@ type Probe struct {
 
 // Violation is a promise that was not kept, with the events that show it.
 type Violation struct {
-	Invariant string      `json:"invariant"` // I1 … I12
+	Invariant string      `json:"invariant"` // I1 … I13
 	Conv      chat.ConvID `json:"conv,omitempty"`
 	Seq       chat.Seq    `json:"seq,omitzero"`
 	What      string      `json:"what"`
@@ -64,7 +67,7 @@ var invariants = []struct {
 	{"I10", "nobody sees a foreign conversation", (*judge).nothingForeign},
 	{"I11", "a connected device lacks what was acked no longer than the bound", (*judge).inTime},
 	{"I12", "goroutines, files and memory return when the clients have gone", (*judge).returned},
-	{"I13", "every push ends in one success or one dead letter", nil},
+	{"I13", "every push ends in one success or one dead letter", (*judge).pushed},
 }
 
 // Verdict is what the checker found.
@@ -96,8 +99,8 @@ func (h *History) unjudged(invariant string) string {
 		return "no --max-staleness was given"
 	case invariant == "I12" && len(h.Processes) == 0:
 		return "no --ops were given"
-	case invariant == "I13":
-		return "this version pushes nothing"
+	case invariant == "I13" && h.Pushes == nil:
+		return "no push log was given"
 	}
 	return ""
 }

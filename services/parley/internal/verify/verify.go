@@ -35,6 +35,11 @@ type Options struct {
 	Bound time.Duration // how long a connected device may lack what was acked (I11); 0: it is only measured
 	Ops   []string      // bases of operations ports, such as http://localhost:9090: their processes must return to what they held (I12)
 
+	// PushLog is a file that whoever pushes has written since before the run, see
+	// package pushlog (I13). It must be there when the run begins, and is read
+	// when the pushes of the run have ended, or after Timeout. "": pushes are not judged.
+	PushLog string
+
 	Rate    float64       // messages a second, of all clients; 0: as fast as they are acked
 	Timeout time.Duration // of the whole run; default 2 min
 	Seed    uint64        // of every random choice; 0: a random one
@@ -95,6 +100,11 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.PushLog != "" { // before the load, not after it
+		if _, err := readPushLog(opt.PushLog); err != nil {
+			return nil, err
+		}
+	}
 	l := newLoad(opt)
 	defer l.close()
 	loadCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
@@ -126,6 +136,14 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		returnCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
 		defer cancel()
 		if history.Processes, err = returning(returnCtx, opt.Ops, before); err != nil {
+			return nil, err
+		}
+	}
+	if opt.PushLog != "" {
+		opt.Progress("waiting until every push has ended")
+		pushCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
+		defer cancel()
+		if history.Pushes, err = pushes(pushCtx, opt.PushLog, history.Convs); err != nil {
 			return nil, err
 		}
 	}

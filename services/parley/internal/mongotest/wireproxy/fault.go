@@ -44,6 +44,17 @@ type Fault struct {
 	// answer, which says that the write took place. It needs Apply.
 	WriteConcern bool
 
+	// Late applies the command when it is closed, by a connection of its own, and
+	// whatever the client was told, or has tried again, meanwhile. Not with Apply.
+	// Default: what is not applied at once never is.
+	Late <-chan struct{}
+	// Applied gets the server's answer to a late command, nil where it gave none. It
+	// must not block, nor keep the answer. Default: nobody does.
+	Applied func(answer bson.Raw)
+	// Hide keeps the documents that an insert brings from majority reads until it is
+	// closed: see hide.go. It needs Apply. Default: they are seen.
+	Hide <-chan struct{}
+
 	hit chan struct{}
 }
 
@@ -104,7 +115,7 @@ func (f *Fault) answer(ctx context.Context, client net.Conn, res message) error 
 	}
 	if f.Code != 0 {
 		var err error
-		if res, err = f.spoil(res); err != nil {
+		if res, err = spoil(res, f.Code, f.WriteConcern); err != nil {
 			return err
 		}
 	}
@@ -112,20 +123,20 @@ func (f *Fault) answer(ctx context.Context, client net.Conn, res message) error 
 	return err
 }
 
-// spoil puts f's error into an answer.
-func (f *Fault) spoil(res message) (message, error) {
+// spoil puts an error into an answer, or beside it as one of the write concern.
+func spoil(res message, code int32, writeConcern bool) (message, error) {
 	names := map[int32]string{
 		CodeNotWritablePrimary:  "NotWritablePrimary",
 		CodePrimarySteppedDown:  "PrimarySteppedDown",
 		CodeWriteConcernTimeout: "WriteConcernTimeout",
 	}
 	told := bson.D{
-		{Key: "code", Value: f.Code},
-		{Key: "codeName", Value: names[f.Code]},
+		{Key: "code", Value: code},
+		{Key: "codeName", Value: names[code]},
 		{Key: "errmsg", Value: "a fault made by the test"},
 	}
 	doc := append(bson.D{{Key: "ok", Value: 0.0}}, told...)
-	if f.WriteConcern {
+	if writeConcern {
 		body, err := res.body()
 		if err != nil {
 			return nil, err

@@ -78,6 +78,15 @@ func (m message) command() (bson.Raw, error) {
 
 // body is the section of kind 0 of an OP_MSG.
 func (m message) body() (bson.Raw, error) {
+	section, err := m.section(0)
+	if err != nil {
+		return nil, err
+	}
+	return document(section)
+}
+
+// section is the first section of a kind of an OP_MSG, without the kind.
+func (m message) section(kind byte) ([]byte, error) {
 	if m.opCode() != opMsg || len(m) < headerSize+5 {
 		return nil, errMessage
 	}
@@ -89,17 +98,48 @@ func (m message) body() (bson.Raw, error) {
 		sections = sections[:len(sections)-4]
 	}
 	for len(sections) > 5 {
-		kind, rest := sections[0], sections[1:]
+		at, rest := sections[0], sections[1:]
 		n := int(binary.LittleEndian.Uint32(rest))
 		if n < 5 || n > len(rest) {
 			return nil, errMessage
 		}
-		if kind == 0 {
-			return document(rest)
+		if at == kind {
+			return rest[:n], nil
 		}
 		sections = rest[n:]
 	}
 	return nil, errMessage
+}
+
+// documents are those that an insert brings, in a section of kind 1 or inside the
+// command.
+func (m message) documents() (docs []bson.Raw, err error) {
+	section, err := m.section(1)
+	if err != nil {
+		command, err := m.command()
+		if err != nil {
+			return nil, err
+		}
+		list, ok := command.Lookup("documents").ArrayOK()
+		if !ok {
+			return nil, fmt.Errorf("%w: no documents", errMessage)
+		}
+		values, err := list.Values()
+		for _, v := range values {
+			docs = append(docs, v.Document())
+		}
+		return docs, err
+	}
+	_, rest, ok := bytes.Cut(section[4:], []byte{0}) // behind the size and the name
+	for ok && len(rest) > 0 {
+		d, err := document(rest)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, d)
+		rest = rest[len(d):]
+	}
+	return docs, nil
 }
 
 // document is the BSON document that b begins with.
@@ -127,9 +167,15 @@ func name(command bson.Raw) (cmd, collection string) {
 
 // reply makes the OP_MSG that answers a request with doc.
 func reply(requestID uint32, doc bson.Raw) message {
+	m := ofBody(doc)
+	binary.LittleEndian.PutUint32(m[8:], requestID)
+	return m
+}
+
+// ofBody is an OP_MSG of nothing but a body.
+func ofBody(doc bson.Raw) message {
 	m := make(message, headerSize+5, headerSize+5+len(doc))
 	binary.LittleEndian.PutUint32(m[0:], uint32(headerSize+5+len(doc)))
-	binary.LittleEndian.PutUint32(m[8:], requestID)
 	binary.LittleEndian.PutUint32(m[12:], opMsg)
 	return append(m, doc...)
 }

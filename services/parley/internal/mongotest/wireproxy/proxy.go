@@ -4,7 +4,8 @@
 // between connections. It refuses what the strict Stable API does not have,
 // because FerretDB takes everything. And it plays faults that a driver meets in
 // production: another primary, a lost reply, a cut connection, a write concern that
-// was not met.
+// was not met, a write that takes place long after its client was told of an error,
+// and one that majority reads do not show yet.
 package wireproxy
 
 import (
@@ -38,8 +39,11 @@ type Proxy struct {
 	// turn holds one token: whoever takes it may send a serialised command.
 	turn chan struct{}
 
+	running sync.WaitGroup // connections, and late commands
+
 	mu     sync.Mutex
 	faults []*Fault
+	hidden []hidden
 	conns  map[net.Conn]struct{} // of clients
 }
 
@@ -51,8 +55,7 @@ func New(o Options) *Proxy {
 // Serve takes connections from ln until ctx ends, and returns the cause after
 // the last of them is closed. It closes ln.
 func (p *Proxy) Serve(ctx context.Context, ln net.Listener) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
+	defer p.running.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
@@ -65,7 +68,7 @@ func (p *Proxy) Serve(ctx context.Context, ln net.Listener) error {
 			}
 			return fmt.Errorf("accepting: %w", err)
 		}
-		wg.Go(func() { p.handle(ctx, c) })
+		p.running.Go(func() { p.handle(ctx, c) })
 	}
 }
 
@@ -122,7 +125,18 @@ func (p *Proxy) exchange(ctx context.Context, client, server net.Conn, req messa
 	}
 	fault := p.take(cmd, coll)
 	if fault != nil && !fault.Apply {
+		if fault.Late != nil {
+			p.running.Go(func() { p.later(ctx, fault, req, cmd) })
+		}
 		return fault.answer(ctx, client, reply(req.requestID(), bson.Raw(emptyOK)))
+	}
+	if fault != nil && fault.Hide != nil {
+		if err := p.hide(coll, req, fault.Hide); err != nil {
+			return err
+		}
+	}
+	if req, err = p.blindfold(req, doc); err != nil {
+		return err
 	}
 	res, err := p.forward(ctx, server, req, cmd)
 	if err != nil || res == nil {
@@ -131,8 +145,39 @@ func (p *Proxy) exchange(ctx context.Context, client, server net.Conn, req messa
 	if fault != nil {
 		return fault.answer(ctx, client, res)
 	}
+	if res, err = p.unconfirmed(res, cmd); err != nil {
+		return err
+	}
 	_, err = client.Write(res)
 	return err
+}
+
+// later applies a command when its fault says so.
+func (p *Proxy) later(ctx context.Context, f *Fault, req message, cmd string) {
+	var answer bson.Raw
+	if f.Applied != nil {
+		defer func() { f.Applied(answer) }()
+	}
+	select {
+	case <-f.Late:
+	case <-ctx.Done():
+		return
+	}
+	var d net.Dialer
+	server, err := d.DialContext(ctx, "tcp", p.opts.Target)
+	if err != nil {
+		return // then it is never applied, which a late command may be
+	}
+	defer server.Close()
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	res, err := p.forward(ctx, server, req, cmd)
+	if err != nil || res == nil {
+		return
+	}
+	if answer, err = res.body(); err != nil {
+		answer = nil
+	}
 }
 
 // forward sends a request to the server and reads its answer, nil where the

@@ -1,0 +1,138 @@
+package spec
+
+import (
+	"net/http"
+	"reflect"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+// Service is who answers a request; several may.
+type Service uint8
+
+// The services.
+const (
+	Gateway Service = 1 << iota
+	History
+	AllInOne // what only parley up answers
+)
+
+// Operation is one request of the HTTP API.
+type Operation struct {
+	Method  string
+	Path    string // as the router has it
+	By      Service
+	ID      string // what generated clients call it
+	Summary string
+	Query   []Parameter
+	Body    any      // the struct of its JSON body; nil: none
+	OneOf   string   // fields of Body of which exactly one is given. Default: no such rule
+	Answers []Answer // with success; errors are problems, everywhere
+	Open    bool     // no token is asked for
+}
+
+// Parameter is a parameter of a query.
+type Parameter struct {
+	Name     string
+	Value    any // of its type
+	Required bool
+	Doc      string
+}
+
+// Answer is one answer of an operation.
+type Answer struct {
+	Status int
+	Value  any // the struct of its body; nil: none
+	Doc    string
+}
+
+// pathParameters are the types of what stands in paths.
+var pathParameters = map[string]reflect.Type{
+	"conv":   reflect.TypeFor[chat.ConvID](),
+	"user":   reflect.TypeFor[chat.User](),
+	"device": reflect.TypeFor[chat.Device](),
+	"id":     reflect.TypeFor[string](),
+}
+
+var (
+	limit  = Parameter{"limit", 0, false, "items at most; default 50, at most limits.page of welcome"}
+	cursor = Parameter{"cursor", "", false, "next of the part before"}
+	cmid   = Parameter{"cmid", chat.CMID(""), false, "or the same in the header Idempotency-Key"}
+	page   = []Parameter{
+		{"before", chat.Seq(0), false, "the entries before this one; at most one of before, after and around. Default: the latest"},
+		{"after", chat.Seq(0), false, "the entries after this one"},
+		{"around", chat.Seq(0), false, "this entry and its neighbours"},
+		limit,
+	}
+)
+
+// redirect is of what is elsewhere.
+var redirect = []Parameter{{"redirect", "", false, "0: no redirect, for scripts in a browser, which could not follow it"}}
+
+// Operations is the one list of what is answered over HTTP. A route that a service
+// has and that is not here fails a test, and the other way round. After a change:
+// make contracts.
+var Operations = []Operation{
+	{Method: http.MethodGet, Path: "/v1/ws", By: Gateway, ID: "connect", Open: true,
+		Summary: "Open the socket: subprotocol parley.v1, frames as in /asyncapi.json.",
+		Answers: []Answer{{101, nil, "The socket is open."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations", By: History, ID: "listConversations",
+		Summary: "One's own conversations, newest first.", Query: []Parameter{cursor, limit},
+		Answers: []Answer{{200, wire.List[wire.Conversation]{}, "A part of the list."}}},
+	{Method: http.MethodPost, Path: "/v1/conversations", By: Gateway, ID: "createGroup",
+		Summary: "Make a group.", Body: wire.NewGroup{},
+		Answers: []Answer{{201, wire.Conversation{}, "The group was made."}, {200, wire.Conversation{}, "It had been made before."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations/{conv}", By: History, ID: "getConversation",
+		Summary: "One conversation.", Answers: []Answer{{200, wire.Conversation{}, "The conversation as one sees it."}}},
+	{Method: http.MethodPatch, Path: "/v1/conversations/{conv}", By: Gateway, ID: "renameGroup",
+		Summary: "Rename a group.", Body: wire.Rename{}, Answers: []Answer{{200, wire.Conversation{}, "The group."}}},
+	{Method: http.MethodDelete, Path: "/v1/conversations/{conv}", By: Gateway, ID: "leaveGroup",
+		Summary: "Leave a group, or close it as its owner.", Query: []Parameter{cmid}, Answers: []Answer{{204, nil, "Done."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/members", By: History, ID: "listMembers",
+		Summary: "The members of a conversation.", Query: []Parameter{cursor, limit},
+		Answers: []Answer{{200, wire.List[wire.Member]{}, "A part of the list."}}},
+	{Method: http.MethodPut, Path: "/v1/conversations/{conv}/members/{user}", By: Gateway, ID: "setMember",
+		Summary: "Add a member to a group, or change a role.", Body: wire.SetMember{},
+		Answers: []Answer{{200, wire.Member{}, "The member."}}},
+	{Method: http.MethodDelete, Path: "/v1/conversations/{conv}/members/{user}", By: Gateway, ID: "removeMember",
+		Summary: "Remove a member from a group.", Query: []Parameter{cmid}, Answers: []Answer{{204, nil, "Done."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/messages", By: History, ID: "listMessages",
+		Summary: "Messages, and what became of them.", Query: page, Answers: []Answer{{200, wire.Page[wire.Message]{}, "A page."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/entries", By: History, ID: "listEntries",
+		Summary: "The raw log.", Query: page, Answers: []Answer{{200, wire.Page[wire.Entry]{}, "A page."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/unread", By: History, ID: "explainUnread",
+		Summary: "The unread count, and the numbers that it follows from.", Answers: []Answer{{200, wire.Unread{}, "The sum."}}},
+	{Method: http.MethodPost, Path: "/v1/messages", By: Gateway, ID: "postMessage",
+		Summary: "Send a message, also for others with the scope send:any.", Body: wire.PostMessage{}, OneOf: "conv to",
+		Answers: []Answer{{200, wire.Ack{}, "It is stored."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments", By: Gateway, ID: "announceAttachment",
+		Summary: "Announce a file for a conversation, and get the request that uploads it.", Body: wire.NewAttachment{}, OneOf: "conv to",
+		Answers: []Answer{{201, wire.File{}, "Upload it."}, {200, wire.File{}, "It is complete already."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments/{id}", By: Gateway, ID: "completeAttachment",
+		Summary: "Say that a file is uploaded, to learn what it was found to be. A send does the same.",
+		Answers: []Answer{{200, wire.File{}, "It is complete."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}", By: History, ID: "getAttachment",
+		Summary: "Where a file is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}/thumb", By: History, ID: "getThumbnail",
+		Summary: "Where the thumbnail of an image is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
+	{Method: http.MethodGet, Path: "/openapi.json", By: Gateway | History, ID: "openapi", Open: true,
+		Summary: "This document.", Answers: []Answer{{200, nil, "The contract of the HTTP API."}}},
+	{Method: http.MethodGet, Path: "/asyncapi.json", By: Gateway | History, ID: "asyncapi", Open: true,
+		Summary: "The contract of the socket.", Answers: []Answer{{200, nil, "The contract of the socket."}}},
+	{Method: http.MethodPost, Path: "/dev/token", By: AllInOne, ID: "devToken", Open: true,
+		Summary: "A token for anybody, where dev tokens are switched on.", Body: wire.TokenRequest{},
+		Answers: []Answer{{200, wire.Token{}, "The token."}}},
+}
+
+// Routes are the requests that a service answers, as "METHOD /path".
+func Routes(s Service) (list []string) {
+	for _, o := range Operations {
+		if o.By&s != 0 {
+			list = append(list, o.Method+" "+o.Path)
+		}
+	}
+	return list
+}

@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/store/memstore"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+// between does something once, before conversations are read: after memberships
+// were, at the beginning of a session.
+type between struct {
+	store.Store
+	act atomic.Pointer[func()]
+}
+
+func (b *between) ConversationsByKey(ctx context.Context, keys []chat.Key) ([]chat.Conversation, error) {
+	if act := b.act.Swap(nil); act != nil {
+		(*act)()
+	}
+	return b.Store.ConversationsByKey(ctx, keys)
+}
+
+// Memberships are read before the conversations are. Who is removed in between must
+// not see, in its first flush, what came after the removal.
+func TestRemovalWhileAFlushBegins(t *testing.T) {
+	b := &between{}
+	c := newCluster(t, 2, func(o *Options) {
+		if b.Store == nil { // of the first pod only; the second one does the removal
+			b.Store = o.Store
+			o.Store = b
+		}
+	})
+	conv := c.group("alice", "bob", "carol")
+	alice, _ := c.login(1, "alice", "")
+	c.urls[0], c.urls[1] = c.urls[1], c.urls[0] // requests go to the second pod
+	act := func() {
+		if status := c.rest("DELETE", fmt.Sprintf("/v1/conversations/%s/members/bob?cmid=out", conv), "alice", "", nil); status >= 300 {
+			t.Errorf("remove bob: %d", status)
+		}
+		alice.send(`{"type":"send","conv":%q,"cmid":"after","body":{"text":"without bob"}}`, conv)
+		expect[*wire.Ack](alice)
+	}
+	b.act.Store(&act)
+	bob, missed := c.login(1, "bob", "")
+	if b.act.Load() != nil {
+		t.Fatal("nothing happened in between")
+	}
+	for _, e := range missed {
+		if e.Seq > 2 {
+			t.Errorf("bob, who was removed by 2, was sent %d", e.Seq)
+		}
+	}
+	bob.nothing("what came after the removal")
+}
+
+// What a connect costs the store is bounded by its conversations with something
+// new, and a few reads for all the others together.
+func TestReadsOfAConnect(t *testing.T) {
+	c := newCluster(t, 1)
+	const behind, quiet = 20, 80
+	me, _ := c.login(0, "me", `{"type":"hello","device":"phone"}`)
+	for i := range behind + quiet {
+		friend, _ := c.login(0, fmt.Sprintf("friend%d", i), "")
+		ack := friend.sendTo("me", "hi", "hello")
+		expect[*wire.Entry](me)
+		if i >= behind {
+			me.send(`{"type":"recv","conv":%q,"seq":%d}`, ack.Conv, ack.Seq)
+			expect[*wire.Receipt](me)
+		}
+		_ = friend.ws.CloseNow()
+	}
+	_ = me.ws.CloseNow()
+	ops := []memstore.Op{memstore.OpDevices, memstore.OpMemberships, memstore.OpConversationsByKey, memstore.OpMembersByUser,
+		memstore.OpMembers, memstore.OpEntries, memstore.OpFolds}
+	count := func() map[memstore.Op]int {
+		n := map[memstore.Op]int{}
+		for _, op := range ops {
+			n[op] = c.store.Calls(op)
+		}
+		return n
+	}
+	before := count()
+	_, missed := c.login(0, "me", `{"type":"hello","device":"phone"}`)
+	if len(missed) != behind {
+		t.Fatalf("%d entries, want %d", len(missed), behind)
+	}
+	total := 0
+	for op, n := range count() {
+		total += n - before[op]
+	}
+	if most := 4 + 3*behind; total > most {
+		t.Errorf("%d reads for %d conversations with something new and %d without, want at most %d", total, behind, quiet, most)
+	}
+}

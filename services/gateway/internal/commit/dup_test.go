@@ -1,0 +1,48 @@
+package commit
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/parley-chat/parley/pkg/store/memstore"
+)
+
+// A repeat whose entry is stored is told so, also where it finds that out from the
+// index: its pod has not heard yet that the place is taken.
+func TestRepeatIsADupWhereTheIndexTellsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		one, other := newPod(t, s), newPod(t, s)
+		mustAck(t, one.do(message("m1", nil)), 1)
+		if res := other.do(message("m1", nil)); res.Err != nil || !res.Dup {
+			t.Fatalf("%+v", res)
+		}
+		mustAck(t, one.do(message("m2", nil)), 2)
+		res := other.do(message("m2", nil)) // its tail is 1: it tries to append
+		mustAck(t, res, 2)
+		if !res.Dup {
+			t.Fatal("not marked as a repeat")
+		}
+		mustAck(t, other.do(message("m3", nil)), 3)
+	})
+}
+
+// What turns out to be the request's own try is none.
+func TestOwnTryIsNoDup(t *testing.T) {
+	for _, f := range []memstore.Fault{
+		{Op: memstore.OpAppend, Kind: memstore.FailApplied, Times: 1},
+		{Op: memstore.OpFinish, Kind: memstore.FailApplied, Times: 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := memstore.New(memstore.Options{})
+			p := newPod(t, s)
+			mustAck(t, p.do(message("m1", nil)), 1)
+			s.Inject(f)
+			res := p.do(message("m2", nil))
+			mustAck(t, res, 2)
+			if res.Dup {
+				t.Error("marked as a repeat")
+			}
+		})
+	}
+}
