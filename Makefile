@@ -65,6 +65,7 @@ contracts: ## write openapi.json and asyncapi.json from the Go types; refuses wh
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
+	go test -fuzz FuzzMake -fuzztime 1m -run '^$$' ./services/gateway/internal/thumb
 
 .PHONY: clean
 clean: ## remove what was built; data/ stays

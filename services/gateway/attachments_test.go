@@ -247,3 +247,43 @@ func TestRecallDeletesFiles(t *testing.T) {
 		t.Errorf("objects %v", names)
 	}
 }
+
+// What a file costs the stores, as ARCHITECTURE.md says.
+func TestWhatAFileCosts(t *testing.T) {
+	c, s3, _ := fileCluster(t, 1)
+	alice, _ := c.login(0, "alice", "")
+	ops := []memstore.Op{memstore.OpCreateAttachment, memstore.OpUpdateAttachment, memstore.OpAttachmentsByID}
+	var requests []string
+	s3.Inject(func(r *http.Request) s3fake.Fault {
+		what := r.Method
+		if r.Header.Get("X-Amz-Copy-Source") != "" {
+			what = "COPY"
+		}
+		requests = append(requests, what)
+		return s3fake.None
+	})
+	before := make([]int, len(ops))
+	cost := func(what, wantStore, wantS3 string) {
+		t.Helper()
+		var got []string
+		for i, op := range ops {
+			n := c.store.Calls(op)
+			got = append(got, fmt.Sprint(n-before[i]))
+			before[i] = n
+		}
+		if s := strings.Join(got, " "); s != wantStore {
+			t.Errorf("%s: %v %s, want %s", what, ops, s, wantStore)
+		}
+		if s := strings.Join(requests, " "); s != wantS3 {
+			t.Errorf("%s: %s, want %s", what, s, wantS3)
+		}
+		requests = nil
+	}
+	id := c.upload("alice", `"to":"bob"`, "f1", pngOf(t, 400))
+	cost("announce and upload", "1 0 1", "PUT")
+	c.rest("POST", "/v1/attachments/"+string(id), "alice", "", nil)
+	cost("complete", "0 1 2", "HEAD COPY GET GET PUT DELETE")
+	alice.send(`{"type":"send","to":"bob","cmid":"m1","body":{"attachments":[{"id":%q,"name":"","type":"","size":0}]}}`, id)
+	expect[*wire.Ack](alice)
+	cost("send", "0 1 2", "")
+}
