@@ -468,3 +468,32 @@ func TestForgetsAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Two pods complete a file that is uploaded anew in between: what is known of it
+// is known of what is kept, and nothing of the other is left.
+func TestUploadAgainDuringCompletion(t *testing.T) {
+	w := newWorld(t, nil)
+	data := picture(t, 300)
+	a, req, err := w.m.Announce(t.Context(), w.file("f1", len(data)))
+	w.ok(err)
+	w.put(req, data)
+	page := slices.Clone(data)
+	copy(page, "<html><script>")
+	w.blobs.fail = func(op string) (bool, error) {
+		if op == "put" { // the first one has looked at the image, and keeps its thumbnail
+			w.blobs.fail = nil
+			w.put(req, page)
+			_, err := w.m.Complete(t.Context(), "_", "alice", a.ID)
+			w.ok(err)
+		}
+		return true, nil
+	}
+	got, err := w.m.Complete(t.Context(), "_", "alice", a.ID)
+	w.ok(err)
+	if got.Serve != "" || got.Thumb != "" || got.W != 0 {
+		t.Errorf("known of the image, and kept is the page: %+v", got)
+	}
+	if names := w.objects(); len(names) != 1 || names[0] != "at/"+got.File {
+		t.Errorf("objects %v, the file is %s", names, got.File)
+	}
+}
