@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func (g *Gateway) fileStats() upload.Stats {
 
 // features is what welcome names.
 func (g *Gateway) features() []string {
-	list := features[:len(features):len(features)]
+	list := slices.Concat(features, g.opts.Features)
 	if g.uploads != nil {
 		list = append(list, "attachments")
 	}

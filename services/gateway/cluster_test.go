@@ -24,7 +24,11 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if !benchPodMain() {
+		goleak.VerifyTestMain(m)
+	}
+}
 
 // wireBus joins gateways in one process: what one publishes, the others hear, in
 // order. It can be cut, and it can lose.

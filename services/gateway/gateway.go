@@ -63,6 +63,7 @@ type Options struct {
 	Limits      chat.Limits   // zero fields: defaults
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
+	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
 	Server      string        // what welcome calls the server; default "parley"
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Attachments Attachments   // zero: switched off

@@ -1,10 +1,11 @@
 // Package history is the service that answers what is read over HTTP: the
 // conversations of a user, their members, messages and raw log, and the unread
-// count with the numbers that it follows from (PROTOCOL §5).
+// count with the numbers that it follows from (PROTOCOL §5); and searches.
 //
 // It holds nothing: every answer is made from the store by package view, which
 // the gateway makes its frames with, so REST and sockets tell the same. It never
-// writes. What changes something goes to a gateway, which has the one way to
+// writes, but for the search index, which one replica feeds from the log (see
+// [Search]). What changes something goes to a gateway, which has the one way to
 // write; for clients that know only this address the request is passed on.
 package history
 
@@ -19,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/view"
+	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
 
 // Options is what a Service is made of. Store and Verifier must be set.
@@ -38,6 +40,9 @@ type Options struct {
 	Timeout time.Duration // of one request that is answered here; 0: 5 s
 	Log     *slog.Logger  // nil: nothing is logged
 
+	// Search answers GET /v1/search. Nil: that path is not there.
+	Search *Search
+
 	// Observe gets the time that each request took, in seconds. Nil: nobody does.
 	Observe func(seconds float64)
 }
@@ -52,6 +57,7 @@ type Service struct {
 	files   *attach.Reader // nil: switched off
 	writes  http.Handler   // answers what changes something
 	meter   meter
+	search  *searcher.Searcher // nil: there is none
 }
 
 // New makes a Service.
@@ -64,6 +70,9 @@ func New(o Options) *Service {
 		files:   o.Files,
 		writes:  http.HandlerFunc(refuseWrite),
 		meter:   meter{observe: o.Observe},
+	}
+	if o.Search != nil {
+		s.search = searcher.New(s.view, o.Search.current.Present)
 	}
 	if o.GatewayURL != nil {
 		s.writes = forwardTo(o.GatewayURL, o.Log)

@@ -48,6 +48,8 @@ func New(o Options) *Store {
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
 		calls:    map[Op]int{},
+
+		generations: map[int64]*generation{},
 	}}
 }
 
@@ -72,6 +74,9 @@ type state struct {
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod
 	meta     store.MetaInfo
+
+	generations    map[int64]*generation // of the search index
+	lastGeneration int64
 
 	faults []*Injection
 	calls  map[Op]int

@@ -219,11 +219,10 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		if err != nil && !(errors.As(err, &command) && command.Code == codeNamespaceExists) {
 			return s.fail("creating collection "+c.Name(), err)
 		}
-		if len(c.indexes) == 0 {
-			continue
-		}
-		if _, err := c.Indexes().CreateMany(ctx, c.indexes); err != nil {
-			return s.fail("creating indexes of "+c.Name(), err)
+		for _, x := range c.indexes { // one by one: FerretDB breaks where several are there already
+			if _, err := c.Indexes().CreateOne(ctx, x); err != nil {
+				return s.fail("creating an index of "+c.Name(), err)
+			}
 		}
 	}
 	return nil

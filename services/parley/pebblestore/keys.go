@@ -28,6 +28,7 @@ import (
 //	R ns conv owner use id         nothing: the attachment in A has the use
 //	j pod number                   document of a journal
 //	p pod                          registration
+//	s …                            search index, see search.go
 //	! name                         format and identity of the data
 const (
 	tableEntry        = 'e'

@@ -42,6 +42,7 @@ type settings struct {
 	config.Sends
 	config.Routing
 	Drain, Grace time.Duration
+	Search       bool
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -52,6 +53,7 @@ func run(args []string) int {
 		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Attachments)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
+	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, os.Stdout, os.Stderr)
 	}
@@ -130,7 +132,11 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta, Attachments: files,
+	var features []string
+	if c.Search {
+		features = append(features, "search")
+	}
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 		Routing: gateway.Routing(c.Way), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err

@@ -47,6 +47,7 @@ type settings struct {
 	config.Origins
 	config.Gateway
 	config.Attachments
+	Search bool
 }
 
 // run is main with everything that it touches as an argument. It returns the exit
@@ -54,6 +55,7 @@ type settings struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
 	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
+	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
 	}
@@ -123,8 +125,14 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		}
 		files = attach.NewReader(data, bucket, chat.Limits{})
 	}
+	var search *history.Search
+	if c.Search {
+		search = history.NewSearch(history.SearchOptions{Store: data, Log: log})
+		search.RegisterMetrics(&port.Metrics)
+		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
+	}
 	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
-		Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
+		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
 	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
 
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)

@@ -12,8 +12,8 @@ import (
 	"github.com/peterbourgon/ff/v3/ffcli"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/wire"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 	"github.com/parley-chat/parley/services/parley/internal/terminal"
 )
 

@@ -20,8 +20,8 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
 // TestMain lets this program be started as `parley up`, too, which is what `parley

@@ -82,6 +82,7 @@ func up(ctx context.Context, args []string) error {
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
 	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
+	cluster.Search().RegisterMetrics(&opsPort.Metrics)
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)

@@ -59,6 +59,17 @@ type Cluster struct {
 	blobs  *diskblob.Store // nil: files are kept elsewhere, or not at all
 	stack  lifecycle.Stack
 	failed chan error
+	search *history.Search
+}
+
+// searchShare is how much of its time the feeding of the search index takes at
+// most: it shares the processors with the gateways.
+const searchShare = 0.25
+
+// Store is what the parts of a cluster share.
+type Store interface {
+	store.Store
+	history.SearchStore
 }
 
 // DevTokenTTL is how long a token of POST /dev/token lasts.
@@ -105,11 +116,14 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
+	search := history.NewSearch(history.SearchOptions{Store: st, Share: searchShare, Log: o.Log})
+	c.run("search", search.Run)
+	c.search = search
 	files, err := c.files(o)
 	if err != nil {
 		return nil, err
 	}
-	histOpts := history.Options{Store: st, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	histOpts := history.Options{Store: st, Search: search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(st, files, o.Limits)
 	}
@@ -133,7 +147,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		g, err := gateway.New(ctx, gateway.Options{Features: []string{"search"}, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
 		if err != nil {
@@ -234,8 +248,8 @@ func (c *Cluster) listen(o Options) ([]net.Listener, error) {
 	return list, nil
 }
 
-func (c *Cluster) openStore(ctx context.Context, o Options) (store.Store, error) {
-	var st store.Store
+func (c *Cluster) openStore(ctx context.Context, o Options) (Store, error) {
+	var st Store
 	var err error
 	if o.MongoURI != "" {
 		err = lifecycle.WaitFor(ctx, o.Log, "mongodb", func(ctx context.Context) (err error) {
@@ -253,6 +267,21 @@ func (c *Cluster) openStore(ctx context.Context, o Options) (store.Store, error)
 	}
 	c.stack.Add("store", func(context.Context) error { return st.Close() })
 	return st, nil
+}
+
+// run runs a part until everything ends.
+func (c *Cluster) run(name string, part func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		part(ctx)
+	}()
+	c.stack.Add(name, func(context.Context) error {
+		cancel()
+		<-ended
+		return nil
+	})
 }
 
 func (c *Cluster) nats(o Options) (url string, err error) {
@@ -303,6 +332,9 @@ func (c *Cluster) Online() []gateway.Online {
 	}
 	return list
 }
+
+// Search is the search index.
+func (c *Cluster) Search() *history.Search { return c.search }
 
 // Token makes a token for a user, if dev tokens are on.
 func (c *Cluster) Token(user chat.User) (string, error) {

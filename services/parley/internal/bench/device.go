@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/parley/internal/bench/measure"
 	"github.com/parley-chat/parley/services/parley/internal/bench/socket"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
 // device is one simulated client. It keeps its places when it loses its

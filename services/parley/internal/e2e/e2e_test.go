@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/wire"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 	"github.com/parley-chat/parley/services/parley/internal/mongotest"
 	"github.com/parley-chat/parley/services/parley/internal/procs"
 )

@@ -11,11 +11,11 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 	"github.com/parley-chat/parley/services/parley/internal/mongotest"
 	"github.com/parley-chat/parley/services/parley/internal/natstest"
 )

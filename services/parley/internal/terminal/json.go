@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/wire"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
 // script is a client that others drive: frames in, frames out.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
-	"github.com/parley-chat/parley/services/parley/internal/client"
+	"github.com/parley-chat/parley/pkg/client"
 )
 
 // Options are what both kinds of client need.

@@ -17,8 +17,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parley-chat/parley/pkg/chat"
-	"github.com/parley-chat/parley/services/parley/internal/client"
+	"github.com/parley-chat/parley/pkg/client"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/wire"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
 // readEvery is of how many entries one makes a user read.

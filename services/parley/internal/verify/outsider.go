@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/pkg/wire"
-	"github.com/parley-chat/parley/services/parley/internal/client"
 )
 
 const (

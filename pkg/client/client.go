@@ -1,13 +1,22 @@
-// Package client speaks Parley's protocol from the client's side. The terminal
-// client, the load generator of `parley verify` and the tests use it.
+// Package client speaks Parley's protocol from the client's side, for bots, backends
+// and tools written in Go; `parley chat` and `parley verify` are made with it.
 //
-// It does what PROTOCOL asks of a client, so that its user does not have to:
-// it reconnects by the rules of the close codes, repeats what was not answered
-// with the same cmid, drops what it has seen, fills gaps, says recv, and hands
-// events out in order. The files are its parts: run.go the connection's life,
-// session.go one connection, outbox.go what is to be sent, stream.go what has
-// come, marks.go recv and read, call.go questions with an answer, verdict.go the
-// rules for close codes.
+// A [Client] is one device of one user. It does what PROTOCOL asks of a client, so
+// that its user does not have to: it reconnects by the rules of the close codes, to
+// any of several gateways; repeats what was not answered with the same cmid; drops
+// what it has seen; fills gaps; says recv; and hands events out in order. So a
+// message that [Client.SendTo] took is stored once or refused, and [Options].Handler
+// gets each entry of a conversation once and in order, as long as the client lives.
+// What is to survive a restart of the program is the caller's to keep: the cmids of
+// commands without an outcome, and [Client.Position].
+//
+// Everything is bounded: commands by Options.Outbox, events by Options.Events. The
+// package depends on the vocabulary, packages chat and wire, on coder/websocket and
+// on a JSON library, and on nothing of a server's.
+//
+// The files are its parts: run.go the connection's life, session.go one connection,
+// outbox.go what is to be sent, stream.go what has come, marks.go recv and read,
+// call.go questions with an answer, verdict.go the rules for close codes.
 package client
 
 import (
