@@ -65,6 +65,8 @@ type Options struct {
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
 	Server      string        // what welcome calls the server; default "parley"
+	Reader      Reader        // how connections wait for their clients; default: the best that the system has
+	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Attachments Attachments   // zero: switched off
 	Log         *slog.Logger  // default: slog.Default()
@@ -74,6 +76,29 @@ type Options struct {
 	sweep    time.Duration
 	session  session.Options  // fields of it that a test sets
 	presence presence.Options // fields of it that a test sets
+}
+
+// Reader is how connections wait for their clients.
+type Reader string
+
+// The readers.
+const (
+	// ReaderEvent keeps no goroutine for a connection that is idle. It needs Linux.
+	ReaderEvent Reader = "event"
+	// ReaderGoroutine keeps one goroutine a connection.
+	ReaderGoroutine Reader = "goroutine"
+)
+
+// poller makes the sessions' poller.
+func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
+	if r == ReaderGoroutine {
+		return session.Goroutines{}, nil
+	}
+	p, err := session.NewEpoll(log)
+	if err != nil && r == "" {
+		return session.Goroutines{}, nil
+	}
+	return p, err
 }
 
 // features is what welcome names beyond what every server of this version does.
@@ -98,6 +123,7 @@ type Gateway struct {
 	mail     route.Scanner // owned by the subscription to users' subjects
 	digest   digest
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
+	kicks    kicks
 	epoch    atomic.Pointer[string]
 	stats    counters
 
@@ -105,11 +131,12 @@ type Gateway struct {
 	cancel context.CancelFunc
 	unsub  []func()
 	loops  sync.WaitGroup
-	served sync.WaitGroup // sessions
+	served sync.WaitGroup // sessions, and their requests
 
 	mu       sync.Mutex
 	open     map[*client]bool
-	draining bool
+	draining bool // no new sessions
+	ended    bool // not even those whose handshake was under way
 }
 
 // New registers the pod and starts it. It blocks until the store has its
@@ -140,13 +167,14 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.sessions = opts.session
 	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
 	g.sessions = g.sessions.WithDefaults()
+	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.present, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}
@@ -182,6 +210,11 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		g.cancel()
 		return nil, err
 	}
+	var err error
+	if g.sessions.Poller, err = opts.Reader.poller(opts.Log); err != nil {
+		g.cancel()
+		return nil, err
+	}
 	g.loops.Go(func() { g.journal.Run(g.ctx) })
 	g.loops.Go(func() { g.repair.Run(g.ctx) })
 	g.loops.Go(func() { g.repair.RunSweep(g.ctx) })
@@ -200,17 +233,15 @@ func (g *Gateway) Pod() string { return g.journal.Pod() }
 
 // tick looks after the clocks of all sessions.
 func (g *Gateway) tick() {
-	every := time.NewTicker(min(time.Second, g.sessions.Heartbeat/4))
+	every := time.NewTicker(g.sessions.Clock.Every())
 	defer every.Stop()
 	for {
 		select {
 		case <-g.ctx.Done():
 			return
 		case now := <-every.C:
-			for _, c := range g.clients() {
-				c.s.Tick(now)
-				g.kickAgain(c)
-			}
+			g.sessions.Clock.Tick()
+			g.kickAgain()
 			g.table.SweepRings(now)
 		}
 	}
@@ -292,10 +323,14 @@ func (g *Gateway) Drain(ctx context.Context) {
 		g.untilEmpty(ctx, g.opts.DrainWindow)
 	}
 	g.commit.Stop(ctx)
+	g.mu.Lock()
+	g.ended = true
+	g.mu.Unlock()
 	for _, c := range g.clients() {
 		c.s.Close(chat.CloseRestart, "this pod is stopping; reconnect")
 	}
 	g.served.Wait()
+	g.sessions.Poller.Close()
 	g.receipts.Stop(ctx)
 	g.heartbeat(true) // goodbye: the others need not read the journal
 	for _, unsub := range g.unsub {
@@ -313,7 +348,7 @@ func (g *Gateway) untilEmpty(ctx context.Context, most time.Duration) {
 	defer over.Stop()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
-	for len(g.clients()) > 0 {
+	for g.sessionCount() > 0 {
 		select {
 		case <-look.C:
 		case <-over.C:
@@ -322,6 +357,12 @@ func (g *Gateway) untilEmpty(ctx context.Context, most time.Duration) {
 			return
 		}
 	}
+}
+
+func (g *Gateway) sessionCount() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open)
 }
 
 // Draining reports whether the gateway refuses new sessions.
@@ -353,10 +394,7 @@ type counters struct {
 
 // Stats returns the present counts.
 func (g *Gateway) Stats() Stats {
-	g.mu.Lock()
-	sessions := len(g.open)
-	g.mu.Unlock()
-	return Stats{Sessions: sessions, Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
+	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
 		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
 }

@@ -57,10 +57,11 @@ func (g *Gateway) typed(ty presence.Typing) {
 // onTyping takes a typing frame. There is no answer where it is right, and it costs
 // no read where the session is in the conversation, which is the rule.
 func (c *client) onTyping(f *wire.Typing, ref string) {
-	key := chat.Key{NS: c.id.NS, Conv: f.Conv}
+	self := c.s.Identity()
+	key := chat.Key{NS: self.NS, Conv: f.Conv}
 	if _, in := c.s.Known(key); !in {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		part, err := c.g.view.Access(ctx, key, c.id.User)
+		part, err := c.g.view.Access(ctx, key, self.User)
 		cancel()
 		if err == nil && (part.Former() || part.Conversation.Closed != 0) {
 			err = chat.Errorf(chat.CodeForbidden, "you are not a member any more, or the group is closed")
@@ -70,24 +71,31 @@ func (c *client) onTyping(f *wire.Typing, ref string) {
 			return
 		}
 	}
-	c.g.presence.Type(presence.Typing{Key: key, User: c.id.User, On: *f.On})
+	c.g.presence.Type(presence.Typing{Key: key, User: self.User, On: *f.On})
 }
 
 // onWatch takes a watch frame; its answers are presence frames.
 func (c *client) onWatch(f *wire.Watch, ref string) {
-	if cerr := c.g.presence.Watch(c.s, c.id.NS, f.Users, c.g.opts.Limits.Watch); cerr != nil {
+	if cerr := c.g.presence.Watch(c.s, c.s.Identity().NS, f.Users, c.g.opts.Limits.Watch); cerr != nil {
 		c.refuse(ref, cerr)
 	}
 }
 
+// onUnwatch takes an unwatch frame.
+func (c *client) onUnwatch(f *wire.Unwatch) {
+	c.g.presence.Unwatch(c.s, c.s.Identity().NS, f.Users)
+}
+
 // present says that the session is there, and absent that it is gone.
 func (c *client) present() {
-	c.g.presence.Connected(presence.User{NS: c.id.NS, User: c.id.User})
+	self := c.s.Identity()
+	c.g.presence.Connected(presence.User{NS: self.NS, User: self.User})
 }
 
 func (c *client) absent() {
+	self := c.s.Identity()
 	c.g.presence.Gone(c.s)
-	c.g.presence.Disconnected(presence.User{NS: c.id.NS, User: c.id.User}, c.s.Identity().Device)
+	c.g.presence.Disconnected(presence.User{NS: self.NS, User: self.User}, self.Device)
 }
 
 // Online is what this pod knows of who is online, over all pods.

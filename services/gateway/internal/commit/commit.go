@@ -56,6 +56,7 @@ type Options struct {
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+	Linger       time.Duration // between the beginnings of two flushes, so that the second is larger; default 0: none
 	Audience     int           // entries with so many readers or fewer name them; default 0: none does
 }
 
@@ -140,10 +141,12 @@ type Committer struct {
 	wg      sync.WaitGroup
 	repairs chan struct{}
 	seed    maphash.Seed
+	started time.Time
 	shards  [shards]shard
 	next    atomic.Uint32 // the shard that a flush takes from first
 
 	flushes atomic.Int64 // flushers that run
+	latest  atomic.Int64 // when the last flush began, in ns since started; with Linger only
 	pending atomic.Int64 // commands waiting or in flight
 	bytes   atomic.Int64 // of their bodies
 }
@@ -166,7 +169,7 @@ type lane struct {
 // NewCommitter starts a committer.
 func NewCommitter(opts Options) *Committer {
 	opts.setDefaults()
-	c := &Committer{opts: opts, seed: maphash.MakeSeed(), repairs: make(chan struct{}, opts.MaxRepairs)}
+	c := &Committer{opts: opts, seed: maphash.MakeSeed(), started: time.Now(), repairs: make(chan struct{}, opts.MaxRepairs)}
 	for i := range c.shards {
 		c.shards[i].lanes = make(map[chat.Key]*lane)
 	}

@@ -40,7 +40,9 @@ type Options struct {
 	MongoURI  string // "": the embedded store
 	NATSURL   string // "": the embedded server
 	Origins   []string
+	Reader    gateway.Reader  // how connections wait; default: the best that the system has
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
+	Linger    time.Duration   // see gateway.Options; default: none
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
@@ -148,7 +150,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		g, err := gateway.New(ctx, gateway.Options{Features: []string{"search"}, Store: st, Bus: b, Verifier: verifier, Meta: meta,
-			Routing: o.Routing, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
+			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
