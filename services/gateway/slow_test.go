@@ -83,16 +83,6 @@ func TestSlowClientIsCutOffAndLosesNothing(t *testing.T) {
 	}
 }
 
-// givenUp reports whether the first gateway is closing the session of a user.
-func (c *cluster) givenUp(user chat.User) bool {
-	for _, k := range c.gates[0].clients() {
-		if k.s.Identity().User == user && k.s.Closing() {
-			return true
-		}
-	}
-	return false
-}
-
 // A client that is slow for a while, but not too slow, gets everything in the same
 // session: streams go back to the store and continue.
 func TestSlowForAWhileIsServedFromTheStore(t *testing.T) {

@@ -285,7 +285,7 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 	end, ended := s.left[key]
 	s.mu.Unlock()
 	if ended {
-		if st.Part.Former() && st.Part.End <= end {
+		if st.Part != nil && st.Part.Former() && st.Part.End <= end {
 			st.Sub.Detach() // it is the news of the end that has come late
 			return nil
 		}
