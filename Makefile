@@ -71,6 +71,7 @@ routes: ## measure routing over 1 to 16 pods, in NATS and in gateways (about 7 m
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
+	go test -fuzz FuzzMake -fuzztime 1m -run '^$$' ./services/gateway/internal/thumb
 
 .PHONY: bench
 bench: ## measure Parley beside bare programs and keep the shares (about 12 minutes; to see it work: make bench ARGS=--quick)

@@ -12,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
+	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 )
@@ -27,6 +28,9 @@ func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 		e := &entries[i]
 		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
 		g.table.Route(&announced[i].Frame)
+		if e.Kind == chat.KindRecalled && g.uploads != nil {
+			g.uploads.Forget(e.Key, e.Target)
+		}
 	}
 	if g.opts.Routing == RoutingUsers {
 		g.announceUsers(id, entries, announced)
@@ -203,6 +207,12 @@ func (g *Gateway) receipt(m route.Marks) {
 }
 
 func (g *Gateway) onSignals(data []byte) {
+	if presence.Is(data) {
+		if !g.presence.Heard(data) {
+			g.stats.foreign.Add(1)
+		}
+		return
+	}
 	epoch, marks, err := route.ParseMarks(data)
 	if err != nil || epoch != *g.epoch.Load() {
 		g.stats.foreign.Add(1)

@@ -28,10 +28,12 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
+	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/repair"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
+	"github.com/parley-chat/parley/services/gateway/internal/upload"
 )
 
 // Bus is what a gateway needs of the bus; a [bus.Bus] is one. PublishTo and
@@ -66,12 +68,14 @@ type Options struct {
 	Reader      Reader        // how connections wait for their clients; default: the best that the system has
 	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
+	Attachments Attachments   // zero: switched off
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
-	without repair.Trigger
-	sweep   time.Duration
-	session session.Options // fields of it that a test sets
+	without  repair.Trigger
+	sweep    time.Duration
+	session  session.Options  // fields of it that a test sets
+	presence presence.Options // fields of it that a test sets
 }
 
 // Reader is how connections wait for their clients.
@@ -98,7 +102,7 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"groups", "history", "receipts"}
+var features = []string{"groups", "history", "presence", "receipts", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -110,6 +114,8 @@ type Gateway struct {
 	journal  *journal.Journal
 	commit   *commit.Committer
 	receipts *receipt.Tracker
+	uploads  *upload.Manager // nil: switched off
+	presence *presence.Tracker
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    *reads
@@ -155,6 +161,8 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	opts.Limits = opts.Limits.WithDefaults()
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
+	g.takeUploads() // before the limits are handed on
+	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
 	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
@@ -171,6 +179,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		committer.Audience = fewReaders
 	}
 	g.commit = commit.NewCommitter(committer)
+	g.presence = g.newPresence()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -212,6 +221,10 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(g.beat)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	g.loops.Go(func() { g.presence.Run(g.ctx) })
+	if g.uploads != nil {
+		g.loops.Go(func() { g.uploads.Run(g.ctx) })
+	}
 	return g, nil
 }
 
@@ -251,7 +264,10 @@ func (g *Gateway) beat() {
 
 // Missed says that the bus has lost announcements, or was away: every journal is
 // looked at now, and not only when its pod is heard again.
-func (g *Gateway) Missed() { g.repair.Look() }
+func (g *Gateway) Missed() {
+	g.repair.Look()
+	g.presence.Missed()
+}
 
 func (g *Gateway) clients() []*client {
 	g.mu.Lock()
@@ -297,6 +313,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.mu.Lock()
 	g.draining = true
 	g.mu.Unlock()
+	g.presence.Drain()
 	if list := g.clients(); len(list) > 0 && g.opts.DrainWindow > 0 {
 		g.log.Info("draining", "sessions", len(list), "window", g.opts.DrainWindow)
 		for _, c := range list {
@@ -321,6 +338,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	}
 	g.cancel()
 	g.loops.Wait()
+	g.presence.Stop()
 	g.table.Stop()
 }
 
@@ -365,17 +383,20 @@ type Stats struct {
 	Gaps     uint64            // gaps that had to be read from the store
 	Refused  uint64            // frames that were refused with an error
 	Repaired map[string]uint64 // entries found by repair, by trigger
+	Files    upload.Stats      // what became of attachments
+	Online   presence.Stats    // who is online
+	Dropped  uint64            // typing frames for which a session had no room
 }
 
 type counters struct {
-	entries, received, unheard, foreign, gaps, refused atomic.Uint64
+	entries, received, unheard, foreign, gaps, refused, dropped atomic.Uint64
 }
 
 // Stats returns the present counts.
 func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -397,6 +418,11 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
 		sum.Refused += s.Refused
+		sum.Online = sum.Online.Add(s.Online)
+		sum.Dropped += s.Dropped
+		sum.Files.Completed += s.Files.Completed
+		sum.Files.Refused += s.Files.Refused
+		sum.Files.Collected += s.Files.Collected
 	}
 	return sum
 }

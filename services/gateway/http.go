@@ -30,6 +30,8 @@ func (g *Gateway) routes() http.Handler {
 	r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
+	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
+	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -243,7 +245,11 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 		}
 		who.User, who.Via = in.From, string(id.User)
 	}
-	res, err := g.do(r.Context(), command.Send(who, f))
+	cmd := command.Send(who, f)
+	if err := g.attach(r.Context(), cmd, 0, f.Body); err != nil {
+		return err
+	}
+	res, err := g.do(r.Context(), cmd)
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,7 @@ func (c *client) serve(badToken bool) {
 func (c *client) Ended() {
 	g := c.g
 	if c.hello {
+		c.absent()
 		g.table.Unregister(c.s)
 		c.s.DetachAll()
 		g.kicks.forget(c.s)
@@ -156,6 +157,12 @@ func (c *client) Handle(f wire.Frame, ref string) {
 		})
 	case *wire.History:
 		c.onHistory(f, ref)
+	case *wire.Typing:
+		c.onTyping(f, ref)
+	case *wire.Watch:
+		c.onWatch(f, ref)
+	case *wire.Unwatch:
+		c.onUnwatch(f)
 	case *wire.Auth:
 		c.onAuth(f)
 	case *wire.Ping:
@@ -199,11 +206,12 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.id, c.hello = nil, true
 	id := c.s.Identity()
 	g.table.Register(c.s)
+	c.present()
 	g.replaceOlder(c.s)
 	c.s.Answer(wire.Encode(&wire.Welcome{
 		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,
 		Time: wire.Time{Time: time.Now()}, HeartbeatMS: g.sessions.Heartbeat.Milliseconds(),
-		Server: g.opts.Server, Features: slices.Concat(features, g.opts.Features), Limits: g.opts.Limits,
+		Server: g.opts.Server, Features: g.features(), Limits: g.opts.Limits,
 	}))
 	if h.Resume != nil && h.Resume.Epoch != epoch {
 		c.s.Answer(wire.Encode(&wire.Reset{Type: "reset", Epoch: epoch}))
@@ -240,6 +248,11 @@ func (c *client) onSend(f *wire.Send, ref string) {
 	if !c.bucket.take(time.Now()) {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		return
+	}
+	if err := c.g.attach(context.Background(), cmd, 0, f.Body); err != nil {
+		st.Withhold(cmd.CMID)
+		c.refuse(ref, chat.AsError(err))
 		return
 	}
 	if !c.s.Acquire() {

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -28,6 +29,9 @@ type Options struct {
 	Verifier rest.Verifier
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
+
+	// Files hands out URLs of attachments. Nil: they are switched off.
+	Files *attach.Reader
 
 	// GatewayURL is where POST, PUT, PATCH and DELETE are passed on to. Nil: they
 	// are answered 405.
@@ -50,7 +54,8 @@ type Service struct {
 	limits  chat.Limits
 	api     rest.API
 	origins rest.Origins
-	writes  http.Handler // answers what changes something
+	files   *attach.Reader // nil: switched off
+	writes  http.Handler   // answers what changes something
 	meter   meter
 	search  *searcher.Searcher // nil: there is none
 }
@@ -62,6 +67,7 @@ func New(o Options) *Service {
 		limits:  o.Limits.WithDefaults(),
 		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
 		origins: o.Origins,
+		files:   o.Files,
 		writes:  http.HandlerFunc(refuseWrite),
 		meter:   meter{observe: o.Observe},
 	}

@@ -67,6 +67,9 @@ var (
 	}
 )
 
+// redirect is of what is elsewhere.
+var redirect = []Parameter{{"redirect", "", false, "0: no redirect, for scripts in a browser, which could not follow it"}}
+
 // Operations is the one list of what is answered over HTTP. A route that a service
 // has and that is not here fails a test, and the other way round. After a change:
 // make contracts.
@@ -114,6 +117,18 @@ var Operations = []Operation{
 	{Method: http.MethodPost, Path: "/v1/messages", By: Gateway, ID: "postMessage",
 		Summary: "Send a message, also for others with the scope send:any.", Body: wire.PostMessage{}, OneOf: "conv to",
 		Answers: []Answer{{200, wire.Ack{}, "It is stored."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments", By: Gateway, ID: "announceAttachment",
+		Summary: "Announce a file for a conversation, and get the request that uploads it.", Body: wire.NewAttachment{}, OneOf: "conv to",
+		Answers: []Answer{{201, wire.File{}, "Upload it."}, {200, wire.File{}, "It is complete already."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments/{id}", By: Gateway, ID: "completeAttachment",
+		Summary: "Say that a file is uploaded, to learn what it was found to be. A send does the same.",
+		Answers: []Answer{{200, wire.File{}, "It is complete."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}", By: History, ID: "getAttachment",
+		Summary: "Where a file is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}/thumb", By: History, ID: "getThumbnail",
+		Summary: "Where the thumbnail of an image is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
 	{Method: http.MethodGet, Path: "/openapi.json", By: Gateway | History, ID: "openapi", Open: true,
 		Summary: "This document.", Answers: []Answer{{200, nil, "The contract of the HTTP API."}}},
 	{Method: http.MethodGet, Path: "/asyncapi.json", By: Gateway | History, ID: "asyncapi", Open: true,

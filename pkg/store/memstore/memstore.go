@@ -44,6 +44,7 @@ func New(o Options) *Store {
 		convs:    map[chat.Key]*conversation{},
 		members:  map[owner]map[chat.ConvID]*chat.Member{},
 		devices:  map[owner]map[chat.Device]time.Time{},
+		files:    map[file]store.Attachment{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
 		calls:    map[Op]int{},
@@ -69,6 +70,7 @@ type state struct {
 	convs    map[chat.Key]*conversation
 	members  map[owner]map[chat.ConvID]*chat.Member // the same documents, by user
 	devices  map[owner]map[chat.Device]time.Time
+	files    map[file]store.Attachment
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod
 	meta     store.MetaInfo

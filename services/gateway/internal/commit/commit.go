@@ -247,6 +247,10 @@ func (s *Stream) join(r *Request) *chat.Error {
 // by a rate limit, say.
 func (s *Stream) Refuse(cmid chat.CMID) { s.breakAt(cmid, chat.CodeRateLimited) }
 
+// Withhold breaks the stream for a command that got "unavailable" before it was
+// submitted: what it needs could not be reached.
+func (s *Stream) Withhold(cmid chat.CMID) { s.breakAt(cmid, chat.CodeUnavailable) }
+
 func (s *Stream) breakAt(cmid chat.CMID, code chat.Code) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/lifecycle"
@@ -47,6 +49,7 @@ type Options struct {
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
 	Version string           // for welcome and the front page
 	Limits  chat.Limits
+	Files   Files
 	Log     *slog.Logger // default: slog.Default()
 }
 
@@ -56,6 +59,7 @@ type Cluster struct {
 
 	signer *auth.Signer
 	gates  []*gateway.Gateway
+	blobs  *diskblob.Store // nil: files are kept elsewhere, or not at all
 	stack  lifecycle.Stack
 	failed chan error
 	search *history.Search
@@ -121,7 +125,15 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		c.run("search", c.search.Run)
 		features = append(features, "search")
 	}
-	hist := history.New(history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log})
+	files, err := c.files(o)
+	if err != nil {
+		return nil, err
+	}
+	histOpts := history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	if files != nil {
+		histOpts.Files = attach.NewReader(st, files, o.Limits)
+	}
+	hist := history.New(histOpts)
 	for i, ln := range listeners {
 		log := o.Log.With("gateway", i+1)
 		var running atomic.Pointer[gateway.Gateway] // the bus is there before its gateway
@@ -142,7 +154,8 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		g, err := gateway.New(ctx, gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
-			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
+			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
+			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}
@@ -163,7 +176,7 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 		opts, err = auth.LoadFiles(o.JWT)
 	default:
 		var secret []byte
-		secret, err = ownSecret(o.Data)
+		secret, err = ownSecret(SecretFile(o.Data))
 		opts = auth.Options{HS256Secret: secret, Issuer: o.JWT.Issuer, Audience: o.JWT.Audience}
 	}
 	if err != nil {
@@ -182,10 +195,9 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 	return v, err
 }
 
-// ownSecret reads the secret under the data folder, and makes it first if it is
-// not there.
-func ownSecret(data string) ([]byte, error) {
-	path := SecretFile(data)
+// ownSecret reads a secret under the data folder, and makes it first if it is not
+// there.
+func ownSecret(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
@@ -195,12 +207,12 @@ func ownSecret(data string) ([]byte, error) {
 		return opts.HS256Secret, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the token secret: %w", err)
+		return nil, fmt.Errorf("make a secret: %w", err)
 	}
 	secret := auth.NewSecret()
 	_, err = f.Write(secret)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("write the token secret: %w", err)
+		return nil, fmt.Errorf("write a secret: %w", err)
 	}
 	return secret, nil
 }
@@ -314,6 +326,15 @@ func (c *Cluster) Stats() []gateway.Stats {
 	var list []gateway.Stats
 	for _, g := range c.gates {
 		list = append(list, g.Stats())
+	}
+	return list
+}
+
+// Online is what every gateway knows of who is online.
+func (c *Cluster) Online() []gateway.Online {
+	var list []gateway.Online
+	for _, g := range c.gates {
+		list = append(list, g.Online())
 	}
 	return list
 }
