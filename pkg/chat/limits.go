@@ -49,6 +49,10 @@ const (
 	MaxBody        = 40 << 10            // bytes of a body: an entry frame must stay below Limits.Frame
 	MaxAttachments = 10                  // attachments of a message
 	MaxMentions    = 50                  // users mentioned in a message
+	MaxEdits       = 200                 // edits of a message: its recall has to find and blank all of them
+	MaxReactions   = 2000                // reactions to a message; those switched off again count, because stores keep them
+	MaxEmoji       = 32                  // distinct emoji that have ever been among them
+	MaxEmojiBytes  = 64                  // bytes of an emoji
 	MaxCursors     = 5000                // cursors in one hello
 	UsersPerEntry  = 500                 // users in one members entry; a larger group is made in several
 	DeviceLife     = 60 * 24 * time.Hour // a device unseen for longer counts as new

@@ -153,11 +153,11 @@ func (g *Gateway) hear(s *route.Scanner, data []byte) {
 }
 
 // entryOf makes of an announcement what the tail cache needs: running values, and
-// for a members entry what it changed.
+// for a members entry what it changed; for what aims at a message, what it does there.
 func entryOf(a *route.Announced) (chat.Entry, bool) {
 	e := chat.Entry{Key: a.Key, Seq: a.Seq, Kind: a.Kind, From: a.From, Time: a.Time,
 		Count: a.Count, MV: a.MV, Members: a.Members}
-	if a.Kind != chat.KindMembers {
+	if a.Kind == chat.KindMessage {
 		return e, true
 	}
 	var w wire.Entry
@@ -165,6 +165,7 @@ func entryOf(a *route.Announced) (chat.Entry, bool) {
 		return e, false
 	}
 	e.Change, e.Users, e.Title = w.Change, w.Users, w.Title
+	e.Target, e.Emoji, e.On = w.Target, w.Emoji, w.On != nil && *w.On
 	return e, true
 }
 

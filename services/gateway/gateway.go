@@ -102,7 +102,7 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"groups", "history", "presence", "receipts", "typing"}
+var features = []string{"edit", "groups", "history", "mention_all", "mute_member", "presence", "react", "recall", "receipts", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {

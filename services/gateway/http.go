@@ -32,6 +32,10 @@ func (g *Gateway) routes() http.Handler {
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
 	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
+	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))
+	r.Delete("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.recallMessage))
+	r.Put("/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", g.api.Handle(g.react))
+	r.Delete("/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", g.api.Handle(g.unreact))
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -185,9 +189,9 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 		return err
 	}
 	switch in.Role {
-	case chat.RoleOwner, chat.RoleAdmin, chat.RoleMember:
+	case chat.RoleOwner, chat.RoleAdmin, chat.RoleMember, chat.RoleMuted:
 	default:
-		return chat.Errorf(chat.CodeBadRequest, `"role" must be owner, admin or member`)
+		return chat.Errorf(chat.CodeBadRequest, `"role" must be owner, admin, member or muted`)
 	}
 	cmid, err := cmidOf(r, in.CMID)
 	if err != nil {
@@ -249,10 +253,5 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	if err := g.attach(r.Context(), cmd, 0, f.Body); err != nil {
 		return err
 	}
-	res, err := g.do(r.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	rest.JSON(w, http.StatusOK, wire.NewAck("", &res.Entry, res.Dup))
-	return nil
+	return g.answerAck(w, r, cmd)
 }

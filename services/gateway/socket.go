@@ -146,7 +146,13 @@ func (c *client) Handle(f wire.Frame, ref string) {
 	}
 	switch f := f.(type) {
 	case *wire.Send:
-		c.onSend(f, ref)
+		c.onCommand(command.Send(c.actor(), f), f.Body, ref)
+	case *wire.Edit:
+		c.onCommand(command.Edit(c.actor(), f), f.Body, ref)
+	case *wire.Recall:
+		c.onCommand(command.Recall(c.actor(), f), nil, ref)
+	case *wire.React:
+		c.onCommand(command.React(c.actor(), f), nil, ref)
 	case *wire.Recv:
 		c.onMark(f.Conv, *f.Seq, ref, func(key chat.Key) *chat.Error {
 			return c.g.receipts.Recv(key, c.s.Identity().User, c.s.Identity().Device, *f.Seq)
@@ -238,9 +244,14 @@ func (c *client) onAuth(f *wire.Auth) {
 	c.s.SetExpiry(id.Expires)
 }
 
-func (c *client) onSend(f *wire.Send, ref string) {
+func (c *client) actor() command.Actor {
 	id := c.s.Identity()
-	cmd := command.Send(command.Actor{NS: id.NS, User: id.User, Directs: &c.directs}, f)
+	return command.Actor{NS: id.NS, User: id.User, Directs: &c.directs}
+}
+
+// onCommand takes what is to become an entry, with the body that may have
+// attachments. Commands of one conversation keep their order, whatever they are.
+func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st := c.stream(cmd.Key.Conv)
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
@@ -250,7 +261,7 @@ func (c *client) onSend(f *wire.Send, ref string) {
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
 		return
 	}
-	if err := c.g.attach(context.Background(), cmd, 0, f.Body); err != nil {
+	if err := c.g.attach(context.Background(), cmd, cmd.Target, body); err != nil {
 		st.Withhold(cmd.CMID)
 		c.refuse(ref, chat.AsError(err))
 		return
@@ -297,7 +308,7 @@ func (c *client) stream(conv chat.ConvID) *stream {
 }
 
 func requestOf(cmd *command.Command) *commit.Request {
-	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge}
+	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge, Target: cmd.Target}
 	if cmd.New != nil {
 		r.New = &commit.New{Conversation: *cmd.New, Members: cmd.Members}
 	}

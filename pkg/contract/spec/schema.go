@@ -171,6 +171,10 @@ func (g *generator) fields(t reflect.Type, s *Schema) {
 }
 
 func (g *generator) field(t reflect.Type, f field) *Schema {
+	if f.name == "mentions" {
+		// No pattern: one that takes more is, to who compares contracts, another one.
+		return &Schema{Type: "array", Items: &Schema{Type: "string", Description: `The id of a user, or alone "*": everybody.`}}
+	}
 	if f.Type != reflect.TypeFor[jsontext.Value]() {
 		return g.of(f.Type)
 	}

@@ -108,6 +108,7 @@ type sent struct {
 // fold is what later entries made of one message.
 type fold struct {
 	edited    *store.Edited
+	edits     map[chat.Seq]bool
 	recalled  *store.Recalled
 	reactions map[store.Reaction]int64 // the largest ReactionVersion
 }
@@ -143,7 +144,7 @@ func (s *state) memberLocked(key chat.Key, user chat.User) (m *chat.Member, isNe
 func (c *conversation) fold(seq chat.Seq) *fold {
 	f := c.folds[seq]
 	if f == nil {
-		f = &fold{reactions: map[store.Reaction]int64{}}
+		f = &fold{edits: map[chat.Seq]bool{}, reactions: map[store.Reaction]int64{}}
 		c.folds[seq] = f
 	}
 	return f

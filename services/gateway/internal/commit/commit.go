@@ -94,6 +94,9 @@ type Request struct {
 	// its place and running values. It may be called again after a lost race. It
 	// must not keep or change s.
 	Judge func(s *state.State) (chat.Entry, *chat.Error)
+	// Target is the entry that the command aims at: what became of it is in the state
+	// that Judge is given, if there is such an entry. 0: it aims at none.
+	Target chat.Seq
 	// New is the conversation to make where there is none; nil: it must exist.
 	New *New
 	// Stream keeps the order of one session's commands; nil: none to keep.
@@ -106,6 +109,7 @@ type Request struct {
 	behind   chat.CMID // the stream's command that had no answer when this one came
 	tried    chat.Seq  // the seq of its last try; 0: none
 	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
+	upToDate bool      // the state was moved to the end of the log after this came
 	maybe    bool      // an earlier try may have stored it: look before judging
 }
 

@@ -17,6 +17,9 @@ type State struct {
 	Tail              chat.Last                 // running values of the last entry folded
 	members           map[chat.User]chat.Member // those who left included; Read and Recv are not kept up to date
 	few               []chat.User               // Present, if it was asked for; never written to
+
+	targets  map[chat.Seq]*Target // what commands aim at, as of Tail
+	supposed map[chat.Seq]*Target // as of the last entry supposed
 }
 
 // New is the state of a conversation as its documents have it, as of c.Last.
@@ -148,6 +151,9 @@ func (s *State) membersAfter(e *chat.Entry) int {
 // Fold moves the state past e, which must be the entry after Tail.
 func (s *State) Fold(e *chat.Entry) {
 	s.Tail = store.LastOf(e)
+	if t := s.targets[e.Target]; t != nil {
+		t.apply(e)
+	}
 	for _, f := range store.MemberFolds(e) {
 		m := s.members[f.User]
 		m.Key, m.User = f.Key, f.User
