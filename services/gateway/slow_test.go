@@ -108,7 +108,7 @@ func TestSlowForAWhileIsServedFromTheStore(t *testing.T) {
 
 // A client that vanished without a word is freed after two heartbeats.
 func TestHalfOpenSessionIsFreed(t *testing.T) {
-	c := newCluster(t, 1, func(o *Options) { o.Heartbeat = 400 * time.Millisecond })
+	c := newCluster(t, 1, func(o *Options) { o.Heartbeat = time.Second })
 	ws, _, err := c.dialRaw(0, http.Header{"Authorization": {"Bearer " + c.token("bob", time.Hour)}})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestHalfOpenSessionIsFreed(t *testing.T) {
 			}
 		}
 	}()
-	beats := time.NewTimer(2 * time.Second)
+	beats := time.NewTimer(4 * time.Second)
 	defer beats.Stop()
 	select {
 	case <-stop:
