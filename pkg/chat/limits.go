@@ -14,6 +14,11 @@ type Limits struct {
 	Devices        int `json:"devices"`         // devices of one user; the one seen longest ago gives way; default 16
 	Members        int `json:"members"`         // members of a group; default 2,000
 	ReceiptMembers int `json:"receipt_members"` // largest conversation whose receipts go to others; default 100
+
+	// Attachments, where they are switched on; else 0 and left out.
+	AttachmentBytes int64  `json:"attachment_bytes,omitzero"`  // bytes of one file
+	Attachments     int    `json:"attachments,omitzero"`       // files of one message
+	AttachmentTypes string `json:"attachment_types,omitempty"` // such as "image/*,application/pdf"; "": all
 }
 
 // WithDefaults fills the zero fields.

@@ -36,6 +36,7 @@ type Store interface {
 	Conversations
 	Cursors
 	Devices
+	Attachments
 	Journal
 	Pods
 	Meta

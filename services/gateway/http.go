@@ -30,6 +30,8 @@ func (g *Gateway) routes() http.Handler {
 	r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
+	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
+	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
 	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))
 	r.Delete("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.recallMessage))
 	r.Put("/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", g.api.Handle(g.react))
@@ -247,5 +249,9 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 		}
 		who.User, who.Via = in.From, string(id.User)
 	}
-	return g.answerAck(w, r, command.Send(who, f))
+	cmd := command.Send(who, f)
+	if err := g.attach(r.Context(), cmd, 0, f.Body); err != nil {
+		return err
+	}
+	return g.answerAck(w, r, cmd)
 }

@@ -38,7 +38,11 @@ func (g *Gateway) editMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
 		return cerr
 	}
-	return g.answerAck(w, r, command.Edit(actor(id), f))
+	cmd := command.Edit(actor(id), f)
+	if err := g.attach(r.Context(), cmd, seq, f.Body); err != nil {
+		return err
+	}
+	return g.answerAck(w, r, cmd)
 }
 
 func (g *Gateway) recallMessage(w http.ResponseWriter, r *http.Request, id auth.Identity) error {

@@ -69,6 +69,9 @@ var (
 	}
 )
 
+// redirect is of what is elsewhere.
+var redirect = []Parameter{{"redirect", "", false, "0: no redirect, for scripts in a browser, which could not follow it"}}
+
 // Operations is the one list of what is answered over HTTP. A route that a service
 // has and that is not here fails a test, and the other way round. After a change:
 // make contracts.
@@ -114,9 +117,32 @@ var Operations = []Operation{
 		Summary: "The raw log.", Query: page, Answers: []Answer{{200, wire.Page[wire.Entry]{}, "A page."}}},
 	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/unread", By: History, ID: "explainUnread",
 		Summary: "The unread count, and the numbers that it follows from.", Answers: []Answer{{200, wire.Unread{}, "The sum."}}},
+	{Method: http.MethodGet, Path: "/v1/search", By: History, ID: "search",
+		Summary: "Full text in one's own conversations, where welcome.features names search.",
+		Query: []Parameter{
+			{"q", "", true, "words, and \"phrases in quotes\": all of them must be in a message"},
+			{"conv", chat.ConvID(""), false, "in this conversation only"},
+			{"from", chat.User(""), false, "of this sender only"},
+			{"after", "", false, "sent at this time or later: RFC 3339, or a day"},
+			{"before", "", false, "sent before this time"},
+			{"sort", "", false, "newest, the default, or best"},
+			cursor, limit},
+		Answers: []Answer{{200, wire.SearchList{}, "What was found."}}},
 	{Method: http.MethodPost, Path: "/v1/messages", By: Gateway, ID: "postMessage",
 		Summary: "Send a message, also for others with the scope send:any.", Body: wire.PostMessage{}, OneOf: "conv to",
 		Answers: []Answer{{200, wire.Ack{}, "It is stored."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments", By: Gateway, ID: "announceAttachment",
+		Summary: "Announce a file for a conversation, and get the request that uploads it.", Body: wire.NewAttachment{}, OneOf: "conv to",
+		Answers: []Answer{{201, wire.File{}, "Upload it."}, {200, wire.File{}, "It is complete already."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments/{id}", By: Gateway, ID: "completeAttachment",
+		Summary: "Say that a file is uploaded, to learn what it was found to be. A send does the same.",
+		Answers: []Answer{{200, wire.File{}, "It is complete."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}", By: History, ID: "getAttachment",
+		Summary: "Where a file is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}/thumb", By: History, ID: "getThumbnail",
+		Summary: "Where the thumbnail of an image is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
 	{Method: http.MethodGet, Path: "/openapi.json", By: Gateway | History, ID: "openapi", Open: true,
 		Summary: "This document.", Answers: []Answer{{200, nil, "The contract of the HTTP API."}}},
 	{Method: http.MethodGet, Path: "/asyncapi.json", By: Gateway | History, ID: "asyncapi", Open: true,

@@ -108,7 +108,7 @@ func (g *generator) of(t reflect.Type) *Schema {
 			return g.component(t, func() *Schema { return &Schema{Type: "string", Enum: values} })
 		}
 		return &Schema{Type: "string"}
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		return &Schema{Type: "array", Items: g.of(t.Elem())}
 	case reflect.Map:
 		return &Schema{Type: "object", Others: &Others{g.of(t.Elem())}}

@@ -44,9 +44,12 @@ func New(o Options) *Store {
 		convs:    map[chat.Key]*conversation{},
 		members:  map[owner]map[chat.ConvID]*chat.Member{},
 		devices:  map[owner]map[chat.Device]time.Time{},
+		files:    map[file]store.Attachment{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
 		calls:    map[Op]int{},
+
+		generations: map[int64]*generation{},
 	}}
 }
 
@@ -67,9 +70,13 @@ type state struct {
 	convs    map[chat.Key]*conversation
 	members  map[owner]map[chat.ConvID]*chat.Member // the same documents, by user
 	devices  map[owner]map[chat.Device]time.Time
+	files    map[file]store.Attachment
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod
 	meta     store.MetaInfo
+
+	generations    map[int64]*generation // of the search index
+	lastGeneration int64
 
 	faults []*Injection
 	calls  map[Op]int

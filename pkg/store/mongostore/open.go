@@ -72,7 +72,7 @@ type Store struct {
 	redact redactor
 
 	messages, reactions, edits, conversations, members *mongo.Collection
-	devices, journal, pods, meta                       *mongo.Collection
+	devices, attachments, journal, pods, meta          *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -125,6 +125,7 @@ func (s *Store) use(db *mongo.Database) {
 	s.conversations = db.Collection("conversations")
 	s.members = db.Collection("members")
 	s.devices = db.Collection("devices")
+	s.attachments = db.Collection("attachments")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
 	s.meta = db.Collection("meta")
@@ -208,6 +209,7 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		{s.reactions, []mongo.IndexModel{{Keys: ascending("m")}}},
 		{s.conversations, nil},
 		{s.devices, nil},
+		{s.attachments, []mongo.IndexModel{{Keys: ascending("due")}, {Keys: ascending("uses")}}},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},
@@ -217,11 +219,10 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		if err != nil && !(errors.As(err, &command) && command.Code == codeNamespaceExists) {
 			return s.fail("creating collection "+c.Name(), err)
 		}
-		if len(c.indexes) == 0 {
-			continue
-		}
-		if _, err := c.Indexes().CreateMany(ctx, c.indexes); err != nil {
-			return s.fail("creating indexes of "+c.Name(), err)
+		for _, x := range c.indexes { // one by one: FerretDB breaks where several are there already
+			if _, err := c.Indexes().CreateOne(ctx, x); err != nil {
+				return s.fail("creating an index of "+c.Name(), err)
+			}
 		}
 	}
 	return nil

@@ -23,8 +23,12 @@ import (
 //	f ns conv target 'r'           recall of target
 //	f ns conv target 'x' emoji user  version of a reaction to target
 //	d ns user device               when the device was seen
+//	A ns id                        attachment
+//	D due ns id                    nothing: the attachment is in A, and due then
+//	R ns conv owner use id         nothing: the attachment in A has the use
 //	j pod number                   document of a journal
 //	p pod                          registration
+//	s …                            search index, see search.go
 //	! name                         format and identity of the data
 const (
 	tableEntry        = 'e'
@@ -35,6 +39,9 @@ const (
 	tableMembership   = 'u'
 	tableFold         = 'f'
 	tableDevice       = 'd'
+	tableAttachment   = 'A'
+	tableDue          = 'D'
+	tableUse          = 'R'
 	tableJournal      = 'j'
 	tablePod          = 'p'
 	tableSelf         = '!'

@@ -56,6 +56,7 @@ type Options struct {
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+	Linger       time.Duration // between the beginnings of two flushes, so that the second is larger; default 0: none
 	Audience     int           // entries with so many readers or fewer name them; default 0: none does
 }
 
@@ -144,10 +145,12 @@ type Committer struct {
 	wg      sync.WaitGroup
 	repairs chan struct{}
 	seed    maphash.Seed
+	started time.Time
 	shards  [shards]shard
 	next    atomic.Uint32 // the shard that a flush takes from first
 
 	flushes atomic.Int64 // flushers that run
+	latest  atomic.Int64 // when the last flush began, in ns since started; with Linger only
 	pending atomic.Int64 // commands waiting or in flight
 	bytes   atomic.Int64 // of their bodies
 }
@@ -170,7 +173,7 @@ type lane struct {
 // NewCommitter starts a committer.
 func NewCommitter(opts Options) *Committer {
 	opts.setDefaults()
-	c := &Committer{opts: opts, seed: maphash.MakeSeed(), repairs: make(chan struct{}, opts.MaxRepairs)}
+	c := &Committer{opts: opts, seed: maphash.MakeSeed(), started: time.Now(), repairs: make(chan struct{}, opts.MaxRepairs)}
 	for i := range c.shards {
 		c.shards[i].lanes = make(map[chat.Key]*lane)
 	}
@@ -247,6 +250,10 @@ func (s *Stream) join(r *Request) *chat.Error {
 // Refuse breaks the stream for a command that was refused before it was submitted:
 // by a rate limit, say.
 func (s *Stream) Refuse(cmid chat.CMID) { s.breakAt(cmid, chat.CodeRateLimited) }
+
+// Withhold breaks the stream for a command that got "unavailable" before it was
+// submitted: what it needs could not be reached.
+func (s *Stream) Withhold(cmid chat.CMID) { s.breakAt(cmid, chat.CodeUnavailable) }
 
 func (s *Stream) breakAt(cmid chat.CMID, code chat.Code) {
 	s.mu.Lock()
