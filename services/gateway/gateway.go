@@ -206,6 +206,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		g.cancel()
 		return nil, fmt.Errorf("flush subscriptions: %w", err)
 	}
+	g.heartbeat(false) // so that pods that thought themselves alone announce from now on
 	if err := g.repair.Start(ctx); err != nil {
 		g.cancel()
 		return nil, err

@@ -215,7 +215,7 @@ func (f *feed) work(ctx context.Context) error {
 	read := make([]derived, len(jobs))
 	errs := make([]error, len(jobs))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, reads)
+	slots := make(chan struct{}, f.opts.reads())
 	for i, j := range jobs {
 		slots <- struct{}{}
 		wg.Go(func() {
@@ -275,7 +275,7 @@ func (f *feed) next() []job {
 	}
 	sum := 0
 	for i, j := range jobs {
-		if sum += behind(j); i > 0 && sum > stepEntries {
+		if sum += behind(j); i > 0 && sum > f.opts.stepEntries() {
 			return jobs[:i]
 		}
 	}

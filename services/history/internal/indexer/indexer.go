@@ -82,13 +82,31 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// stepEntries bounds a step's entries. One who shares the processor works in small
+// pieces: a step of thousands would keep a core from everybody else for 100 ms.
+func (o *Options) stepEntries() int {
+	if o.Share < 1 {
+		return sharedEntries
+	}
+	return stepEntries
+}
+
+// reads is how many conversations are read at a time.
+func (o *Options) reads() int {
+	if o.Share < 1 {
+		return 1
+	}
+	return reads
+}
+
 // Bounds of one step. A step holds at most stepEntries entries in memory, which
 // have 40 KiB each at most.
 const (
-	stepConvs   = 64   // conversations that are read in one step
-	stepEntries = 1000 // entries that are read in one step
-	convEntries = 200  // of one conversation
-	reads       = 8    // of the store at a time
+	stepConvs     = 64   // conversations that are read in one step
+	stepEntries   = 1000 // entries that are read in one step
+	sharedEntries = 100  // the same where the processor is shared: about 4 ms
+	convEntries   = 200  // of one conversation
+	reads         = 8    // of the store at a time
 
 	journalPage  = 200              // documents in one read of a journal
 	journalPages = 5                // reads of one journal in a step
