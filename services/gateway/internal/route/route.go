@@ -95,6 +95,7 @@ type Table struct {
 	seed   maphash.Seed
 	convs  [shards]convShard
 	users  [shards]userShard
+	swept  uint // shards so far; owned by who calls SweepRings
 	fills  chan struct{}
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -341,10 +342,13 @@ type Receipt struct {
 	Delivered, Read chat.Seq
 }
 
-// SweepRings drops the rings of conversations that have been quiet.
+// SweepRings drops the rings of conversations that have been quiet, in a sixteenth
+// of the table at a call: so that many quiet conversations cost little. It is
+// called by one goroutine.
 func (t *Table) SweepRings(now time.Time) {
-	for i := range t.convs {
-		sh := &t.convs[i]
+	for range shards / 16 {
+		sh := &t.convs[t.swept%shards]
+		t.swept++
 		sh.mu.Lock()
 		for _, c := range sh.m {
 			c.mu.Lock()
