@@ -81,7 +81,7 @@ func filled[T any]() T {
 
 func TestEntryRoundTrip(t *testing.T) {
 	full := filled[chat.Entry]()
-	full.Concerns = nil // not in the log
+	full.Concerns, full.Audience = nil, nil // not in the log
 	bare := chat.Entry{Key: testKey, Seq: chat.MaxSeq}
 	for _, want := range []chat.Entry{full, bare} {
 		got, err := roundTrip(t, messageOf(&want)).entry()
