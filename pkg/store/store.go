@@ -36,6 +36,8 @@ type Store interface {
 	Conversations
 	Cursors
 	Devices
+	Blocks
+	Settings
 	Journal
 	Pods
 	Meta

@@ -44,6 +44,8 @@ func New(o Options) *Store {
 		convs:    map[chat.Key]*conversation{},
 		members:  map[owner]map[chat.ConvID]*chat.Member{},
 		devices:  map[owner]map[chat.Device]time.Time{},
+		blocks:   map[store.Pair]chat.Block{},
+		profiles: map[owner]chat.Profile{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
 		calls:    map[Op]int{},
@@ -67,6 +69,8 @@ type state struct {
 	convs    map[chat.Key]*conversation
 	members  map[owner]map[chat.ConvID]*chat.Member // the same documents, by user
 	devices  map[owner]map[chat.Device]time.Time
+	blocks   map[store.Pair]chat.Block
+	profiles map[owner]chat.Profile
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod
 	meta     store.MetaInfo

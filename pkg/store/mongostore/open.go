@@ -73,6 +73,7 @@ type Store struct {
 
 	messages, reactions, edits, conversations, members *mongo.Collection
 	devices, journal, pods, meta                       *mongo.Collection
+	blocks, profiles                                   *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -125,6 +126,8 @@ func (s *Store) use(db *mongo.Database) {
 	s.conversations = db.Collection("conversations")
 	s.members = db.Collection("members")
 	s.devices = db.Collection("devices")
+	s.blocks = db.Collection("blocks")
+	s.profiles = db.Collection("profiles")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
 	s.meta = db.Collection("meta")
@@ -208,6 +211,8 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		{s.reactions, []mongo.IndexModel{{Keys: ascending("m")}}},
 		{s.conversations, nil},
 		{s.devices, nil},
+		{s.blocks, nil},
+		{s.profiles, nil},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},

@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Conversations", conversationTests},
 		{"Cursors", cursorTests},
 		{"Devices", deviceTests},
+		{"Blocks", blockTests},
+		{"Settings", settingsTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},
 		{"Meta", metaTests},

@@ -23,6 +23,8 @@ import (
 //	f ns conv target 'r'           recall of target
 //	f ns conv target 'x' emoji user  version of a reaction to target
 //	d ns user device               when the device was seen
+//	b ns user peer                 block
+//	o ns user                      profile
 //	j pod number                   document of a journal
 //	p pod                          registration
 //	! name                         format and identity of the data
@@ -35,6 +37,8 @@ const (
 	tableMembership   = 'u'
 	tableFold         = 'f'
 	tableDevice       = 'd'
+	tableBlock        = 'b'
+	tableProfile      = 'o'
 	tableJournal      = 'j'
 	tablePod          = 'p'
 	tableSelf         = '!'
