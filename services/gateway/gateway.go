@@ -72,7 +72,7 @@ type Options struct {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"groups", "history", "receipts"}
+var features = []string{"blocks", "devices", "groups", "history", "receipts", "settings"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -90,6 +90,7 @@ type Gateway struct {
 	entries  route.Scanner // owned by the subscription to entries
 	mail     route.Scanner // owned by the subscription to users' subjects
 	digest   digest
+	notices  notices
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
 	epoch    atomic.Pointer[string]
 	stats    counters
@@ -149,7 +150,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	for topic, fn := range map[bus.Topic]func([]byte){
-		bus.TopicEntries: g.onEntries, bus.TopicSignals: g.onSignals, bus.TopicControl: g.onControl,
+		bus.TopicEntries: g.onEntries, bus.TopicSignals: g.onSignals, bus.TopicControl: g.onSocial,
 	} {
 		unsub, err := opts.Bus.Subscribe(topic, fn)
 		if err != nil {
@@ -214,6 +215,7 @@ func (g *Gateway) beat() {
 		case <-every.C:
 		}
 		g.heartbeat(false)
+		g.sayAgain()
 	}
 }
 

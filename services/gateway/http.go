@@ -30,6 +30,7 @@ func (g *Gateway) routes() http.Handler {
 	r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
+	g.socialRoutes(r)
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
