@@ -72,7 +72,7 @@ type Options struct {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"blocks", "devices", "groups", "history", "receipts", "settings"}
+var features = []string{"blocks", "devices", "groups", "history", "hide_read", "mentions", "receipts", "seen", "settings"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -91,6 +91,7 @@ type Gateway struct {
 	mail     route.Scanner // owned by the subscription to users' subjects
 	digest   digest
 	notices  notices
+	hiders   hiders
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
 	epoch    atomic.Pointer[string]
 	stats    counters
@@ -135,7 +136,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
-	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.present, Log: opts.Log})
+	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
 	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Log: opts.Log}

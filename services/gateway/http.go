@@ -11,8 +11,6 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
-	"github.com/parley-chat/parley/pkg/store"
-	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -196,15 +194,11 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
-	members, err := g.opts.Store.MembersByUser(r.Context(), cmd.Key, []chat.User{user})
+	m, err := g.view.Member(r.Context(), cmd.Key, id.User, user)
 	if err != nil {
 		return err
 	}
-	if len(members) == 0 {
-		return store.ErrNotFound // it has just been written
-	}
-	m := members[0]
-	rest.JSON(w, http.StatusOK, wire.Member{User: m.User, Role: m.Role, Joined: m.Joined, Read: m.Read, Delivered: view.Delivered(m)})
+	rest.JSON(w, http.StatusOK, m)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 )
 
@@ -24,6 +25,7 @@ type notice struct {
 	Frame  jsontext.Value `json:"frame,omitempty"`
 	Device chat.Device    `json:"device,omitempty"`
 	Before string         `json:"before,omitempty"` // sessions that began later stay
+	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
 }
 
 // noticePrefix is how a notice begins, among what else is said on its subject.
@@ -82,6 +84,9 @@ func (g *Gateway) onSocial(data []byte) {
 
 // heed gives a notice to the sessions of this pod.
 func (g *Gateway) heed(n *notice) {
+	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {
+		g.hiders.set(route.UserKey{NS: n.NS, User: n.User}, *n.Hide)
+	}
 	for _, sink := range g.table.Sessions(n.NS, n.User) {
 		s, ok := sink.(*session.Session)
 		if !ok {

@@ -391,4 +391,3 @@ func TestNoticesAreBounded(t *testing.T) {
 		t.Fatalf("%d, first %s", len(list), list[0].data)
 	}
 }
-

@@ -26,6 +26,8 @@ type Store interface {
 // socialRoutes are what users have set for themselves.
 func (s *Service) socialRoutes(r chi.Router) {
 	r.Get("/v1/blocks", s.api.Handle(s.blocks))
+	r.Get("/v1/me", s.api.Handle(s.me))
+	r.Get("/v1/conversations/{conv}/messages/{seq}/seen", s.api.Handle(s.seen))
 	r.Get("/v1/devices", s.api.Handle(s.devices))
 	r.Get("/v1/devices/{device}", s.api.Handle(s.device))
 }
@@ -100,5 +102,38 @@ func (s *Service) device(w http.ResponseWriter, r *http.Request, id auth.Identit
 		return chat.Errorf(chat.CodeNotFound, "you have no such device")
 	}
 	rest.JSON(w, http.StatusOK, list[i])
+	return nil
+}
+
+// me is GET /v1/me.
+func (s *Service) me(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	found, err := s.store.Profiles(r.Context(), id.NS, []chat.User{id.User})
+	if err != nil {
+		return err
+	}
+	rest.JSON(w, http.StatusOK, wire.Profile{User: id.User, HideRead: found[id.User].HideRead})
+	return nil
+}
+
+// seen is GET /v1/conversations/{conv}/messages/{seq}/seen.
+func (s *Service) seen(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	q := rest.ParseQuery(r)
+	cursor, limit := q.Text("cursor"), q.Int("limit", 1, s.limits.Page)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	seq, err := rest.PathSeq(r, "seq")
+	if err != nil {
+		return err
+	}
+	p, err := s.part(r, id)
+	if err != nil {
+		return err
+	}
+	list, err := s.view.Seen(r.Context(), p, seq, cursor, limit)
+	if err != nil {
+		return err
+	}
+	rest.JSON(w, http.StatusOK, list)
 	return nil
 }

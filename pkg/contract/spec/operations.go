@@ -53,6 +53,7 @@ var pathParameters = map[string]reflect.Type{
 	"user":   reflect.TypeFor[chat.User](),
 	"device": reflect.TypeFor[chat.Device](),
 	"id":     reflect.TypeFor[string](),
+	"seq":    reflect.TypeFor[chat.Seq](),
 }
 
 var (
@@ -103,6 +104,14 @@ var Operations = []Operation{
 	{Method: http.MethodPatch, Path: "/v1/conversations/{conv}/me", By: Gateway, ID: "setMe",
 		Summary: "Mute, pin or archive a conversation for oneself.", Body: wire.SetMe{},
 		Answers: []Answer{{200, wire.Conversation{}, "The conversation."}}},
+	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/messages/{seq}/seen", By: History, ID: "listSeen",
+		Summary: "Whom a message has reached, and who has read it.", Query: []Parameter{cursor, limit},
+		Answers: []Answer{{200, wire.List[wire.Seen]{}, "A part of the list of the other members."}}},
+	{Method: http.MethodGet, Path: "/v1/me", By: History, ID: "getProfile",
+		Summary: "What one has set for all conversations.", Answers: []Answer{{200, wire.Profile{}, "The profile."}}},
+	{Method: http.MethodPatch, Path: "/v1/me", By: Gateway, ID: "setProfile",
+		Summary: "Change what one has set for all conversations.", Body: wire.SetProfile{},
+		Answers: []Answer{{200, wire.Profile{}, "The profile."}}},
 	{Method: http.MethodGet, Path: "/v1/blocks", By: History, ID: "listBlocks",
 		Summary: "Whom one has blocked.", Query: []Parameter{cursor, limit},
 		Answers: []Answer{{200, wire.List[wire.Block]{}, "A part of the list."}}},

@@ -23,6 +23,7 @@ import (
 // Store is what the tracker needs of a store.
 type Store interface {
 	store.Cursors
+	Profiles(ctx context.Context, ns chat.NS, users []chat.User) (map[chat.User]chat.Profile, error)
 	Entries(ctx context.Context, key chat.Key, r store.Range) ([]chat.Entry, error)
 }
 
@@ -43,6 +44,8 @@ type Position struct {
 	Key             chat.Key
 	User            chat.User
 	Delivered, Read chat.Seq
+	// Hidden says that the user keeps Read from others.
+	Hidden bool
 }
 
 const (
@@ -220,6 +223,10 @@ func (t *Tracker) advance(moves []move) error {
 	told := make([]Position, len(members))
 	for i, m := range members {
 		told[i] = Position{Key: m.Key, User: m.User, Delivered: view.Delivered(m), Read: m.Read}
+	}
+	if err := t.hide(ctx, told); err != nil {
+		t.putBack(moves) // they are stored; what others may see of them is not known
+		return err
 	}
 	t.opts.Told(told)
 	return nil
