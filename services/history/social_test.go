@@ -18,10 +18,10 @@ import (
 func get[T any](t *testing.T, h http.Handler, path, token string) (v T) {
 	t.Helper()
 	rec := ask(h, "GET", path, token)
-	if rec.Code != http.StatusOK {
-		t.Fatalf("GET %s: %d %s", path, rec.Code, rec.Body)
+	if rec.status != http.StatusOK {
+		t.Fatalf("GET %s: %d %s", path, rec.status, rec.body)
 	}
-	if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil {
+	if err := json.Unmarshal([]byte(rec.body), &v); err != nil {
 		t.Fatal(err)
 	}
 	return v
@@ -54,8 +54,8 @@ func TestBlocksInParts(t *testing.T) {
 	if list := get[wire.List[wire.Block]](t, h, "/v1/blocks", "other/alice"); len(list.Items) != 0 {
 		t.Errorf("another tenant has %+v", list)
 	}
-	if rec := ask(h, "GET", "/v1/blocks?cursor=!", "_/alice"); rec.Code != http.StatusBadRequest {
-		t.Errorf("a wrong cursor: %d", rec.Code)
+	if rec := ask(h, "GET", "/v1/blocks?cursor=!", "_/alice"); rec.status != http.StatusBadRequest {
+		t.Errorf("a wrong cursor: %d", rec.status)
 	}
 }
 
@@ -76,12 +76,12 @@ func TestDevices(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	for path, want := range map[string]int{"/v1/devices/tablet": 404, "/v1/devices/a.b": 400} {
-		if rec := ask(h, "GET", path, "_/alice"); rec.Code != want {
-			t.Errorf("%s: %d", path, rec.Code)
+		if rec := ask(h, "GET", path, "_/alice"); rec.status != want {
+			t.Errorf("%s: %d", path, rec.status)
 		}
 	}
-	if rec := ask(h, "GET", "/v1/devices/phone", "_/bob@x.org"); rec.Code != 404 {
-		t.Errorf("another's device: %d", rec.Code)
+	if rec := ask(h, "GET", "/v1/devices/phone", "_/bob@x.org"); rec.status != 404 {
+		t.Errorf("another's device: %d", rec.status)
 	}
 }
 
@@ -117,15 +117,15 @@ func TestSeenAndProfile(t *testing.T) {
 	}
 	for _, bad := range []string{"0", "2", "x", "99999999999999999999"} {
 		rec := ask(h, "GET", "/v1/conversations/"+string(f.direct.Conv)+"/messages/"+bad+"/seen", "_/alice")
-		if rec.Code != http.StatusNotFound {
-			t.Errorf("seq %s: %d", bad, rec.Code)
+		if rec.status != http.StatusNotFound {
+			t.Errorf("seq %s: %d", bad, rec.status)
 		}
 	}
-	if rec := ask(h, "GET", path, "_/carol"); rec.Code != http.StatusNotFound {
-		t.Errorf("a stranger: %d", rec.Code)
+	if rec := ask(h, "GET", path, "_/carol"); rec.status != http.StatusNotFound {
+		t.Errorf("a stranger: %d", rec.status)
 	}
 	f.store.Inject(memstore.Fault{Op: memstore.OpProfiles, Kind: memstore.Fail})
-	if rec := ask(h, "GET", path, "_/bob@x.org"); rec.Code != http.StatusServiceUnavailable {
-		t.Errorf("without profiles: %d", rec.Code)
+	if rec := ask(h, "GET", path, "_/bob@x.org"); rec.status != http.StatusServiceUnavailable {
+		t.Errorf("without profiles: %d", rec.status)
 	}
 }
