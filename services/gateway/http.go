@@ -224,24 +224,33 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	if err != nil {
 		return err
 	}
-	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
-	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
-		return cerr
+	cmd, err := g.messageOf(id, &in, cmid)
+	if err != nil {
+		return err
 	}
-	who := actor(id)
-	if in.From != "" && in.From != id.User {
-		if cerr := wire.CheckUser("from", in.From); cerr != nil {
-			return cerr
-		}
-		if !id.Has(auth.ScopeSendAny) {
-			return chat.Errorf(chat.CodeForbidden, "sending for others needs the scope %s", auth.ScopeSendAny)
-		}
-		who.User, who.Via = in.From, string(id.User)
-	}
-	res, err := g.do(r.Context(), command.Send(who, f))
+	res, err := g.do(r.Context(), cmd)
 	if err != nil {
 		return err
 	}
 	rest.JSON(w, http.StatusOK, wire.NewAck("", &res.Entry, res.Dup))
 	return nil
+}
+
+// messageOf is the command of a message that is sent over HTTP.
+func (g *Gateway) messageOf(id auth.Identity, in *wire.PostMessage, cmid chat.CMID) (*command.Command, error) {
+	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
+	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
+		return nil, cerr
+	}
+	who := actor(id)
+	if in.From != "" && in.From != id.User {
+		if cerr := wire.CheckUser("from", in.From); cerr != nil {
+			return nil, cerr
+		}
+		if !id.Has(auth.ScopeSendAny) {
+			return nil, chat.Errorf(chat.CodeForbidden, "sending for others needs the scope %s", auth.ScopeSendAny)
+		}
+		who.User, who.Via = in.From, string(id.User)
+	}
+	return command.Send(who, f), nil
 }

@@ -26,6 +26,7 @@ type Store interface {
 // socialRoutes are what users have set for themselves.
 func (s *Service) socialRoutes(r chi.Router) {
 	r.Get("/v1/blocks", s.api.Handle(s.blocks))
+	r.Get("/v1/messages/{id}/trace", s.api.Handle(s.trace))
 	r.Get("/v1/me", s.api.Handle(s.me))
 	r.Get("/v1/conversations/{conv}/messages/{seq}/seen", s.api.Handle(s.seen))
 	r.Get("/v1/devices", s.api.Handle(s.devices))
@@ -135,5 +136,15 @@ func (s *Service) seen(w http.ResponseWriter, r *http.Request, id auth.Identity)
 		return err
 	}
 	rest.JSON(w, http.StatusOK, list)
+	return nil
+}
+
+// trace is GET /v1/messages/{id}/trace.
+func (s *Service) trace(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	t, err := s.view.Trace(r.Context(), id.NS, id.User, id.Has(auth.ScopeOperator), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	rest.JSON(w, http.StatusOK, t)
 	return nil
 }
