@@ -72,7 +72,7 @@ type Options struct {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"batch", "blocks", "devices", "groups", "history", "hide_read", "mentions", "receipts", "seen", "settings", "trace"}
+var features = []string{"batch", "blocks", "devices", "export", "groups", "history", "hide_read", "mentions", "receipts", "seen", "settings", "trace"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {

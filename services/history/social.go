@@ -27,6 +27,7 @@ type Store interface {
 func (s *Service) socialRoutes(r chi.Router) {
 	r.Get("/v1/blocks", s.api.Handle(s.blocks))
 	r.Get("/v1/messages/{id}/trace", s.api.Handle(s.trace))
+	r.Get("/v1/export", s.api.Handle(s.export))
 	r.Get("/v1/me", s.api.Handle(s.me))
 	r.Get("/v1/conversations/{conv}/messages/{seq}/seen", s.api.Handle(s.seen))
 	r.Get("/v1/devices", s.api.Handle(s.devices))
@@ -146,5 +147,30 @@ func (s *Service) trace(w http.ResponseWriter, r *http.Request, id auth.Identity
 		return err
 	}
 	rest.JSON(w, http.StatusOK, t)
+	return nil
+}
+
+// export is GET /v1/export.
+func (s *Service) export(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	q := rest.ParseQuery(r)
+	cursor, user := q.Text("cursor"), chat.User(q.Text("user"))
+	if err := q.Err(); err != nil {
+		return err
+	}
+	switch {
+	case user == "":
+		user = id.User
+	case !user.Valid():
+		return chat.Errorf(chat.CodeBadRequest, `"user" is no user id`)
+	case user != id.User && !id.Has(auth.ScopeOperator):
+		return chat.Errorf(chat.CodeForbidden, "another's data needs the scope %s", auth.ScopeOperator)
+	}
+	part, err := view.Export(r.Context(), s.store, s.limits, id.NS, user, cursor)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(part) // it fails where the client went away
 	return nil
 }

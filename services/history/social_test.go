@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,5 +128,27 @@ func TestSeenAndProfile(t *testing.T) {
 	f.store.Inject(memstore.Fault{Op: memstore.OpProfiles, Kind: memstore.Fail})
 	if rec := ask(h, "GET", path, "_/bob@x.org"); rec.status != http.StatusServiceUnavailable {
 		t.Errorf("without profiles: %d", rec.status)
+	}
+}
+
+func TestExportIsOnesOwn(t *testing.T) {
+	f := newFixture(t)
+	h := New(Options{Store: f.store, Verifier: tokens{}}).Handler()
+	a := ask(h, "GET", "/v1/export", "_/bob@x.org")
+	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/x-ndjson" || a.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	for _, want := range []string{"without carol", `"hi"`, `"type":"membership"`} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("no %s in %s", want, a.body)
+		}
+	}
+	if strings.Contains(a.body, "for all") {
+		t.Errorf("alice's words in %s", a.body)
+	}
+	for path, want := range map[string]int{"/v1/export?user=alice": 403, "/v1/export?user=bob%40x.org": 200, "/v1/export?user=%20": 400, "/v1/export?cursor=!": 400} {
+		if a := ask(h, "GET", path, "_/bob@x.org"); a.status != want {
+			t.Errorf("%s: %d", path, a.status)
+		}
 	}
 }
