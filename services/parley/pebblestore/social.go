@@ -8,10 +8,12 @@ import (
 	"github.com/parley-chat/parley/pkg/store"
 )
 
-// blocksFence is marked by every write to what one user blocks.
-type blocksFence struct {
-	ns   chat.NS
-	user chat.User
+// findBlocks finds out whether there are any: where nobody blocks, nothing is read.
+func (s *Store) findBlocks() error {
+	return scan(s.db, []byte{tableBlock}, []byte{tableBlock + 1}, func(_, _ []byte) (bool, error) {
+		s.blocks.Store(true)
+		return false, nil
+	})
 }
 
 func blockKey(p store.Pair) []byte {
@@ -85,7 +87,8 @@ func (s *Store) PutBlock(ctx context.Context, ns chat.NS, b chat.Block) (kept ch
 		if err := checkNames(string(ns), string(b.User), string(b.Peer)); err != nil {
 			return err
 		}
-		w.mark(fenceOf(s, blocksFence{ns, b.User}))
+		w.mark(blocksFence)
+		s.blocks.Store(true) // before anybody can see it
 		key := blockKey(store.Pair{NS: ns, User: b.User, Peer: b.Peer})
 		v, err := get(w.reader(), key)
 		if err != nil {
@@ -104,7 +107,7 @@ func (s *Store) PutBlock(ctx context.Context, ns chat.NS, b chat.Block) (kept ch
 
 // Blocks implements [store.Blocks].
 func (s *Store) Blocks(ctx context.Context, ns chat.NS, user, from chat.User, limit int) ([]chat.Block, error) {
-	fences := []fence{fenceOf(s, blocksFence{ns, user})}
+	fences := []fence{blocksFence}
 	return read(ctx, s, "read blocks", fences, func() (out []chat.Block, err error) {
 		prefix := row(nil, tableBlock, string(ns), string(user))
 		lower := prefix
@@ -124,12 +127,11 @@ func (s *Store) Blocks(ctx context.Context, ns chat.NS, user, from chat.User, li
 
 // BlocksAmong implements [store.Blocks].
 func (s *Store) BlocksAmong(ctx context.Context, pairs []store.Pair) (map[store.Pair]chat.Block, error) {
-	fences := make([]fence, len(pairs))
-	for i, p := range pairs {
-		fences[i] = fenceOf(s, blocksFence{p.NS, p.User})
-	}
-	return read(ctx, s, "read blocks", fences, func() (map[store.Pair]chat.Block, error) {
+	return read(ctx, s, "read blocks", []fence{blocksFence}, func() (map[store.Pair]chat.Block, error) {
 		var out map[store.Pair]chat.Block
+		if !s.blocks.Load() {
+			return nil, nil
+		}
 		for _, p := range pairs {
 			v, err := get(s.db, blockKey(p))
 			if err != nil {
