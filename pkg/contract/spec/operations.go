@@ -137,7 +137,7 @@ var Operations = []Operation{
 		Answers: []Answer{{200, wire.Trace{}, "How far it has come."}}},
 	{Method: http.MethodGet, Path: "/v1/export", By: History, ID: "export",
 		Summary: "What a user has left here, as JSON lines, in parts: one's own, or with the scope operator anybody's.",
-		Query: []Parameter{cursor, {"user", chat.User(""), false, "whose; default: one's own"}},
+		Query:   []Parameter{cursor, {"user", chat.User(""), false, "whose; default: one's own"}},
 		Answers: []Answer{{200, nil, "Lines of JSON; the last one has the type next where a part follows."}}},
 	{Method: http.MethodGet, Path: "/openapi.json", By: Gateway | History, ID: "openapi", Open: true,
 		Summary: "This document.", Answers: []Answer{{200, nil, "The contract of the HTTP API."}}},
