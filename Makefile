@@ -4,6 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT := go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 ARGS ?=
 
 .PHONY: help
@@ -61,10 +62,40 @@ mutants: ## build defects in, and show which test catches each (about 1 minute)
 contracts: ## write openapi.json and asyncapi.json from the Go types; refuses what breaks clients
 	@go run ./pkg/contract/cmd/contracts
 
+.PHONY: routes
+routes: ## measure routing over 1 to 16 pods, in NATS and in gateways (about 7 minutes)
+	go test ./services/gateway -run '^$$' -bench 'BenchmarkRouting$$|BenchmarkUsersSubjects' -benchtime 1x -timeout 30m
+	go test ./services/gateway -run '^$$' -bench BenchmarkSkip
+
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign bytes, a minute each
 	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
 	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
+	go test -fuzz FuzzMake -fuzztime 1m -run '^$$' ./services/gateway/internal/thumb
+
+.PHONY: bench
+bench: ## measure Parley beside bare programs and keep the shares (about 12 minutes; to see it work: make bench ARGS=--quick)
+	@go run ./services/parley/cmd/parley-bench $(ARGS)
+
+.PHONY: bench-check
+bench-check: ## measure again; fails if a share has got worse by more than 10 % (about 12 minutes)
+	@go run ./services/parley/cmd/parley-bench --check $(ARGS)
+
+COUNT ?= 6
+OLD ?=
+
+.PHONY: bench-go
+bench-go: SHELL := bash
+bench-go: .SHELLFLAGS := -o pipefail -c
+bench-go: ## Go benchmarks of each step, summarised (more: COUNT=10, OLD=build/before.txt to compare)
+	@mkdir -p build
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./pkg/wire ./services/gateway/internal/... | tee build/bench-go.txt
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./services/parley/pebblestore | tee -a build/bench-go.txt
+	@$(BENCHSTAT) $(OLD) build/bench-go.txt
+
+.PHONY: scaling
+scaling: ## renew the tables of docs/scaling.md from docs/unit-costs.json
+	@go run ./services/parley/cmd/parley simulate --table --into docs/scaling.md
 
 .PHONY: clean
 clean: ## remove what was built; data/ stays

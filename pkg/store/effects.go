@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -102,6 +103,11 @@ func ReactionVersion(seq chat.Seq, on bool) int64 {
 		v++
 	}
 	return v
+}
+
+// CompareReactions is the order of reactions in a [Fold].
+func CompareReactions(a, b Reaction) int {
+	return cmp.Or(cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
 }
 
 // LineOf is the journal line of an entry.

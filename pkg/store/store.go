@@ -38,6 +38,7 @@ type Store interface {
 	Devices
 	Blocks
 	Settings
+	Attachments
 	Journal
 	Pods
 	Meta
@@ -143,8 +144,12 @@ type Range struct {
 // Fold is what edits, a recall and reactions made of a message.
 type Fold struct {
 	Edited    *Edited
+	Edits     int // how many edits there were
 	Recalled  *Recalled
 	Reactions []Reaction // by emoji, then user; only those that are on
+	// Withdrawn are reactions that were switched off again, in the same order. A store
+	// keeps them to fence what is finished late, so they count in its bounds.
+	Withdrawn []Reaction
 }
 
 // Edited is the latest edit of a message.

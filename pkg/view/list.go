@@ -72,13 +72,23 @@ func (r *Reader) newest(ctx context.Context, ns chat.NS, user chat.User, from pl
 
 // parts reads the conversations of current memberships, at most memberChunk.
 func (r *Reader) parts(ctx context.Context, members []chat.Member) ([]Part, error) {
+	var current []chat.Member
+	for _, m := range members {
+		if m.Left == 0 {
+			current = append(current, m)
+		}
+	}
+	return r.partsOf(ctx, current)
+}
+
+// partsOf reads the conversations of memberships, at most memberChunk, those that
+// have ended included. Those of which the user sees nothing are left out.
+func (r *Reader) partsOf(ctx context.Context, members []chat.Member) ([]Part, error) {
 	var keys []chat.Key
 	byKey := make(map[chat.Key]chat.Member, len(members))
 	for _, m := range members {
-		if m.Left == 0 {
-			keys = append(keys, m.Key)
-			byKey[m.Key] = m
-		}
+		keys = append(keys, m.Key)
+		byKey[m.Key] = m
 	}
 	if len(keys) == 0 {
 		return nil, nil

@@ -77,6 +77,14 @@ func checkUsers(field string, users []chat.User, most int) *chat.Error {
 	return nil
 }
 
+// checkMentions: users, or everybody.
+func checkMentions(users []chat.User) *chat.Error {
+	if len(users) == 1 && users[0] == chat.MentionAll {
+		return nil
+	}
+	return checkUsers("mentions", users, chat.MaxMentions)
+}
+
 func checkToken(t string) *chat.Error {
 	if t == "" {
 		return bad(`"token" is missing`)
@@ -132,7 +140,7 @@ func (s *Send) checkPlace() *chat.Error {
 	} else {
 		cerr = CheckUser("to", s.To)
 	}
-	if cerr = first(cerr, checkCMID(s.CMID), checkUsers("mentions", s.Mentions, chat.MaxMentions)); cerr != nil {
+	if cerr = first(cerr, checkCMID(s.CMID), checkMentions(s.Mentions)); cerr != nil {
 		return cerr
 	}
 	if s.ReplyTo != nil {
@@ -165,8 +173,8 @@ func (r *React) check(chat.Limits) *chat.Error {
 	if cerr := first(checkConv(r.Conv), checkSeq("target", r.Target, 1), checkCMID(r.CMID)); cerr != nil {
 		return cerr
 	}
-	if r.Emoji == "" || len(r.Emoji) > 64 {
-		return bad(`"emoji" must have 1 to 64 bytes`)
+	if !chat.ValidEmoji(r.Emoji) {
+		return bad(`"emoji" must be one emoji, of at most %d bytes`, chat.MaxEmojiBytes)
 	}
 	if r.On == nil {
 		return bad(`"on" is missing`)

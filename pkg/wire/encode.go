@@ -162,6 +162,10 @@ func DecodeServer(data []byte) (any, error) {
 		f = new(Conversation)
 	case "receipt":
 		f = new(Receipt)
+	case "typing":
+		f = new(TypingBy)
+	case "presence":
+		f = new(Presence)
 	case "page":
 		f = new(Page[Entry])
 	case "synced":

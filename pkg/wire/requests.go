@@ -28,6 +28,12 @@ type SetMember struct {
 	CMID chat.CMID `json:"cmid,omitempty"` // or the same in the header Idempotency-Key
 }
 
+// EditMessage gives one's own message another body.
+type EditMessage struct {
+	Body jsontext.Value `json:"body"`
+	CMID chat.CMID      `json:"cmid,omitempty"` // or the same in the header Idempotency-Key
+}
+
 // PostMessage sends a message. Exactly one of Conv and To is set.
 type PostMessage struct {
 	From     chat.User      `json:"from,omitempty"` // another than the token's needs the scope send:any

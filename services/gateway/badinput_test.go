@@ -77,12 +77,12 @@ func TestBadFramesAreAnsweredAndHarmNobody(t *testing.T) {
 		{"history limit", `{"type":"history","ref":"R","conv":"` + own + `","before":1,"limit":100000}`, chat.CodeBadRequest, false},
 		{"history foreign", `{"type":"history","ref":"R","conv":"` + foreign + `","after":0}`, chat.CodeNotFound, false},
 
-		{"edit not built", `{"type":"edit","ref":"R","conv":"` + own + `","target":1,"cmid":"c",` + body + `}`, chat.CodeBadRequest, false},
+		{"edit of what is not there", `{"type":"edit","ref":"R","conv":"` + own + `","target":99,"cmid":"c",` + body + `}`, chat.CodeNotFound, false},
 		{"recall without target", `{"type":"recall","ref":"R","conv":"` + own + `","cmid":"c"}`, chat.CodeBadRequest, false},
 		{"react without emoji", `{"type":"react","ref":"R","conv":"` + own + `","target":1,"cmid":"c","on":true}`, chat.CodeBadRequest, false},
 		{"typing without on", `{"type":"typing","ref":"R","conv":"` + own + `"}`, chat.CodeBadRequest, false},
 		{"watch operator", `{"type":"watch","ref":"R","users":[{"$ne":1}]}`, chat.CodeBadRequest, false},
-		{"unwatch not built", `{"type":"unwatch","ref":"R","users":["bob"]}`, chat.CodeBadRequest, false},
+		{"unwatch of no user", `{"type":"unwatch","ref":"R","users":["b b"]}`, chat.CodeBadRequest, false},
 		{"auth without token", `{"type":"auth","ref":"R"}`, chat.CodeBadRequest, false},
 		{"ping with more", `{"type":"ping","ref":"R","$where":"sleep(1000)"}`, chat.CodeBadRequest, false},
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,18 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(idleServerEnv) != "" {
+		if err := idleServer(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if !benchPodMain() {
+		goleak.VerifyTestMain(m)
+	}
+}
 
 // wireBus joins gateways in one process: what one publishes, the others hear, in
 // order. It can be cut, and it can lose.
@@ -152,6 +164,9 @@ func (c *cluster) narrow() {
 	c.http = &http.Client{Transport: &http.Transport{DialContext: dial}}
 }
 
+// testReaderEnv names the reader that tests run with; default: as in production.
+const testReaderEnv = "PARLEY_TEST_READER"
+
 const testSecret = "a-secret-of-the-tests-that-is-long-enough-0123456789"
 
 func newCluster(t *testing.T, n int, change ...func(*Options)) *cluster {
@@ -169,7 +184,7 @@ func newCluster(t *testing.T, n int, change ...func(*Options)) *cluster {
 		t.Fatal(err)
 	}
 	for range n {
-		opts := Options{Store: c.store, Bus: c.bus.join(t), Verifier: verifier, Meta: meta}
+		opts := Options{Store: c.store, Bus: c.bus.join(t), Verifier: verifier, Meta: meta, Reader: Reader(os.Getenv(testReaderEnv))}
 		for _, f := range change {
 			f(&opts)
 		}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
@@ -26,7 +25,7 @@ const (
 type feed struct {
 	g     *Gateway
 	s     *session.Session
-	id    session.Identity
+	id    *session.Identity
 	hello *wire.Hello
 	epoch string
 	known bool // the device has been here before; owned by the syncer
@@ -34,6 +33,9 @@ type feed struct {
 	// try does not attach twice. Owned by the syncer.
 	pending map[chat.Key]session.Stream
 }
+
+// usedUp is the hello of a feed that has started: its cursors do not count any more.
+var usedUp wire.Hello
 
 // read does one read of the store when it is its turn.
 func (f *feed) read(ctx context.Context, do func(ctx context.Context) error) error {
@@ -68,7 +70,7 @@ func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
 	}
 	f.known = true
 	f.pending = nil
-	f.hello = &wire.Hello{} // the cursors are used up
+	f.hello = &usedUp
 	return streams, nil
 }
 
@@ -362,9 +364,9 @@ func (f *feed) Entries(ctx context.Context, key chat.Key, after, upTo chat.Seq) 
 }
 
 // page is the answer to a history frame. It fits into one frame.
-func (g *Gateway) page(ctx context.Context, id auth.Identity, h *wire.History) (wire.Page[wire.Entry], error) {
-	key := chat.Key{NS: id.NS, Conv: h.Conv}
-	part, err := g.view.Access(ctx, key, id.User)
+func (g *Gateway) page(ctx context.Context, ns chat.NS, user chat.User, h *wire.History) (wire.Page[wire.Entry], error) {
+	key := chat.Key{NS: ns, Conv: h.Conv}
+	part, err := g.view.Access(ctx, key, user)
 	if err != nil {
 		return wire.Page[wire.Entry]{}, err
 	}

@@ -28,10 +28,12 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
+	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/repair"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
+	"github.com/parley-chat/parley/services/gateway/internal/upload"
 )
 
 // Bus is what a gateway needs of the bus; a [bus.Bus] is one. PublishTo and
@@ -61,18 +63,46 @@ type Options struct {
 	Limits      chat.Limits   // zero fields: defaults
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
+	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
 	Server      string        // what welcome calls the server; default "parley"
+	Reader      Reader        // how connections wait for their clients; default: the best that the system has
+	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
+	Attachments Attachments   // zero: switched off
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
-	without repair.Trigger
-	sweep   time.Duration
-	session session.Options // fields of it that a test sets
+	without  repair.Trigger
+	sweep    time.Duration
+	session  session.Options  // fields of it that a test sets
+	presence presence.Options // fields of it that a test sets
+}
+
+// Reader is how connections wait for their clients.
+type Reader string
+
+// The readers.
+const (
+	// ReaderEvent keeps no goroutine for a connection that is idle. It needs Linux.
+	ReaderEvent Reader = "event"
+	// ReaderGoroutine keeps one goroutine a connection.
+	ReaderGoroutine Reader = "goroutine"
+)
+
+// poller makes the sessions' poller.
+func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
+	if r == ReaderGoroutine {
+		return session.Goroutines{}, nil
+	}
+	p, err := session.NewEpoll(log)
+	if err != nil && r == "" {
+		return session.Goroutines{}, nil
+	}
+	return p, err
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"batch", "blocks", "devices", "export", "groups", "history", "hide_read", "mentions", "receipts", "seen", "settings", "trace"}
+var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "seen", "settings", "trace", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -84,6 +114,8 @@ type Gateway struct {
 	journal  *journal.Journal
 	commit   *commit.Committer
 	receipts *receipt.Tracker
+	uploads  *upload.Manager // nil: switched off
+	presence *presence.Tracker
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    *reads
@@ -93,6 +125,7 @@ type Gateway struct {
 	notices  notices
 	hiders   hiders
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
+	kicks    kicks
 	epoch    atomic.Pointer[string]
 	stats    counters
 
@@ -100,11 +133,12 @@ type Gateway struct {
 	cancel context.CancelFunc
 	unsub  []func()
 	loops  sync.WaitGroup
-	served sync.WaitGroup // sessions
+	served sync.WaitGroup // sessions, and their requests
 
 	mu       sync.Mutex
 	open     map[*client]bool
-	draining bool
+	draining bool // no new sessions
+	ended    bool // not even those whose handshake was under way
 }
 
 // New registers the pod and starts it. It blocks until the store has its
@@ -129,21 +163,25 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	opts.Limits = opts.Limits.WithDefaults()
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
+	g.takeUploads() // before the limits are handed on
+	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
 	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
 	g.sessions = g.sessions.WithDefaults()
+	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}
 	g.commit = commit.NewCommitter(committer)
+	g.presence = g.newPresence()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -170,7 +208,13 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		g.cancel()
 		return nil, fmt.Errorf("flush subscriptions: %w", err)
 	}
+	g.heartbeat(false) // so that pods that thought themselves alone announce from now on
 	if err := g.repair.Start(ctx); err != nil {
+		g.cancel()
+		return nil, err
+	}
+	var err error
+	if g.sessions.Poller, err = opts.Reader.poller(opts.Log); err != nil {
 		g.cancel()
 		return nil, err
 	}
@@ -180,6 +224,10 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(g.beat)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	g.loops.Go(func() { g.presence.Run(g.ctx) })
+	if g.uploads != nil {
+		g.loops.Go(func() { g.uploads.Run(g.ctx) })
+	}
 	return g, nil
 }
 
@@ -188,17 +236,15 @@ func (g *Gateway) Pod() string { return g.journal.Pod() }
 
 // tick looks after the clocks of all sessions.
 func (g *Gateway) tick() {
-	every := time.NewTicker(min(time.Second, g.sessions.Heartbeat/4))
+	every := time.NewTicker(g.sessions.Clock.Every())
 	defer every.Stop()
 	for {
 		select {
 		case <-g.ctx.Done():
 			return
 		case now := <-every.C:
-			for _, c := range g.clients() {
-				c.s.Tick(now)
-				g.kickAgain(c)
-			}
+			g.sessions.Clock.Tick()
+			g.kickAgain()
 			g.table.SweepRings(now)
 		}
 	}
@@ -222,7 +268,10 @@ func (g *Gateway) beat() {
 
 // Missed says that the bus has lost announcements, or was away: every journal is
 // looked at now, and not only when its pod is heard again.
-func (g *Gateway) Missed() { g.repair.Look() }
+func (g *Gateway) Missed() {
+	g.repair.Look()
+	g.presence.Missed()
+}
 
 func (g *Gateway) clients() []*client {
 	g.mu.Lock()
@@ -268,6 +317,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.mu.Lock()
 	g.draining = true
 	g.mu.Unlock()
+	g.presence.Drain()
 	if list := g.clients(); len(list) > 0 && g.opts.DrainWindow > 0 {
 		g.log.Info("draining", "sessions", len(list), "window", g.opts.DrainWindow)
 		for _, c := range list {
@@ -277,10 +327,14 @@ func (g *Gateway) Drain(ctx context.Context) {
 		g.untilEmpty(ctx, g.opts.DrainWindow)
 	}
 	g.commit.Stop(ctx)
+	g.mu.Lock()
+	g.ended = true
+	g.mu.Unlock()
 	for _, c := range g.clients() {
 		c.s.Close(chat.CloseRestart, "this pod is stopping; reconnect")
 	}
 	g.served.Wait()
+	g.sessions.Poller.Close()
 	g.receipts.Stop(ctx)
 	g.heartbeat(true) // goodbye: the others need not read the journal
 	for _, unsub := range g.unsub {
@@ -288,6 +342,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	}
 	g.cancel()
 	g.loops.Wait()
+	g.presence.Stop()
 	g.table.Stop()
 }
 
@@ -297,7 +352,7 @@ func (g *Gateway) untilEmpty(ctx context.Context, most time.Duration) {
 	defer over.Stop()
 	look := time.NewTicker(50 * time.Millisecond)
 	defer look.Stop()
-	for len(g.clients()) > 0 {
+	for g.sessionCount() > 0 {
 		select {
 		case <-look.C:
 		case <-over.C:
@@ -306,6 +361,12 @@ func (g *Gateway) untilEmpty(ctx context.Context, most time.Duration) {
 			return
 		}
 	}
+}
+
+func (g *Gateway) sessionCount() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open)
 }
 
 // Draining reports whether the gateway refuses new sessions.
@@ -326,20 +387,20 @@ type Stats struct {
 	Gaps     uint64            // gaps that had to be read from the store
 	Refused  uint64            // frames that were refused with an error
 	Repaired map[string]uint64 // entries found by repair, by trigger
+	Files    upload.Stats      // what became of attachments
+	Online   presence.Stats    // who is online
+	Dropped  uint64            // typing frames for which a session had no room
 }
 
 type counters struct {
-	entries, received, unheard, foreign, gaps, refused atomic.Uint64
+	entries, received, unheard, foreign, gaps, refused, dropped atomic.Uint64
 }
 
 // Stats returns the present counts.
 func (g *Gateway) Stats() Stats {
-	g.mu.Lock()
-	sessions := len(g.open)
-	g.mu.Unlock()
-	return Stats{Sessions: sessions, Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
+	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -361,6 +422,11 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
 		sum.Refused += s.Refused
+		sum.Online = sum.Online.Add(s.Online)
+		sum.Dropped += s.Dropped
+		sum.Files.Completed += s.Files.Completed
+		sum.Files.Refused += s.Files.Refused
+		sum.Files.Collected += s.Files.Collected
 	}
 	return sum
 }

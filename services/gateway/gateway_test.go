@@ -235,6 +235,7 @@ func TestReceiptsGoToTheOtherSide(t *testing.T) {
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	conv := alice.sendTo("bob", "m1", "hello").Conv
+	expect[*wire.Entry](alice) // her session follows the conversation: receipts from now on are hers
 	expect[*wire.Entry](bob)
 	bob.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
 	if r := expect[*wire.Receipt](alice); r.User != "bob" || r.Delivered != 1 || r.Read != 0 {

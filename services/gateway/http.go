@@ -29,6 +29,12 @@ func (g *Gateway) routes() http.Handler {
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	g.socialRoutes(r)
+	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
+	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
+	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))
+	r.Delete("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.recallMessage))
+	r.Put("/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", g.api.Handle(g.react))
+	r.Delete("/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", g.api.Handle(g.unreact))
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -182,9 +188,9 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 		return err
 	}
 	switch in.Role {
-	case chat.RoleOwner, chat.RoleAdmin, chat.RoleMember:
+	case chat.RoleOwner, chat.RoleAdmin, chat.RoleMember, chat.RoleMuted:
 	default:
-		return chat.Errorf(chat.CodeBadRequest, `"role" must be owner, admin or member`)
+		return chat.Errorf(chat.CodeBadRequest, `"role" must be owner, admin, member or muted`)
 	}
 	cmid, err := cmidOf(r, in.CMID)
 	if err != nil {
@@ -224,20 +230,15 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	if err != nil {
 		return err
 	}
-	cmd, err := g.messageOf(id, &in, cmid)
+	cmd, err := g.messageOf(r.Context(), id, &in, cmid)
 	if err != nil {
 		return err
 	}
-	res, err := g.do(r.Context(), cmd)
-	if err != nil {
-		return err
-	}
-	rest.JSON(w, http.StatusOK, wire.NewAck("", &res.Entry, res.Dup))
-	return nil
+	return g.answerAck(w, r, cmd)
 }
 
 // messageOf is the command of a message that is sent over HTTP.
-func (g *Gateway) messageOf(id auth.Identity, in *wire.PostMessage, cmid chat.CMID) (*command.Command, error) {
+func (g *Gateway) messageOf(ctx context.Context, id auth.Identity, in *wire.PostMessage, cmid chat.CMID) (*command.Command, error) {
 	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
 	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
 		return nil, cerr
@@ -252,5 +253,6 @@ func (g *Gateway) messageOf(id auth.Identity, in *wire.PostMessage, cmid chat.CM
 		}
 		who.User, who.Via = in.From, string(id.User)
 	}
-	return command.Send(who, f), nil
+	cmd := command.Send(who, f)
+	return cmd, g.attach(ctx, cmd, 0, f.Body)
 }

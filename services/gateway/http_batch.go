@@ -38,7 +38,7 @@ func (g *Gateway) postBatch(w http.ResponseWriter, r *http.Request, id auth.Iden
 			out.Items[i].Error = wire.NewBatchError(chat.Errorf(chat.CodeBadRequest, `"cmid" is missing or not of the form [A-Za-z0-9_-]{1,64}`))
 			continue
 		}
-		cmd, err := g.messageOf(id, m, m.CMID)
+		cmd, err := g.messageOf(r.Context(), id, m, m.CMID)
 		if err != nil {
 			out.Items[i].Error = wire.NewBatchError(err)
 			continue

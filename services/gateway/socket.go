@@ -19,19 +19,16 @@ import (
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 )
 
-// client is a session and what the gateway knows of it. Its fields are owned by
-// the session's reader.
+// client is a session and what the gateway knows of it. It implements
+// [session.Handler]; its fields are owned by the session's reader.
 type client struct {
 	g       *Gateway
 	s       *session.Session
-	id      auth.Identity // zero until there is a token
+	id      *auth.Identity // the token before hello; nil: none, or hello was said
 	hello   bool
+	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
 	directs command.Directs
-	bucket  bucket
-
-	kick   atomic.Pointer[kick] // still to be told; any goroutine
-	kicked atomic.Int32
 }
 
 // stream is the order of the client's sends in one conversation.
@@ -62,10 +59,10 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 			rest.Error(w, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more"))
 			return
 		}
-		c.id = id
+		c.id = &id
 	} else if i := slices.IndexFunc(offered, isBearer); i >= 0 {
 		id, err := g.opts.Verifier.Verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
-		c.id, bad = id, err != nil
+		c.id, bad = &id, err != nil
 	}
 	if g.Draining() {
 		rest.Error(w, chat.Unavailable("this pod is stopping; connect to another one"))
@@ -77,8 +74,8 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// From here on net/http's goroutine, with its large stack and buffers, is not
-	// needed any more: the session has its own.
-	g.served.Go(func() { c.serve(bad) })
+	// needed any more.
+	c.serve(bad)
 }
 
 func isBearer(p string) bool { return strings.HasPrefix(p, wire.BearerPrefix) }
@@ -93,38 +90,52 @@ func subprotocols(r *http.Request) []string {
 	return list
 }
 
+// serve hands the session over to its reader. It does not block.
 func (c *client) serve(badToken bool) {
 	g := c.g
 	g.mu.Lock()
-	g.open[c] = true
-	draining := g.draining
+	draining, ended := g.draining, g.ended
+	if !ended {
+		g.open[c] = true
+		g.served.Add(1)
+	}
 	g.mu.Unlock()
-	defer func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		delete(g.open, c)
-	}()
+	if ended {
+		c.s.Drop()
+		return
+	}
 	switch {
 	case badToken:
 		c.unauthorized()
 	case draining:
 		c.s.Close(chat.CloseRestart, "this pod is stopping; reconnect")
-	case c.id.User != "":
+	case c.id != nil:
 		c.s.SetExpiry(c.id.Expires)
 	}
-	c.s.Serve(c.handle)
+	c.s.Serve(c)
+}
+
+// Ended implements [session.Handler].
+func (c *client) Ended() {
+	g := c.g
 	if c.hello {
+		c.absent()
 		g.table.Unregister(c.s)
 		c.s.DetachAll()
+		g.kicks.forget(c.s)
 	}
+	g.mu.Lock()
+	delete(g.open, c)
+	g.mu.Unlock()
+	g.served.Done()
 }
 
 func (c *client) unauthorized() {
 	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
 }
 
-// handle is one frame of the client: step 3 for those that want something done.
-func (c *client) handle(f wire.Frame, ref string) {
+// Handle implements [session.Handler]: step 3, for frames that want something done.
+func (c *client) Handle(f wire.Frame, ref string) {
 	if h, ok := f.(*wire.Hello); ok {
 		c.onHello(h, ref)
 		return
@@ -135,17 +146,29 @@ func (c *client) handle(f wire.Frame, ref string) {
 	}
 	switch f := f.(type) {
 	case *wire.Send:
-		c.onSend(f, ref)
+		c.onCommand(command.Send(c.actor(), f), f.Body, ref)
+	case *wire.Edit:
+		c.onCommand(command.Edit(c.actor(), f), f.Body, ref)
+	case *wire.Recall:
+		c.onCommand(command.Recall(c.actor(), f), nil, ref)
+	case *wire.React:
+		c.onCommand(command.React(c.actor(), f), nil, ref)
 	case *wire.Recv:
 		c.onMark(f.Conv, *f.Seq, ref, func(key chat.Key) *chat.Error {
-			return c.g.receipts.Recv(key, c.id.User, c.s.Identity().Device, *f.Seq)
+			return c.g.receipts.Recv(key, c.s.Identity().User, c.s.Identity().Device, *f.Seq)
 		})
 	case *wire.Read:
 		c.onMark(f.Conv, *f.Seq, ref, func(key chat.Key) *chat.Error {
-			return c.g.receipts.Read(key, c.id.User, *f.Seq)
+			return c.g.receipts.Read(key, c.s.Identity().User, *f.Seq)
 		})
 	case *wire.History:
 		c.onHistory(f, ref)
+	case *wire.Typing:
+		c.onTyping(f, ref)
+	case *wire.Watch:
+		c.onWatch(f, ref)
+	case *wire.Unwatch:
+		c.onUnwatch(f)
 	case *wire.Auth:
 		c.onAuth(f)
 	case *wire.Ping:
@@ -168,13 +191,13 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	}
 	if h.Token != "" {
 		id, err := g.opts.Verifier.Verify(h.Token)
-		if err != nil || c.id.User != "" && !sameUser(id, c.id) {
+		if err != nil || c.id != nil && !sameUser(id, c.id.NS, c.id.User) {
 			c.unauthorized()
 			return
 		}
-		c.id = id
+		c.id = &id
 	}
-	if c.id.User == "" || !time.Now().Before(c.id.Expires) {
+	if c.id == nil || !time.Now().Before(c.id.Expires) {
 		c.unauthorized()
 		return
 	}
@@ -182,19 +205,19 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	if h.Attempt != nil {
 		attempt = *h.Attempt
 	}
-	id := session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt}
-	c.streams = make(map[chat.ConvID]*stream)
-	c.bucket = newBucket(g.opts.Limits.SendsPerS)
 	epoch := *g.epoch.Load()
-	c.s.Begin(id, &feed{g: g, s: c.s, id: id, hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
+	c.s.Begin(session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt},
+		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
 	c.s.SetExpiry(c.id.Expires)
-	c.hello = true
+	c.id, c.hello = nil, true
+	id := c.s.Identity()
 	g.table.Register(c.s)
-	g.replaceOlder(c)
+	c.present()
+	g.replaceOlder(c.s)
 	c.s.Answer(wire.Encode(&wire.Welcome{
 		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,
 		Time: wire.Time{Time: time.Now()}, HeartbeatMS: g.sessions.Heartbeat.Milliseconds(),
-		Server: g.opts.Server, Features: features, Limits: g.opts.Limits,
+		Server: g.opts.Server, Features: g.features(), Limits: g.opts.Limits,
 	}))
 	if h.Resume != nil && h.Resume.Epoch != epoch {
 		c.s.Answer(wire.Encode(&wire.Reset{Type: "reset", Epoch: epoch}))
@@ -202,7 +225,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.Start()
 }
 
-func sameUser(a, b auth.Identity) bool { return a.NS == b.NS && a.User == b.User }
+func sameUser(a auth.Identity, ns chat.NS, user chat.User) bool { return a.NS == ns && a.User == user }
 
 // newSessionID grows with time, so that of two sessions the later is the larger.
 // Nanoseconds: a device that connects twice within a millisecond means the second.
@@ -214,20 +237,33 @@ func newSessionID() string {
 
 func (c *client) onAuth(f *wire.Auth) {
 	id, err := c.g.opts.Verifier.Verify(f.Token)
-	if err != nil || !sameUser(id, c.id) {
+	if self := c.s.Identity(); err != nil || !sameUser(id, self.NS, self.User) {
 		c.unauthorized()
 		return
 	}
-	c.id = id
 	c.s.SetExpiry(id.Expires)
 }
 
-func (c *client) onSend(f *wire.Send, ref string) {
-	cmd := command.Send(command.Actor{NS: c.id.NS, User: c.id.User, Directs: &c.directs}, f)
+func (c *client) actor() command.Actor {
+	id := c.s.Identity()
+	return command.Actor{NS: id.NS, User: id.User, Directs: &c.directs}
+}
+
+// onCommand takes what is to become an entry, with the body that may have
+// attachments. Commands of one conversation keep their order, whatever they are.
+func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st := c.stream(cmd.Key.Conv)
+	if c.bucket == nil {
+		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
+	}
 	if !c.bucket.take(time.Now()) {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		return
+	}
+	if err := c.g.attach(context.Background(), cmd, cmd.Target, body); err != nil {
+		st.Withhold(cmd.CMID)
+		c.refuse(ref, chat.AsError(err))
 		return
 	}
 	if !c.s.Acquire() {
@@ -263,13 +299,16 @@ func (c *client) stream(conv chat.ConvID) *stream {
 			}
 		}
 	}
+	if c.streams == nil {
+		c.streams = make(map[chat.ConvID]*stream)
+	}
 	st = &stream{}
 	c.streams[conv] = st
 	return st
 }
 
 func requestOf(cmd *command.Command) *commit.Request {
-	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge}
+	r := &commit.Request{Key: cmd.Key, From: cmd.From, CMID: cmd.CMID, Hash: cmd.Hash, Size: cmd.Size, Judge: cmd.Judge, Target: cmd.Target}
 	if cmd.New != nil {
 		r.New = &commit.New{Conversation: *cmd.New, Members: cmd.Members}
 	}
@@ -279,10 +318,11 @@ func requestOf(cmd *command.Command) *commit.Request {
 // onMark takes a recv or read. A seq above what is known here is looked up: it may
 // be stored and not announced yet.
 func (c *client) onMark(conv chat.ConvID, seq chat.Seq, ref string, move func(chat.Key) *chat.Error) {
-	key := chat.Key{NS: c.id.NS, Conv: conv}
+	id := c.s.Identity()
+	key := chat.Key{NS: id.NS, Conv: conv}
 	if known, ok := c.s.Known(key); !ok || seq > known {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		part, err := c.g.view.Access(ctx, key, c.id.User)
+		part, err := c.g.view.Access(ctx, key, id.User)
 		cancel()
 		if err == nil && seq > part.End {
 			err = chat.Errorf(chat.CodeBadRequest, `"seq" is above the conversation's head`)
@@ -304,12 +344,12 @@ func (c *client) onHistory(f *wire.History, ref string) {
 	if !c.s.Acquire() {
 		return
 	}
-	user := c.id
+	id := c.s.Identity()
 	c.g.served.Go(func() {
 		defer c.s.Release()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		page, err := c.g.page(ctx, user, f)
+		page, err := c.g.page(ctx, id.NS, id.User, f)
 		if err != nil {
 			c.refuse(ref, chat.AsError(err))
 			return
@@ -325,8 +365,8 @@ type bucket struct {
 	at           time.Time
 }
 
-func newBucket(rate int) bucket {
-	return bucket{rate: float64(rate), tokens: 2 * float64(rate), at: time.Now()}
+func newBucket(rate int) *bucket {
+	return &bucket{rate: float64(rate), tokens: 2 * float64(rate), at: time.Now()}
 }
 
 func (b *bucket) take(now time.Time) bool {

@@ -166,7 +166,8 @@ func TestPodsOfBothWaysTogether(t *testing.T) {
 
 // In steady traffic nothing is read from the journals, whoever it concerns.
 func TestNothingIsReadWhereNothingIsLost(t *testing.T) {
-	c := newCluster(t, 3, byUsers, only(repair.Jump))
+	unlimited := func(o *Options) { o.Limits.SendsPerS = 1 << 20 }
+	c := newCluster(t, 3, byUsers, only(repair.Jump), unlimited)
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	c.login(2, "carol", "")

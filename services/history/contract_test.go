@@ -8,12 +8,13 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/parley-chat/parley/pkg/contract/spec"
+	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
 
 // Every route is in the contract, and the other way round.
 func TestRoutesAreInTheContract(t *testing.T) {
 	var routes []string
-	err := chi.Walk(new(Service).routes(), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err := chi.Walk((&Service{search: new(searcher.Searcher)}).routes(), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		routes = append(routes, method+" "+path)
 		return nil
 	})

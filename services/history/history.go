@@ -1,10 +1,11 @@
 // Package history is the service that answers what is read over HTTP: the
 // conversations of a user, their members, messages and raw log, and the unread
-// count with the numbers that it follows from (PROTOCOL §5).
+// count with the numbers that it follows from (PROTOCOL §5); and searches.
 //
 // It holds nothing: every answer is made from the store by package view, which
 // the gateway makes its frames with, so REST and sockets tell the same. It never
-// writes. What changes something goes to a gateway, which has the one way to
+// writes, but for the search index, which one replica feeds from the log (see
+// [Search]). What changes something goes to a gateway, which has the one way to
 // write; for clients that know only this address the request is passed on.
 package history
 
@@ -14,10 +15,12 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/view"
+	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
 
 // Options is what a Service is made of. Store and Verifier must be set.
@@ -27,12 +30,18 @@ type Options struct {
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
 
+	// Files hands out URLs of attachments. Nil: they are switched off.
+	Files *attach.Reader
+
 	// GatewayURL is where POST, PUT, PATCH and DELETE are passed on to. Nil: they
 	// are answered 405.
 	GatewayURL *url.URL
 
 	Timeout time.Duration // of one request that is answered here; 0: 5 s
 	Log     *slog.Logger  // nil: nothing is logged
+
+	// Search answers GET /v1/search. Nil: that path is not there.
+	Search *Search
 
 	// Observe gets the time that each request took, in seconds. Nil: nobody does.
 	Observe func(seconds float64)
@@ -46,8 +55,10 @@ type Service struct {
 	limits  chat.Limits
 	api     rest.API
 	origins rest.Origins
-	writes  http.Handler // answers what changes something
+	files   *attach.Reader // nil: switched off
+	writes  http.Handler   // answers what changes something
 	meter   meter
+	search  *searcher.Searcher // nil: there is none
 }
 
 // New makes a Service.
@@ -58,8 +69,12 @@ func New(o Options) *Service {
 		limits:  o.Limits.WithDefaults(),
 		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
 		origins: o.Origins,
+		files:   o.Files,
 		writes:  http.HandlerFunc(refuseWrite),
 		meter:   meter{observe: o.Observe},
+	}
+	if o.Search != nil {
+		s.search = searcher.New(s.view, o.Search.current.Present)
 	}
 	if o.GatewayURL != nil {
 		s.writes = forwardTo(o.GatewayURL, o.Log)

@@ -78,11 +78,11 @@ func asyncAPI(source *source) *AsyncAPI {
 			}
 			s := g.frame(f)
 			doc.Components.Schemas[f.SchemaName()] = s
-			doc.Components.Messages[f.Type] = &Message{
+			doc.Components.Messages[f.MessageName()] = &Message{
 				Name: f.Type, Summary: s.Description, Payload: &Schema{Ref: "#/components/schemas/" + f.SchemaName()},
 			}
-			doc.Channels["socket"].Messages[f.Type] = &Schema{Ref: "#/components/messages/" + f.Type}
-			op.Messages = append(op.Messages, &Schema{Ref: "#/channels/socket/messages/" + f.Type})
+			doc.Channels["socket"].Messages[f.MessageName()] = &Schema{Ref: "#/components/messages/" + f.MessageName()}
+			op.Messages = append(op.Messages, &Schema{Ref: "#/channels/socket/messages/" + f.MessageName()})
 		}
 		doc.Operations[d.name] = op
 	}

@@ -140,7 +140,7 @@ func TestCompatibleChanges(t *testing.T) {
 			h.Paths["/v1/friends/{user}"] = map[string]*HTTPOperation{"put": {ID: "block"}}
 		},
 		"frame": func(_ *OpenAPI, s *AsyncAPI) {
-			s.Components.Messages["presence"] = &Message{Name: "presence", Payload: &Schema{Type: "object"}}
+			s.Components.Messages["poke"] = &Message{Name: "poke", Payload: &Schema{Type: "object"}}
 		},
 		"parameter": func(h *OpenAPI, _ *AsyncAPI) {
 			op := h.Paths["/v1/conversations"]["get"]

@@ -19,6 +19,7 @@ type Frame struct {
 	// OneOf names fields of which exactly one is given. Default: no such rule.
 	OneOf   string
 	Summary string // default: the comment of the struct
+	Name    string // in the contract, where the other side has a frame of that type too; default: Type
 }
 
 // entry is what every entry frame has: a client that does not know the type moves
@@ -54,6 +55,8 @@ var Frames = []Frame{
 	{Type: "members", Value: wire.Entry{}, Only: entry + " change users title", Require: "change",
 		Summary: "The members, or the title, of a conversation changed."},
 	{Type: "receipt", Value: wire.Receipt{}},
+	{Type: "typing", Name: "typingBy", Value: wire.TypingBy{}},
+	{Type: "presence", Value: wire.Presence{}},
 	{Type: "page", Value: wire.Page[wire.Entry]{}, Require: "conv"},
 	{Type: "synced", Value: wire.Synced{}},
 	{Type: "reset", Value: wire.Reset{}},
@@ -64,5 +67,14 @@ var Frames = []Frame{
 
 // SchemaName is what the schema of a frame is called in the contract.
 func (f *Frame) SchemaName() string {
-	return strings.ToUpper(f.Type[:1]) + f.Type[1:] + "Frame"
+	name := f.MessageName()
+	return strings.ToUpper(name[:1]) + name[1:] + "Frame"
+}
+
+// MessageName is what a frame is called in the contract.
+func (f *Frame) MessageName() string {
+	if f.Name != "" {
+		return f.Name
+	}
+	return f.Type
 }

@@ -52,6 +52,7 @@ var pathParameters = map[string]reflect.Type{
 	"conv":   reflect.TypeFor[chat.ConvID](),
 	"user":   reflect.TypeFor[chat.User](),
 	"device": reflect.TypeFor[chat.Device](),
+	"emoji":  reflect.TypeFor[string](),
 	"id":     reflect.TypeFor[string](),
 	"seq":    reflect.TypeFor[chat.Seq](),
 }
@@ -67,6 +68,9 @@ var (
 		limit,
 	}
 )
+
+// redirect is of what is elsewhere.
+var redirect = []Parameter{{"redirect", "", false, "0: no redirect, for scripts in a browser, which could not follow it"}}
 
 // Operations is the one list of what is answered over HTTP. A route that a service
 // has and that is not here fails a test, and the other way round. After a change:
@@ -97,6 +101,18 @@ var Operations = []Operation{
 		Summary: "Remove a member from a group.", Query: []Parameter{cmid}, Answers: []Answer{{204, nil, "Done."}}},
 	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/messages", By: History, ID: "listMessages",
 		Summary: "Messages, and what became of them.", Query: page, Answers: []Answer{{200, wire.Page[wire.Message]{}, "A page."}}},
+	{Method: http.MethodPatch, Path: "/v1/conversations/{conv}/messages/{seq}", By: Gateway, ID: "editMessage",
+		Summary: "Give one's own message another body.", Body: wire.EditMessage{},
+		Answers: []Answer{{200, wire.Ack{}, "The entry of the edit is stored."}}},
+	{Method: http.MethodDelete, Path: "/v1/conversations/{conv}/messages/{seq}", By: Gateway, ID: "recallMessage",
+		Summary: "Take a message back: one's own, or as an owner or admin of a group any.", Query: []Parameter{cmid},
+		Answers: []Answer{{200, wire.Ack{}, "The entry of the recall is stored."}}},
+	{Method: http.MethodPut, Path: "/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", By: Gateway, ID: "react",
+		Summary: "Switch one's own reaction to a message on.", Query: []Parameter{cmid},
+		Answers: []Answer{{200, wire.Ack{}, "The entry of the reaction is stored."}}},
+	{Method: http.MethodDelete, Path: "/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", By: Gateway, ID: "unreact",
+		Summary: "Switch one's own reaction to a message off.", Query: []Parameter{cmid},
+		Answers: []Answer{{200, wire.Ack{}, "The entry is stored."}}},
 	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/entries", By: History, ID: "listEntries",
 		Summary: "The raw log.", Query: page, Answers: []Answer{{200, wire.Page[wire.Entry]{}, "A page."}}},
 	{Method: http.MethodGet, Path: "/v1/conversations/{conv}/unread", By: History, ID: "explainUnread",
@@ -139,6 +155,32 @@ var Operations = []Operation{
 		Summary: "What a user has left here, as JSON lines, in parts: one's own, or with the scope operator anybody's.",
 		Query:   []Parameter{cursor, {"user", chat.User(""), false, "whose; default: one's own"}},
 		Answers: []Answer{{200, nil, "Lines of JSON; the last one has the type next where a part follows."}}},
+	{Method: http.MethodGet, Path: "/v1/search", By: History, ID: "search",
+		Summary: "Full text in one's own conversations, where welcome.features names search.",
+		Query: []Parameter{
+			{"q", "", true, "words, and \"phrases in quotes\": all of them must be in a message"},
+			{"conv", chat.ConvID(""), false, "in this conversation only"},
+			{"from", chat.User(""), false, "of this sender only"},
+			{"after", "", false, "sent at this time or later: RFC 3339, or a day"},
+			{"before", "", false, "sent before this time"},
+			{"sort", "", false, "newest, the default, or best"},
+			cursor, limit},
+		Answers: []Answer{{200, wire.SearchList{}, "What was found."}}},
+	{Method: http.MethodPost, Path: "/v1/messages", By: Gateway, ID: "postMessage",
+		Summary: "Send a message, also for others with the scope send:any.", Body: wire.PostMessage{}, OneOf: "conv to",
+		Answers: []Answer{{200, wire.Ack{}, "It is stored."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments", By: Gateway, ID: "announceAttachment",
+		Summary: "Announce a file for a conversation, and get the request that uploads it.", Body: wire.NewAttachment{}, OneOf: "conv to",
+		Answers: []Answer{{201, wire.File{}, "Upload it."}, {200, wire.File{}, "It is complete already."}}},
+	{Method: http.MethodPost, Path: "/v1/attachments/{id}", By: Gateway, ID: "completeAttachment",
+		Summary: "Say that a file is uploaded, to learn what it was found to be. A send does the same.",
+		Answers: []Answer{{200, wire.File{}, "It is complete."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}", By: History, ID: "getAttachment",
+		Summary: "Where a file is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
+	{Method: http.MethodGet, Path: "/v1/attachments/{id}/thumb", By: History, ID: "getThumbnail",
+		Summary: "Where the thumbnail of an image is.", Query: redirect,
+		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
 	{Method: http.MethodGet, Path: "/openapi.json", By: Gateway | History, ID: "openapi", Open: true,
 		Summary: "This document.", Answers: []Answer{{200, nil, "The contract of the HTTP API."}}},
 	{Method: http.MethodGet, Path: "/asyncapi.json", By: Gateway | History, ID: "asyncapi", Open: true,

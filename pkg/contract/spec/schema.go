@@ -108,7 +108,7 @@ func (g *generator) of(t reflect.Type) *Schema {
 			return g.component(t, func() *Schema { return &Schema{Type: "string", Enum: values} })
 		}
 		return &Schema{Type: "string"}
-	case reflect.Slice:
+	case reflect.Slice, reflect.Array:
 		return &Schema{Type: "array", Items: g.of(t.Elem())}
 	case reflect.Map:
 		return &Schema{Type: "object", Others: &Others{g.of(t.Elem())}}
@@ -171,6 +171,10 @@ func (g *generator) fields(t reflect.Type, s *Schema) {
 }
 
 func (g *generator) field(t reflect.Type, f field) *Schema {
+	if f.name == "mentions" && f.Type.Kind() == reflect.Slice {
+		// No pattern: one that takes more is, to who compares contracts, another one.
+		return &Schema{Type: "array", Items: &Schema{Type: "string", Description: `The id of a user, or alone "*": everybody.`}}
+	}
 	if f.Type != reflect.TypeFor[jsontext.Value]() {
 		return g.of(f.Type)
 	}

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -68,6 +67,7 @@ func (s *state) effectsLocked(e *chat.Entry) {
 
 func (c *conversation) edit(e *chat.Entry) {
 	f := c.fold(e.Target)
+	f.edits[e.Seq] = true
 	if f.edited == nil || f.edited.Seq < e.Seq {
 		f.edited = &store.Edited{Seq: e.Seq, Time: e.Time, Body: e.Body}
 	}
@@ -133,7 +133,7 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 		out := map[chat.Seq]store.Fold{}
 		for _, seq := range seqs {
 			if f := c.folds[seq]; f != nil {
-				if v := f.view(); v.Edited != nil || v.Recalled != nil || v.Reactions != nil {
+				if v := f.view(); v.Edited != nil || v.Recalled != nil || v.Reactions != nil || v.Withdrawn != nil {
 					out[seq] = v
 				}
 			}
@@ -146,7 +146,7 @@ func (f *fold) view() store.Fold {
 	var v store.Fold
 	if f.edited != nil {
 		e := *f.edited
-		v.Edited = &e
+		v.Edited, v.Edits = &e, len(f.edits)
 	}
 	if f.recalled != nil {
 		r := *f.recalled
@@ -155,10 +155,11 @@ func (f *fold) view() store.Fold {
 	for r, version := range f.reactions {
 		if version%2 == 1 {
 			v.Reactions = append(v.Reactions, r)
+		} else {
+			v.Withdrawn = append(v.Withdrawn, r)
 		}
 	}
-	slices.SortFunc(v.Reactions, func(a, b store.Reaction) int {
-		return cmp.Or(cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
-	})
+	slices.SortFunc(v.Reactions, store.CompareReactions)
+	slices.SortFunc(v.Withdrawn, store.CompareReactions)
 	return v
 }

@@ -46,9 +46,12 @@ func New(o Options) *Store {
 		devices:  map[owner]map[chat.Device]time.Time{},
 		blocks:   map[store.Pair]chat.Block{},
 		profiles: map[owner]chat.Profile{},
+		files:    map[file]store.Attachment{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
 		calls:    map[Op]int{},
+
+		generations: map[int64]*generation{},
 	}}
 }
 
@@ -71,9 +74,13 @@ type state struct {
 	devices  map[owner]map[chat.Device]time.Time
 	blocks   map[store.Pair]chat.Block
 	profiles map[owner]chat.Profile
+	files    map[file]store.Attachment
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod
 	meta     store.MetaInfo
+
+	generations    map[int64]*generation // of the search index
+	lastGeneration int64
 
 	faults []*Injection
 	calls  map[Op]int
@@ -105,6 +112,7 @@ type sent struct {
 // fold is what later entries made of one message.
 type fold struct {
 	edited    *store.Edited
+	edits     map[chat.Seq]bool
 	recalled  *store.Recalled
 	reactions map[store.Reaction]int64 // the largest ReactionVersion
 }
@@ -140,7 +148,7 @@ func (s *state) memberLocked(key chat.Key, user chat.User) (m *chat.Member, isNe
 func (c *conversation) fold(seq chat.Seq) *fold {
 	f := c.folds[seq]
 	if f == nil {
-		f = &fold{reactions: map[store.Reaction]int64{}}
+		f = &fold{edits: map[chat.Seq]bool{}, reactions: map[store.Reaction]int64{}}
 		c.folds[seq] = f
 	}
 	return f

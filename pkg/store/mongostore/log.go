@@ -1,7 +1,6 @@
 package mongostore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -74,7 +73,8 @@ func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid c
 	return e, nil
 }
 
-// Folds implements [store.Log]. It reads messages and reactions side by side.
+// Folds implements [store.Log]. It reads messages and reactions side by side, and then
+// the list of edits, where there are any.
 func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[chat.Seq]store.Fold, error) {
 	folds := make(map[chat.Seq]store.Fold)
 	if len(seqs) == 0 {
@@ -101,22 +101,48 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 	if err := errors.Join(err, errReactions); err != nil {
 		return nil, s.fail("reading folds", err)
 	}
+	var edited []string
 	for i := range messages {
 		folds[bySeq[messages[i].ID]] = messages[i].fold()
-	}
-	for i := range reactions {
-		if d := &reactions[i]; d.on() {
-			f := folds[bySeq[d.Message]]
-			f.Reactions = append(f.Reactions, store.Reaction{Emoji: d.Emoji, User: chat.User(d.User)})
-			folds[bySeq[d.Message]] = f
+		if messages[i].Edited != nil {
+			edited = append(edited, messages[i].ID)
 		}
 	}
+	if err := s.countEdits(ctx, edited, func(id string) {
+		f := folds[bySeq[id]]
+		f.Edits++
+		folds[bySeq[id]] = f
+	}); err != nil {
+		return nil, s.fail("reading folds", err)
+	}
+	for i := range reactions {
+		d := &reactions[i]
+		f, r := folds[bySeq[d.Message]], store.Reaction{Emoji: d.Emoji, User: chat.User(d.User)}
+		if d.on() {
+			f.Reactions = append(f.Reactions, r)
+		} else {
+			f.Withdrawn = append(f.Withdrawn, r)
+		}
+		folds[bySeq[d.Message]] = f
+	}
 	for _, f := range folds {
-		slices.SortFunc(f.Reactions, func(a, b store.Reaction) int {
-			return cmp.Or(cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
-		})
+		slices.SortFunc(f.Reactions, store.CompareReactions)
+		slices.SortFunc(f.Withdrawn, store.CompareReactions)
 	}
 	return folds, nil
+}
+
+// countEdits visits the edits of messages: each names its message once.
+func (s *Store) countEdits(ctx context.Context, messages []string, visit func(message string)) error {
+	if len(messages) == 0 {
+		return nil
+	}
+	filter := bson.D{{Key: "m", Value: bson.D{{Key: "$in", Value: messages}}}}
+	edits, err := find[editDoc](ctx, s.edits, filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 0}, {Key: "m", Value: 1}}))
+	for i := range edits {
+		visit(edits[i].Message)
+	}
+	return err
 }
 
 func (d *messageDoc) fold() store.Fold {

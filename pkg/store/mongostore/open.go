@@ -72,7 +72,7 @@ type Store struct {
 	redact redactor
 
 	messages, reactions, edits, conversations, members *mongo.Collection
-	devices, journal, pods, meta                       *mongo.Collection
+	devices, attachments, journal, pods, meta          *mongo.Collection
 	blocks, profiles                                   *mongo.Collection
 }
 
@@ -128,6 +128,7 @@ func (s *Store) use(db *mongo.Database) {
 	s.devices = db.Collection("devices")
 	s.blocks = db.Collection("blocks")
 	s.profiles = db.Collection("profiles")
+	s.attachments = db.Collection("attachments")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
 	s.meta = db.Collection("meta")
@@ -213,6 +214,7 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		{s.devices, nil},
 		{s.blocks, nil},
 		{s.profiles, nil},
+		{s.attachments, []mongo.IndexModel{{Keys: ascending("due")}, {Keys: ascending("uses")}}},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},
@@ -222,11 +224,10 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		if err != nil && !(errors.As(err, &command) && command.Code == codeNamespaceExists) {
 			return s.fail("creating collection "+c.Name(), err)
 		}
-		if len(c.indexes) == 0 {
-			continue
-		}
-		if _, err := c.Indexes().CreateMany(ctx, c.indexes); err != nil {
-			return s.fail("creating indexes of "+c.Name(), err)
+		for _, x := range c.indexes { // one by one: FerretDB breaks where several are there already
+			if _, err := c.Indexes().CreateOne(ctx, x); err != nil {
+				return s.fail("creating an index of "+c.Name(), err)
+			}
 		}
 	}
 	return nil

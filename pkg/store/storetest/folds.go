@@ -10,6 +10,7 @@ var foldTests = []test{
 	{"edited", foldEdited},
 	{"edited twice, out of order", foldEditedOutOfOrder},
 	{"reactions", foldReactions},
+	{"reactions that were withdrawn", foldWithdrawn},
 	{"reactions out of order", foldReactionsOutOfOrder},
 	{"of several messages", foldSeveral},
 }
@@ -48,9 +49,12 @@ func foldEditedOutOfOrder(f *fixture) {
 	f.finish(e2, e, m)
 	want := &store.Edited{Seq: 3, Time: at(3), Body: e2.Body}
 	f.sameEdit(f.fold(key, 1).Edited, want)
+	same(f, "edits", f.fold(key, 1).Edits, 2)
 	f.finish(e, e2, e)
 	f.sameEdit(f.fold(key, 1).Edited, want)
-	f.sameEntries(f.log(key), []chat.Entry{m, e, e2})
+	same(f, "edits, finished again", f.fold(key, 1).Edits, 2)
+	f.put(recall(key, 4, 1))
+	same(f, "edits of what was recalled", f.fold(key, 1).Edits, 2)
 }
 
 func (f *fixture) sameReactions(key chat.Key, seq chat.Seq, want ...store.Reaction) {
@@ -77,6 +81,21 @@ func foldReactions(f *fixture) {
 		reaction(key, 10, 1, "bob.b", "👍🏽", false))
 	f.sameReactions(key, 1,
 		store.Reaction{Emoji: "❤️", User: "bob.b"}, store.Reaction{Emoji: "👍", User: "carol"})
+}
+
+// foldWithdrawn: what was switched off is known, and not among what is on.
+func foldWithdrawn(f *fixture) {
+	key := f.group()
+	f.put(message(key, 1, "first"), reaction(key, 2, 1, "bob", "👍", true), reaction(key, 3, 1, "alice", "👍", true),
+		reaction(key, 4, 1, "bob", "👍", false), reaction(key, 5, 1, "bob", "❤️", true), reaction(key, 6, 1, "bob", "❤️", false))
+	f.sameReactions(key, 1, store.Reaction{Emoji: "👍", User: "alice"})
+	same(f, "withdrawn", f.fold(key, 1).Withdrawn, []store.Reaction{{Emoji: "❤️", User: "bob"}, {Emoji: "👍", User: "bob"}})
+	f.put(reaction(key, 7, 1, "alice", "👍", false))
+	f.sameReactions(key, 1)
+	same(f, "withdrawn by all", len(f.fold(key, 1).Withdrawn), 3)
+	f.put(reaction(key, 8, 1, "bob", "👍", true))
+	f.sameReactions(key, 1, store.Reaction{Emoji: "👍", User: "bob"})
+	same(f, "withdrawn by some", f.fold(key, 1).Withdrawn, []store.Reaction{{Emoji: "❤️", User: "bob"}, {Emoji: "👍", User: "alice"}})
 }
 
 func foldReactionsOutOfOrder(f *fixture) {

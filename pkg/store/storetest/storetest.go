@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Devices", deviceTests},
 		{"Blocks", blockTests},
 		{"Settings", settingsTests},
+		{"Attachments", attachmentTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},
 		{"Meta", metaTests},

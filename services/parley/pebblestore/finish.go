@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 )
@@ -233,12 +235,46 @@ func (w *write) journal(id store.JournalID, lines []store.JournalLine) error {
 	}
 	w.mark(fenceOf(w.s, podFence{id.Pod}))
 	key := journalKey(id.Pod, id.Number)
-	if there, err := has(w.reader(), key); err != nil || there {
+	if end, err := w.journalEnd(id.Pod); err != nil {
 		return err
+	} else if id.Number <= end { // a repeat, or one that others have overtaken
+		if there, err := has(w.reader(), key); err != nil || there {
+			return err
+		}
 	}
+	w.s.ends[id.Pod] = max(w.s.ends[id.Pod], id.Number)
 	doc := store.JournalDoc{JournalID: id, Time: w.s.now(), Lines: lines}
 	if w.entries != nil { // nothing in this write reads it
 		return w.entries.Set(key, appendJournal(nil, &doc), nil)
 	}
 	return w.set(key, appendJournal(nil, &doc))
+}
+
+// mostEnds is how many pods' journal ends are remembered: those of one process, and
+// a few that are gone.
+const mostEnds = 64
+
+// journalEnd is a number above which a pod's journal has nothing, so that a batch,
+// which has a new number, need not look whether its document is there.
+func (w *write) journalEnd(pod string) (uint64, error) {
+	if end, ok := w.s.ends[pod]; ok {
+		return end, nil
+	}
+	prefix := row(nil, tableJournal, pod)
+	it, err := w.reader().NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return 0, fmt.Errorf("find the end of a journal: %w", err)
+	}
+	var end uint64
+	if it.Last() {
+		end = binary.BigEndian.Uint64(it.Key()[len(prefix):])
+	}
+	if err := it.Close(); err != nil {
+		return 0, fmt.Errorf("find the end of a journal: %w", err)
+	}
+	if w.s.ends == nil || len(w.s.ends) >= mostEnds {
+		w.s.ends = make(map[string]uint64)
+	}
+	w.s.ends[pod] = end
+	return end, nil
 }

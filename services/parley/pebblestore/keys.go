@@ -25,8 +25,12 @@ import (
 //	d ns user device               when the device was seen
 //	b ns user peer                 block
 //	o ns user                      profile
+//	A ns id                        attachment
+//	D due ns id                    nothing: the attachment is in A, and due then
+//	R ns conv owner use id         nothing: the attachment in A has the use
 //	j pod number                   document of a journal
 //	p pod                          registration
+//	s …                            search index, see search.go
 //	! name                         format and identity of the data
 const (
 	tableEntry        = 'e'
@@ -39,6 +43,9 @@ const (
 	tableDevice       = 'd'
 	tableBlock        = 'b'
 	tableProfile      = 'o'
+	tableAttachment   = 'A'
+	tableDue          = 'D'
+	tableUse          = 'R'
 	tableJournal      = 'j'
 	tablePod          = 'p'
 	tableSelf         = '!'

@@ -79,7 +79,7 @@ func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[c
 			if err != nil {
 				return nil, fmt.Errorf("of %s/%d: %w", key.Conv, seq, err)
 			}
-			if f.Edited != nil || f.Recalled != nil || f.Reactions != nil {
+			if f.Edited != nil || f.Recalled != nil || f.Reactions != nil || f.Withdrawn != nil {
 				folds[seq] = f
 			}
 		}
@@ -100,14 +100,20 @@ func foldAt(it *pebble.Iterator, key chat.Key, target chat.Seq) (f store.Fold, e
 		switch k := it.Key()[len(prefix):]; k[0] {
 		case foldEdit:
 			edit = chat.Seq(binary.BigEndian.Uint64(k[1:]))
+			f.Edits++
 		case foldRecall:
 			if f.Recalled, err = decodeRecall(v); err != nil {
 				return f, err
 			}
 		case foldReaction:
 			version, _ := binary.Varint(v)
-			if emoji, user, ok := bytes.Cut(k[1:], []byte{0}); ok && version%2 == 1 {
-				f.Reactions = append(f.Reactions, store.Reaction{Emoji: string(emoji), User: chat.User(user)})
+			emoji, user, ok := bytes.Cut(k[1:], []byte{0})
+			switch r := (store.Reaction{Emoji: string(emoji), User: chat.User(user)}); {
+			case !ok:
+			case version%2 == 1:
+				f.Reactions = append(f.Reactions, r)
+			default:
+				f.Withdrawn = append(f.Withdrawn, r)
 			}
 		}
 	}

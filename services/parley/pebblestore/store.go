@@ -119,10 +119,13 @@ type Store struct {
 	blocks atomic.Bool                        // there may be blocks
 	failed atomic.Pointer[error]              // the first failed commit
 
+	searching sync.Mutex // one writes to the search index at a time
+
 	// The rest belongs to whose turn it is.
 	tails  *tails
 	secret secret
-	turns  uint64 // so far
+	turns  uint64            // so far
+	ends   map[string]uint64 // the highest number in the journals of some pods, or above it
 }
 
 var _ store.Store = (*Store)(nil)

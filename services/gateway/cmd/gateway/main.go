@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
@@ -37,9 +38,13 @@ type settings struct {
 	config.NATS
 	config.JWT
 	config.Origins
+	config.Attachments
 	config.Sends
 	config.Routing
+	config.Linger
+	config.Reader
 	Drain, Grace time.Duration
+	Search       bool
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -47,9 +52,10 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
+	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, os.Stdout, os.Stderr)
 	}
@@ -124,13 +130,22 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("bus", b.Drain)
-	g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
-		Routing: gateway.Routing(c.Way), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+	files, err := attachments(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	var features []string
+	if c.Search {
+		features = append(features, "search")
+	}
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
 	}
 	running.Store(g)
 	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
+	opsPort.HandleJSON("/presence", func() any { return g.Online() })
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -156,6 +171,27 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	case err := <-failed:
 		return err
 	}
+}
+
+// attachments says where files are kept. A store that cannot be used now is the
+// operator's concern, and does not keep anybody from chatting.
+func attachments(ctx context.Context, c *settings, log *slog.Logger) (gateway.Attachments, error) {
+	a := gateway.Attachments{MaxBytes: c.Bytes, Types: c.Types}
+	if c.Where != config.AttachmentsS3 {
+		return a, nil
+	}
+	bucket, err := s3blob.NewFromFiles(s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
+		Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}})
+	if err != nil {
+		return a, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := bucket.Check(ctx); err != nil {
+		log.Error("the bucket for attachments cannot be used now", "bucket", c.S3Bucket, "error", err)
+	}
+	a.Blobs = bucket
+	return a, nil
 }
 
 // startOps serves the operations port from the first moment on, so that a pod that

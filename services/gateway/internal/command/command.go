@@ -32,6 +32,9 @@ type Command struct {
 	Hash  chat.Hash
 	Size  int // bytes, about
 	Judge func(s *state.State) (chat.Entry, *chat.Error)
+	// Target is the entry that the command aims at; 0: none. The state that Judge is
+	// given knows what became of it, if there is such an entry.
+	Target chat.Seq
 
 	// New and its Members describe the conversation to make where there is none.
 	New     *chat.Conversation
@@ -60,17 +63,15 @@ func Send(a Actor, f *wire.Send) *Command {
 	c.Hash = h.sum()
 	body, mentions, silent := []byte(f.Body), f.Mentions, f.Silent
 	c.Judge = func(s *state.State) (chat.Entry, *chat.Error) {
-		m, cerr := writer(s, a.User)
+		m, cerr := speaker(s, a.User)
 		if cerr != nil {
 			return chat.Entry{}, cerr
 		}
 		if replyTo != 0 && (replyTo > s.Tail.Seq || replyTo < s.Start(m)) {
 			return chat.Entry{}, chat.Errorf(chat.CodeBadRequest, `"reply_to" is not an entry that you can see`)
 		}
-		for _, u := range mentions {
-			if _, ok := s.Member(u); !ok {
-				return chat.Entry{}, chat.Errorf(chat.CodeBadRequest, `"mentions" has a user who is not a member`)
-			}
+		if cerr := mayMention(s, m, mentions); cerr != nil {
+			return chat.Entry{}, cerr
 		}
 		return chat.Entry{Kind: chat.KindMessage, Time: now(), Via: a.Via,
 			Body: body, ReplyTo: replyTo, Mentions: mentions, Silent: silent}, nil

@@ -100,6 +100,7 @@ func addAtCreation(a Actor, key chat.Key, part []chat.User) *Command {
 
 // SetMember adds a user to a group, or changes a member's role. Handing over
 // ownership makes the old owner an admin, in one entry: there is always one owner.
+// To be muted is a role: owners and admins give it to members and take it back.
 func SetMember(a Actor, conv chat.ConvID, user chat.User, role chat.Role, cmid chat.CMID, lim chat.Limits) *Command {
 	h := membersHash("set", []chat.UserRole{{User: user, Role: role}}, "")
 	return group(a, conv, cmid, h, func(s *state.State, me chat.Member) (chat.Entry, *chat.Error) {
@@ -108,7 +109,7 @@ func SetMember(a Actor, conv chat.ConvID, user chat.User, role chat.Role, cmid c
 		if !in {
 			e.Change = chat.ChangeAdded
 			switch {
-			case me.Role == chat.RoleMember, role == chat.RoleOwner, role == chat.RoleAdmin && me.Role != chat.RoleOwner:
+			case !leads(s, me), role == chat.RoleOwner, role == chat.RoleAdmin && me.Role != chat.RoleOwner:
 				return e, chat.Errorf(chat.CodeForbidden, "only an owner or admin adds members, and only the owner adds admins")
 			case s.Tail.Members >= lim.Members:
 				return e, chat.Errorf(chat.CodeForbidden, "the group is full: it has %d members", lim.Members)
@@ -117,8 +118,9 @@ func SetMember(a Actor, conv chat.ConvID, user chat.User, role chat.Role, cmid c
 		}
 		e.Change = chat.ChangeRole
 		switch {
+		case leads(s, me) && speaking(role) && speaking(target.Role):
 		case me.Role != chat.RoleOwner:
-			return e, chat.Errorf(chat.CodeForbidden, "only the owner changes roles")
+			return e, chat.Errorf(chat.CodeForbidden, "only the owner changes roles, and owners and admins mute members")
 		case target.Role == chat.RoleOwner && role != chat.RoleOwner:
 			return e, chat.Errorf(chat.CodeForbidden, "a group needs an owner: make somebody else the owner instead")
 		case role == chat.RoleOwner && user != a.User:
@@ -127,6 +129,9 @@ func SetMember(a Actor, conv chat.ConvID, user chat.User, role chat.Role, cmid c
 		return e, nil
 	})
 }
+
+// speaking reports whether a role only says whether its member may write.
+func speaking(r chat.Role) bool { return r == chat.RoleMember || r == chat.RoleMuted }
 
 // RemoveMember removes somebody from a group. Removing oneself is leaving.
 func RemoveMember(a Actor, conv chat.ConvID, user chat.User, cmid chat.CMID) *Command {
@@ -137,7 +142,7 @@ func RemoveMember(a Actor, conv chat.ConvID, user chat.User, cmid chat.CMID) *Co
 		switch {
 		case user == a.User:
 			return leaving(me)
-		case me.Role == chat.RoleMember:
+		case !leads(s, me):
 			return e, chat.Errorf(chat.CodeForbidden, "only an owner or admin removes members")
 		case !in:
 			return e, chat.Errorf(chat.CodeNotFound, "no such member")
@@ -173,7 +178,7 @@ func Rename(a Actor, conv chat.ConvID, title string, cmid chat.CMID) (*Command, 
 	}
 	h := membersHash(chat.ChangeRenamed, nil, title)
 	return group(a, conv, cmid, h, func(s *state.State, me chat.Member) (chat.Entry, *chat.Error) {
-		if me.Role == chat.RoleMember {
+		if !leads(s, me) {
 			return chat.Entry{}, chat.Errorf(chat.CodeForbidden, "only an owner or admin renames a group")
 		}
 		return chat.Entry{Change: chat.ChangeRenamed, Title: title}, nil

@@ -57,6 +57,7 @@ type Options struct {
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
+	Linger       time.Duration // between the beginnings of two flushes, so that the second is larger; default 0: none
 	Audience     int           // entries with so many readers or fewer name them; default 0: none does
 }
 
@@ -94,6 +95,9 @@ type Request struct {
 	// its place and running values. It may be called again after a lost race. It
 	// must not keep or change s.
 	Judge func(s *state.State) (chat.Entry, *chat.Error)
+	// Target is the entry that the command aims at: what became of it is in the state
+	// that Judge is given, if there is such an entry. 0: it aims at none.
+	Target chat.Seq
 	// New is the conversation to make where there is none; nil: it must exist.
 	New *New
 	// Stream keeps the order of one session's commands; nil: none to keep.
@@ -106,6 +110,7 @@ type Request struct {
 	behind   chat.CMID // the stream's command that had no answer when this one came
 	tried    chat.Seq  // the seq of its last try; 0: none
 	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
+	upToDate bool      // the state was moved to the end of the log after this came
 	maybe    bool      // an earlier try may have stored it: look before judging
 }
 
@@ -141,10 +146,12 @@ type Committer struct {
 	wg      sync.WaitGroup
 	repairs chan struct{}
 	seed    maphash.Seed
+	started time.Time
 	shards  [shards]shard
 	next    atomic.Uint32 // the shard that a flush takes from first
 
 	flushes atomic.Int64 // flushers that run
+	latest  atomic.Int64 // when the last flush began, in ns since started; with Linger only
 	pending atomic.Int64 // commands waiting or in flight
 	bytes   atomic.Int64 // of their bodies
 }
@@ -167,7 +174,7 @@ type lane struct {
 // NewCommitter starts a committer.
 func NewCommitter(opts Options) *Committer {
 	opts.setDefaults()
-	c := &Committer{opts: opts, seed: maphash.MakeSeed(), repairs: make(chan struct{}, opts.MaxRepairs)}
+	c := &Committer{opts: opts, seed: maphash.MakeSeed(), started: time.Now(), repairs: make(chan struct{}, opts.MaxRepairs)}
 	for i := range c.shards {
 		c.shards[i].lanes = make(map[chat.Key]*lane)
 	}
@@ -244,6 +251,10 @@ func (s *Stream) join(r *Request) *chat.Error {
 // Refuse breaks the stream for a command that was refused before it was submitted:
 // by a rate limit, say.
 func (s *Stream) Refuse(cmid chat.CMID) { s.breakAt(cmid, chat.CodeRateLimited) }
+
+// Withhold breaks the stream for a command that got "unavailable" before it was
+// submitted: what it needs could not be reached.
+func (s *Stream) Withhold(cmid chat.CMID) { s.breakAt(cmid, chat.CodeUnavailable) }
 
 func (s *Stream) breakAt(cmid chat.CMID, code chat.Code) {
 	s.mu.Lock()

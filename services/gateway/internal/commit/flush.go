@@ -151,13 +151,15 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 // found" is not "not stored", only the index decides.
 //
 // A members entry changes what the next command is judged against, so it stands
-// alone in its batch.
+// alone in its batch. What an entry does to a message is supposed for those behind it:
+// they are only stored if it is.
 func (w *work) judge(audience int) bool {
 	s := w.lane.state
 	tail := s.Tail
 	w.entries = nil
+	defer s.EndSuppositions()
 	for _, r := range w.reqs {
-		if r.behind != "" || r.maybe && !w.again {
+		if r.behind != "" || r.maybe && !w.again || r.unknown(s) {
 			break
 		}
 		e, cerr := r.Judge(s)
@@ -170,6 +172,7 @@ func (w *work) judge(audience int) bool {
 			e.Audience = s.Audience(&e, audience)
 		}
 		tail = store.LastOf(&e)
+		s.Suppose(&e)
 		w.entries = append(w.entries, e)
 		if e.Kind == chat.KindMembers {
 			break

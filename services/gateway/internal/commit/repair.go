@@ -108,6 +108,8 @@ func (c *Committer) step(ctx context.Context, w *work) (ready bool, err error) {
 		return err == nil && !visible, err
 	case w.reqs[0].behind != "":
 		return false, c.unblock(ctx, w)
+	case w.reqs[0].unknown(w.lane.state):
+		return false, c.learn(ctx, w)
 	}
 	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
 		return false, c.refuse(ctx, w, cerr)
@@ -163,13 +165,22 @@ func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err err
 }
 
 // refuse gives the first request its refusal, unless an earlier try of it is
-// stored: then that is its answer, whatever has changed since.
+// stored: then that is its answer, whatever has changed since. What this pod knows may
+// be older than what the client was told by another one: a refusal is final, so it is
+// judged once more as of the log that is stored now.
 func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error {
 	r := w.reqs[0]
 	if r.tried > w.lane.state.Tail.Seq {
 		// The place that an earlier try aimed at is still free: it could yet be
 		// stored. The state that refuses it is on its way.
 		return errNotVisible
+	}
+	if !r.upToDate {
+		r.upToDate = true
+		if moved, err := c.catchUp(ctx, w); moved || err != nil {
+			r.upToDate = err == nil
+			return err
+		}
 	}
 	found, err := c.lookup(ctx, w, r)
 	if err != nil || found {

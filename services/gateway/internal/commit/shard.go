@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
@@ -53,19 +54,45 @@ func (c *Committer) wake() {
 
 // flushAll flushes until nothing is ready.
 func (c *Committer) flushAll() {
-	for {
+	for c.waiting() {
+		c.linger()
 		if works := c.take(); works != nil {
 			c.flush(works)
+		}
+	}
+	c.flushes.Add(-1)
+	if c.waiting() {
+		c.wake()
+	}
+}
+
+// waiting reports whether a lane is ready.
+func (c *Committer) waiting() bool {
+	for i := range c.shards {
+		if c.shards[i].waiting.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// linger waits until a while has passed since the last flush began. Commands that
+// come one by one, at a lower rate than that, wait for nothing; at a high rate each
+// waits for a part of it, and a flush carries many. It is Nagle's idea (RFC 896) with
+// a clock in place of the acknowledgement.
+func (c *Committer) linger() {
+	if c.opts.Linger <= 0 {
+		return
+	}
+	for {
+		latest, now := c.latest.Load(), int64(time.Since(c.started))
+		if rest := c.opts.Linger - time.Duration(now-latest); rest > 0 && latest > 0 {
+			time.Sleep(rest)
 			continue
 		}
-		c.flushes.Add(-1)
-		for i := range c.shards {
-			if c.shards[i].waiting.Load() > 0 {
-				c.wake()
-				break
-			}
+		if c.latest.CompareAndSwap(latest, now) {
+			return
 		}
-		return
 	}
 }
 

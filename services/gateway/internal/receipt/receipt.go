@@ -8,7 +8,6 @@ package receipt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -62,9 +61,17 @@ type Tracker struct {
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
+	ready   queue // what can be stored
+	reads   queue // what must be counted before
+	stopped bool
+}
+
+// queue is positions that wait for one kind of work, and for the goroutine that
+// does it while there are any. It is guarded by Tracker.mu.
+type queue struct {
+	work    func([]move) error
 	waiting map[place]move
 	running bool
-	stopped bool
 }
 
 // place is what one move is about.
@@ -79,6 +86,8 @@ type move struct {
 	store.Move
 	counted bool
 }
+
+func (m *move) place() place { return place{m.Key, m.User, m.Device} }
 
 // merge keeps what is further in each of two moves of one place.
 func (m move) merge(o move) move {
@@ -100,45 +109,63 @@ func New(opts Options) *Tracker {
 	if opts.Linger == 0 {
 		opts.Linger = 10 * time.Millisecond
 	}
-	t := &Tracker{opts: opts, waiting: make(map[place]move)}
+	t := &Tracker{opts: opts}
+	t.ready = queue{work: t.advance, waiting: make(map[place]move)}
+	t.reads = queue{work: t.count, waiting: make(map[place]move)}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
 
 // Recv says that a device has everything up to seq. It does not block.
 func (t *Tracker) Recv(key chat.Key, user chat.User, device chat.Device, seq chat.Seq) *chat.Error {
-	return t.move(place{key, user, device}, move{Move: store.Move{Key: key, User: user, Device: device, Recv: seq}})
+	return t.move(&t.ready, move{Move: store.Move{Key: key, User: user, Device: device, Recv: seq}})
 }
 
 // Read says that a user has read everything up to seq. It does not block.
 func (t *Tracker) Read(key chat.Key, user chat.User, seq chat.Seq) *chat.Error {
-	return t.move(place{key, user, ""}, move{Move: store.Move{Key: key, User: user, Read: seq}})
+	return t.move(&t.reads, move{Move: store.Move{Key: key, User: user, Read: seq}})
 }
 
-func (t *Tracker) move(p place, m move) *chat.Error {
+func (t *Tracker) move(q *queue, m move) *chat.Error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old, ok := t.waiting[p]; ok {
-		m = old.merge(m)
-	} else if t.stopped || len(t.waiting) >= t.opts.Max {
+	if _, ok := q.waiting[m.place()]; !ok && (t.stopped || len(t.ready.waiting)+len(t.reads.waiting) >= t.opts.Max) {
 		return chat.Unavailable("this pod is overloaded; repeat later")
 	}
-	t.waiting[p] = m
-	if !t.running {
-		t.running = true
-		t.wg.Go(t.run)
-	}
+	t.addLocked(q, m)
 	return nil
 }
 
-// run stores until nothing waits.
-func (t *Tracker) run() {
+// addLocked queues a move, and starts the queue's goroutine.
+func (t *Tracker) addLocked(q *queue, m move) {
+	if old, ok := q.waiting[m.place()]; ok {
+		m = old.merge(m)
+	}
+	q.waiting[m.place()] = m
+	if !q.running {
+		q.running = true
+		t.wg.Go(func() { t.run(q) })
+	}
+}
+
+// add queues moves that are under way already.
+func (t *Tracker) add(q *queue, moves []move) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range moves {
+		t.addLocked(q, m)
+	}
+}
+
+// run works until nothing waits. The two queues have a goroutine each, so that a
+// slow store holds up nobody's recv by what has to be counted.
+func (t *Tracker) run(q *queue) {
 	for pause := t.opts.Linger; ; {
-		moves := t.take()
+		moves := t.take(q)
 		if moves == nil {
 			return
 		}
-		if err := t.store(moves); err != nil {
+		if err := q.work(moves); err != nil {
 			if t.ctx.Err() != nil {
 				return
 			}
@@ -154,17 +181,17 @@ func (t *Tracker) run() {
 	}
 }
 
-func (t *Tracker) take() []move {
+func (t *Tracker) take(q *queue) []move {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.waiting) == 0 {
-		t.running = false
+	if len(q.waiting) == 0 {
+		q.running = false
 		return nil
 	}
-	moves := make([]move, 0, min(batch, len(t.waiting)))
-	for p, m := range t.waiting {
+	moves := make([]move, 0, min(batch, len(q.waiting)))
+	for p, m := range q.waiting {
 		moves = append(moves, m)
-		delete(t.waiting, p)
+		delete(q.waiting, p)
 		if len(moves) == batch {
 			break
 		}
@@ -172,40 +199,8 @@ func (t *Tracker) take() []move {
 	return moves
 }
 
-func (t *Tracker) putBack(moves []move) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, m := range moves {
-		p := place{m.Key, m.User, m.Device}
-		if old, ok := t.waiting[p]; ok {
-			m = old.merge(m)
-		}
-		t.waiting[p] = m
-	}
-}
-
-// store stores what can be stored. What wants a count first comes second, so that
-// a slow store holds up nobody's recv; what was counted stays counted, so that
-// every try gets further.
-func (t *Tracker) store(moves []move) error {
-	var ready, uncounted []move
-	for _, m := range moves {
-		if m.Read == 0 || m.counted {
-			ready = append(ready, m)
-		} else {
-			uncounted = append(uncounted, m)
-		}
-	}
-	err := t.advance(ready)
-	counted, left, countErr := t.count(uncounted)
-	t.putBack(left)
-	return errors.Join(err, countErr, t.advance(counted))
-}
-
+// advance stores positions and tells of them.
 func (t *Tracker) advance(moves []move) error {
-	if len(moves) == 0 {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(t.ctx, opTime)
 	defer cancel()
 	list := make([]store.Move, len(moves))
@@ -217,7 +212,7 @@ func (t *Tracker) advance(moves []move) error {
 	}
 	members, err := t.opts.Store.Advance(ctx, list)
 	if err != nil {
-		t.putBack(moves)
+		t.add(&t.ready, moves)
 		return fmt.Errorf("advance: %w", err)
 	}
 	told := make([]Position, len(members))
@@ -225,7 +220,7 @@ func (t *Tracker) advance(moves []move) error {
 		told[i] = Position{Key: m.Key, User: m.User, Delivered: view.Delivered(m), Read: m.Read}
 	}
 	if err := t.hide(ctx, told); err != nil {
-		t.putBack(moves) // they are stored; what others may see of them is not known
+		t.add(&t.ready, moves) // they are stored; what others may see of them is not known
 		return err
 	}
 	t.opts.Told(told)
@@ -233,11 +228,9 @@ func (t *Tracker) advance(moves []move) error {
 }
 
 // count fills in how many messages there are up to each read position, what makes
-// unread a subtraction, for as many moves as the time allows; left are the others.
-func (t *Tracker) count(moves []move) (counted, left []move, err error) {
-	if len(moves) == 0 {
-		return nil, nil, nil
-	}
+// unread a subtraction, for as many moves as the time allows: what was counted stays
+// counted, so that every try gets further.
+func (t *Tracker) count(moves []move) error {
 	ctx, cancel := context.WithTimeout(t.ctx, opTime)
 	defer cancel()
 	errs := make([]error, len(moves))
@@ -250,6 +243,8 @@ func (t *Tracker) count(moves []move) (counted, left []move, err error) {
 		})
 	}
 	wg.Wait()
+	var counted, left []move
+	var err error
 	for i, m := range moves {
 		if errs[i] != nil {
 			left, err = append(left, m), errs[i]
@@ -257,7 +252,9 @@ func (t *Tracker) count(moves []move) (counted, left []move, err error) {
 		}
 		counted = append(counted, m)
 	}
-	return counted, left, err
+	t.add(&t.ready, counted)
+	t.add(&t.reads, left)
+	return err
 }
 
 func (t *Tracker) countOne(ctx context.Context, m *move) error {

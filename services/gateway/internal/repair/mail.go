@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 )
 
@@ -75,7 +76,7 @@ func (p *peer) told(l route.Line, here func(route.Hash) bool) {
 			early = early[1:]
 		case i > 0:
 			early = slices.Delete(early, i, i+1)
-		case here(to):
+		case here(to) && !mutant.Is(mutant.IgnoreDigest):
 			missing = append(missing, to)
 		}
 	}

@@ -217,6 +217,15 @@ func (p *peer) advance() {
 	}
 }
 
+// Alone reports whether there is no other pod to tell anything: none is registered,
+// and none was heard. A pod that has just come is heard before it has sessions; what
+// it was not told until then it finds in the journal, by the next heartbeat.
+func (r *Reconciler) Alone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.peers) == 0
+}
+
 // Look makes it look at all journals at once: announcements were lost, or NATS is
 // back.
 func (r *Reconciler) Look() {

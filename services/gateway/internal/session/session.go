@@ -2,13 +2,15 @@
 // way. It reads frames (1), keeps the outbound queue (7), writes what is queued
 // (8), and splices what a client missed with what goes by (sync.go).
 //
-// A session has one reader, the goroutine that serves it, and a writer only while
-// something is queued.
+// A session is read in turns, by one goroutine at a time: one of its own, or, with
+// [NewEpoll], one that is there only while there is something to read. It has a
+// writer only while something is queued.
 package session
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -29,8 +31,12 @@ type Options struct {
 	Heartbeat time.Duration
 	Log       *slog.Logger
 
+	Poller Poller // how connections wait until they can be read; default [Goroutines]
+	Clock  *Clock // of the pod; default a new one, which nobody calls
+
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
+	CloseWait   time.Duration // for the answer to a close frame; default 5 s
 	QueueFrames int           // queued frames at which streams go back to syncing; default 256
 	QueueBytes  int           // the same in bytes; default 1 MiB
 	HardFrames  int           // queued frames of all kinds at which a session is too slow; default 4,096
@@ -53,6 +59,7 @@ func (o Options) WithDefaults() Options {
 	dur(&o.Heartbeat, chat.Heartbeat)
 	dur(&o.HelloWait, 10*time.Second)
 	dur(&o.SlowAfter, 10*time.Second)
+	dur(&o.CloseWait, 5*time.Second)
 	def(&o.QueueFrames, 256)
 	def(&o.QueueBytes, 1<<20)
 	def(&o.HardFrames, 4096)
@@ -60,61 +67,73 @@ func (o Options) WithDefaults() Options {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.Poller == nil {
+		o.Poller = Goroutines{}
+	}
+	if o.Clock == nil {
+		o.Clock = NewClock(0)
+	}
 	return o
 }
 
+// Handler is what a session works for.
+type Handler interface {
+	// Handle is called with each frame, one after the other. While it blocks, nothing
+	// more is read.
+	Handle(f wire.Frame, ref string)
+	// Ended is called once, when the connection and everything that the session
+	// started are gone.
+	Ended()
+}
+
 // Session is one connection. It is made by [Accept] and served by [Session.Serve].
+// What only some sessions need, or only for a while, is made when it is needed.
 type Session struct {
-	opts *Options
-	conn *websocket.Conn
-	nc   *corked
+	opts    *Options
+	handler Handler
+	reading sync.Mutex // held in a turn
+	conn    *websocket.Conn
+	link    link
+	started time.Duration // as all times here on the pod's clock
 
 	// Set once, by Begin, before the session is registered anywhere.
-	id      string
-	ns      chat.NS
-	user    chat.User
-	device  chat.Device
-	attempt int64
-	started time.Time
-	feed    Feed
+	id   Identity
+	feed Feed
 
-	heard   atomic.Int64    // last sign of life, Unix ms
-	expires atomic.Int64    // when the token expires, Unix ms; 0: no token yet
-	ctx     context.Context // ends with the connection
-	cancel  context.CancelFunc
+	heard   atomic.Int64 // last sign of life
+	expires atomic.Int64 // when the token expires, Unix ms; 0: no token yet
 
+	hand     hand // guarded by the clock
 	mu       sync.Mutex
-	cond     sync.Cond // wakes Acquire and credit
+	cond     *sync.Cond // wakes Acquire and credit; nil: nobody waits
+	due      time.Duration
+	closeBy  time.Duration // when to give up on a client that does not let itself be closed
 	out      outbound
 	ready    bool // hello was answered
 	flushing bool // Start was called
 	closing  bool
 	dead     bool // nothing may be started any more
-	code     chat.CloseCode
-	reason   string
-	closedAt time.Time
 	pinged   bool
-	pending  int // requests under way
-	places   map[chat.Key]*place
+	pending  int                   // requests under way
+	places   map[chat.Key]*place   // nil: none
+	over     bool                  // there will be none any more
 	left     map[chat.Key]chat.Seq // conversations that ended on this session, and where; nil: none has
-	jobs     jobs
-	work     sync.WaitGroup // the writer, the syncer and pings
+	jobs     *jobs                 // nil: no syncer
+	work     sync.WaitGroup        // the writer and the syncer
 }
 
 // Accept answers a handshake whose Origin and subprotocol have been looked at. On
-// an error the answer has been written.
+// an error the answer has been written. The session must be served, or dropped.
 func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, error) {
-	s := &Session{opts: opts, started: time.Now()}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.cond.L = &s.mu
+	s := &Session{opts: opts, started: opts.Clock.now()}
+	s.link.s = s
 	s.touch()
 	var err error
-	s.conn, s.nc, err = upgrade(w, r, opts.Origins, s.touch, s.touch)
-	if err != nil {
-		s.cancel()
+	if s.conn, err = s.link.upgrade(w, r, opts.Origins); err != nil {
 		return nil, err
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
+	s.link.parks = opts.Poller.Parks(s.link.Conn)
 	return s, nil
 }
 
@@ -131,65 +150,106 @@ type Identity struct {
 func (s *Session) Begin(id Identity, feed Feed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.id, s.ns, s.user, s.device, s.attempt = id.ID, id.NS, id.User, id.Device, id.Attempt
+	s.id = id
 	s.feed = feed
 	s.ready = true
-	s.places = make(map[chat.Key]*place)
 }
 
-// Identity is what Begin was given.
-func (s *Session) Identity() Identity {
-	return Identity{ID: s.id, NS: s.ns, User: s.user, Device: s.device, Attempt: s.attempt}
-}
+// Identity is what Begin was given. It is not to be changed.
+func (s *Session) Identity() *Identity { return &s.id }
 
 // Owner implements route.Sink.
-func (s *Session) Owner() (chat.NS, chat.User) { return s.ns, s.user }
+func (s *Session) Owner() (chat.NS, chat.User) { return s.id.NS, s.id.User }
 
 // SetExpiry says when the session's token expires.
-func (s *Session) SetExpiry(t time.Time) { s.expires.Store(t.UnixMilli()) }
+func (s *Session) SetExpiry(t time.Time) {
+	s.expires.Store(t.UnixMilli())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dueLocked(time.Until(t))
+}
 
-// Done is closed when the connection is gone.
-func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
+// Expires is what SetExpiry was told, to the millisecond.
+func (s *Session) Expires() time.Time { return time.UnixMilli(s.expires.Load()) }
 
-func (s *Session) touch() { s.heard.Store(time.Now().UnixMilli()) }
+func (s *Session) touch() { s.heard.Store(int64(s.opts.Clock.now())) }
+
+// Serve begins to read frames and to hand them to h, until the connection ends. It
+// does not block.
+func (s *Session) Serve(h Handler) {
+	s.handler = h
+	s.mu.Lock()
+	s.dueLocked(min(s.opts.HelloWait, s.opts.Heartbeat))
+	s.mu.Unlock()
+	if s.link.parks {
+		err := s.opts.Poller.watch(s.link.Conn, s, !s.link.drained())
+		if err == nil {
+			return
+		}
+		s.opts.Log.Warn("a connection gets a goroutine of its own", "error", err)
+		s.mu.Lock()
+		s.link.parks = false
+		s.mu.Unlock()
+	}
+	go serve(s)
+}
 
 var frameBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-// Serve reads frames and hands them to handle, one after the other, until the
-// connection ends; then it waits for everything that the session started. A frame
-// that cannot be read gets its error and harms nothing; handle gets the rest.
-func (s *Session) Serve(handle func(f wire.Frame, ref string)) {
-	defer s.shut()
+// turn implements turner: step 1.
+func (s *Session) turn() (over bool) {
+	s.reading.Lock() // free: what it does is to show one turn's memory to the next
+	defer s.reading.Unlock()
+	s.link.begin()
+	defer s.link.finish()
 	for {
-		typ, r, err := s.conn.Reader(context.Background())
-		if err != nil {
-			return
+		if s.link.drained() && !s.link.lull.lingers() {
+			switch {
+			case !s.link.parks:
+				if s.link.await() != nil {
+					return true
+				}
+			case !s.link.ready:
+				return false
+			}
 		}
-		if typ != websocket.MessageText {
-			s.Close(chat.CloseProtocol, "frames are JSON text, this one is binary")
-			return
-		}
-		buf := frameBuffers.Get().(*[]byte)
-		data, err := readAll(r, (*buf)[:0])
-		*buf = data[:0]
-		if err == nil {
-			s.touch()
-			s.read(data, handle)
-		}
-		frameBuffers.Put(buf)
-		if err != nil {
-			return
+		if err := s.readFrame(); err != nil && !errors.Is(err, errIdle) {
+			return true
 		}
 	}
 }
 
-func (s *Session) read(data []byte, handle func(f wire.Frame, ref string)) {
+// readFrame reads one frame and has it handled. A frame that cannot be understood
+// gets its error and harms nothing.
+func (s *Session) readFrame() error {
+	s.link.seek(true)
+	typ, r, err := s.conn.Reader(context.Background())
+	s.link.seek(false)
+	if err != nil {
+		return err
+	}
+	buf := frameBuffers.Get().(*[]byte)
+	defer frameBuffers.Put(buf)
+	data, err := readAll(r, (*buf)[:0])
+	*buf = data[:0]
+	if err != nil {
+		return fmt.Errorf("read frame: %w", err)
+	}
+	s.touch()
+	if typ != websocket.MessageText {
+		s.Close(chat.CloseProtocol, "frames are JSON text, this one is binary")
+	}
+	s.read(data)
+	return nil
+}
+
+func (s *Session) read(data []byte) {
 	if s.Closing() {
 		return // what comes behind the frame that closed the session is not looked at
 	}
 	f, ref, cerr := wire.Decode(data, s.opts.Limits)
 	if cerr == nil {
-		handle(f, ref)
+		s.handler.Handle(f, ref)
 		return
 	}
 	s.mu.Lock()
@@ -217,19 +277,39 @@ func readAll(r io.Reader, b []byte) ([]byte, error) {
 	}
 }
 
-// shut ends everything that the session started.
-func (s *Session) shut() {
+// end implements turner: it ends everything that the session started, and closes
+// the connection. A close frame that is still queued has its time to go out.
+func (s *Session) end() {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	s.mu.Lock()
-	if !s.closing {
-		s.closing = true
-		_ = s.nc.Close() // the peer is gone already
+	if s.out.writing && (s.out.last != nil || s.out.ended) {
+		_ = s.link.Conn.SetWriteDeadline(time.Now().Add(s.opts.CloseWait))
+	} else {
+		s.link.interrupt()
 	}
-	s.dead = true
-	s.cond.Broadcast()
+	s.closing, s.dead = true, true
+	s.wakeLocked()
+	s.opts.Clock.remove(s)
+	if s.jobs != nil {
+		s.jobs.cancel()
+	}
 	s.mu.Unlock()
-	s.cancel()
 	s.work.Wait()
 	_ = s.conn.CloseNow()
+	_ = s.link.Conn.Close()
+	s.handler.Ended()
+}
+
+// Drop ends a session that is not served, without a word.
+func (s *Session) Drop() {
+	s.mu.Lock()
+	s.closing, s.dead = true, true
+	s.opts.Clock.remove(s)
+	s.mu.Unlock()
+	s.work.Wait()
+	_ = s.conn.CloseNow()
+	_ = s.link.Conn.Close()
 }
 
 // Close ends the session: what is queued goes out first, then the close frame. It
@@ -244,11 +324,14 @@ func (s *Session) closeLocked(code chat.CloseCode, reason string) {
 	if s.closing {
 		return
 	}
-	s.closing, s.code, s.reason, s.closedAt = true, code, reason, time.Now()
+	patience := max(s.opts.SlowAfter, s.opts.CloseWait)
+	s.closing, s.closeBy = true, s.opts.Clock.now()+patience
+	s.dueLocked(patience)
 	if code == chat.CloseTooSlow {
 		s.out.clear() // it would not be read; the flush of the next session has it
 	}
-	s.cond.Broadcast()
+	s.out.last = closeFrame(code, reason)
+	s.wakeLocked()
 	s.startWriterLocked()
 }
 
@@ -266,7 +349,7 @@ func (s *Session) Acquire() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.pending >= s.opts.Limits.Pending && !s.closing {
-		s.cond.Wait()
+		s.waitLocked()
 	}
 	if s.closing {
 		return false
@@ -280,47 +363,19 @@ func (s *Session) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending--
-	s.cond.Broadcast()
+	s.wakeLocked()
 }
 
-// Tick looks after the session's clocks. The pod calls it about every second, so
-// that no session needs timers of its own. It does not block.
-func (s *Session) Tick(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dead {
-		return
+// waitLocked waits for wakeLocked.
+func (s *Session) waitLocked() {
+	if s.cond == nil {
+		s.cond = sync.NewCond(&s.mu)
 	}
-	silent := now.Sub(time.UnixMilli(s.heard.Load()))
-	switch {
-	case s.closing:
-		if now.Sub(s.closedAt) > s.opts.SlowAfter {
-			_ = s.nc.Close() // the peer does not read the close frame
-		}
-	case !s.ready && now.Sub(s.started) >= s.opts.HelloWait:
-		s.closeLocked(chat.CloseProtocol, "no hello in time")
-	case s.expires.Load() != 0 && now.UnixMilli() >= s.expires.Load():
-		s.closeLocked(chat.CloseUnauthorized, "the token has expired")
-	case s.out.stuck(now) > s.opts.SlowAfter:
-		s.closeLocked(chat.CloseTooSlow, "too slow to keep up")
-	case silent >= 2*s.opts.Heartbeat:
-		s.closeLocked(chat.CloseGoingAway, "no sign of life")
-	case silent >= s.opts.Heartbeat && !s.pinged:
-		s.pinged = true
-		s.work.Go(s.ping)
-	}
+	s.cond.Wait()
 }
 
-// ping asks for a sign of life. It ends when the pong comes, or the connection
-// goes.
-func (s *Session) ping() {
-	ctx, cancel := context.WithTimeout(context.Background(), s.opts.Heartbeat)
-	defer cancel()
-	err := s.conn.Ping(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pinged = false
-	if err != nil && !s.closing {
-		s.closeLocked(chat.CloseGoingAway, "no sign of life")
+func (s *Session) wakeLocked() {
+	if s.cond != nil {
+		s.cond.Broadcast()
 	}
 }

@@ -84,24 +84,24 @@ const (
 // jobs is the syncer's queue. Each job is in it once, so it is bounded by the
 // user's conversations.
 type jobs struct {
-	queue   []job
-	queued  map[job]bool
-	running bool
+	queue  []job
+	queued map[job]bool
+	ctx    context.Context // ends with the connection
+	cancel context.CancelFunc
 }
 
 func (s *Session) addJobLocked(j job) {
-	if s.closing || s.dead || s.jobs.queued[j] {
+	if s.closing || s.dead || s.jobs != nil && s.jobs.queued[j] {
 		return
 	}
-	if s.jobs.queued == nil {
-		s.jobs.queued = make(map[job]bool)
+	if s.jobs == nil {
+		s.jobs = &jobs{queued: make(map[job]bool)}
+		s.jobs.ctx, s.jobs.cancel = context.WithCancel(context.Background())
+		s.work.Add(1)
+		go s.runJobs(s.jobs)
 	}
 	s.jobs.queued[j] = true
 	s.jobs.queue = append(s.jobs.queue, j)
-	if !s.jobs.running {
-		s.jobs.running = true
-		s.work.Go(s.runJobs)
-	}
 }
 
 // Start begins the first flush.
@@ -166,7 +166,7 @@ func (s *Session) Known(key chat.Key) (seq chat.Seq, ok bool) {
 func (s *Session) DetachAll() {
 	s.mu.Lock()
 	places := s.places
-	s.places = nil
+	s.places, s.over = nil, true
 	s.mu.Unlock()
 	for _, p := range places {
 		p.sub.Detach()
@@ -182,9 +182,11 @@ func (s *Session) place(key chat.Key) *place {
 // addPlace keeps a stream's place. Where there is one already, the new one goes.
 func (s *Session) addPlace(st Stream) *place {
 	s.mu.Lock()
-	old, over := s.places[st.Key], s.places == nil
 	var p *place
-	if old == nil && !over {
+	if s.places[st.Key] == nil && !s.over {
+		if s.places == nil {
+			s.places = make(map[chat.Key]*place)
+		}
 		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset, part: st.Part}
 		s.places[st.Key] = p
 	}
@@ -196,19 +198,21 @@ func (s *Session) addPlace(st Stream) *place {
 }
 
 // runJobs is the syncer. It ends when nothing is left to do.
-func (s *Session) runJobs() {
+func (s *Session) runJobs(q *jobs) {
+	defer s.work.Done()
+	defer q.cancel()
 	for {
 		s.mu.Lock()
-		if len(s.jobs.queue) == 0 || s.closing {
-			s.jobs = jobs{}
+		if len(q.queue) == 0 || s.closing {
+			s.jobs = nil
 			s.mu.Unlock()
 			return
 		}
-		j := s.jobs.queue[0]
-		s.jobs.queue = s.jobs.queue[1:]
-		delete(s.jobs.queued, j)
+		j := q.queue[0]
+		q.queue = q.queue[1:]
+		delete(q.queued, j)
 		s.mu.Unlock()
-		s.do(s.ctx, j)
+		s.do(q.ctx, j)
 	}
 }
 
@@ -228,7 +232,7 @@ func (s *Session) do(ctx context.Context, j job) {
 			s.drop(j.key) // not the user's any more
 			return
 		}
-		s.opts.Log.Warn("could not sync; trying again", "session", s.id, "conv", j.key.Conv, "error", err)
+		s.opts.Log.Warn("could not sync; trying again", "session", s.id.ID, "conv", j.key.Conv, "error", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -281,7 +285,7 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 	end, ended := s.left[key]
 	s.mu.Unlock()
 	if ended {
-		if st.Part.Former() && st.Part.End <= end {
+		if st.Part != nil && st.Part.Former() && st.Part.End <= end {
 			st.Sub.Detach() // it is the news of the end that has come late
 			return nil
 		}
@@ -417,7 +421,7 @@ func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool
 			if mutant.Is(mutant.FlushDeletes) {
 				s.took(key, e.Seq)
 			}
-			if endsFor(e, s.user) {
+			if endsFor(e, s.id.User) {
 				return true, nil
 			}
 			if e.Kind == chat.KindMembers && e.Seq > p.shown {

@@ -40,8 +40,6 @@ func (o *order) Entries(context.Context, chat.Key, chat.Seq, chat.Seq) ([]chat.E
 func TestNothingIsDiscoveredBeforeTheFirstFlush(t *testing.T) {
 	opts := Options{}.WithDefaults()
 	s := &Session{opts: &opts}
-	s.ctx, s.cancel = context.WithCancel(t.Context())
-	s.cond.L = &s.mu
 	o := &order{asked: make(chan string, 10)}
 	s.Begin(Identity{User: "bob"}, o)
 	key := chat.Key{NS: "_", Conv: "g_abcdefghijklmnopqrstuvwxyz"}
@@ -56,7 +54,9 @@ func TestNothingIsDiscoveredBeforeTheFirstFlush(t *testing.T) {
 	}
 	s.mu.Lock()
 	s.closing, s.dead = true, true
+	if s.jobs != nil {
+		s.jobs.cancel()
+	}
 	s.mu.Unlock()
-	s.cancel()
 	s.work.Wait()
 }

@@ -21,6 +21,9 @@ type State struct {
 	// those who have commands in the flush that asks: it is looked up for every flush,
 	// and is no part of what is folded from the log.
 	Blocked []chat.User
+
+	targets  map[chat.Seq]*Target // what commands aim at, as of Tail
+	supposed map[chat.Seq]*Target // as of the last entry supposed
 }
 
 // New is the state of a conversation as its documents have it, as of c.Last.
@@ -152,6 +155,9 @@ func (s *State) membersAfter(e *chat.Entry) int {
 // Fold moves the state past e, which must be the entry after Tail.
 func (s *State) Fold(e *chat.Entry) {
 	s.Tail = store.LastOf(e)
+	if t := s.targets[e.Target]; t != nil {
+		t.apply(e)
+	}
 	for _, f := range store.MemberFolds(e) {
 		m := s.members[f.User]
 		m.Key, m.User = f.Key, f.User

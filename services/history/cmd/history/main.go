@@ -16,7 +16,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/blob/s3blob"
+	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/ops"
@@ -43,13 +46,16 @@ type settings struct {
 	config.JWT
 	config.Origins
 	config.Gateway
+	config.Attachments
+	Search bool
 }
 
 // run is main with everything that it touches as an argument. It returns the exit
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
+	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
 	}
@@ -110,8 +116,23 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 	stack.Add("mongodb", func(context.Context) error { return data.Close() })
 	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))
 
-	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway,
-		Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
+	var files *attach.Reader
+	if c.Where == config.AttachmentsS3 {
+		bucket, err := s3blob.NewFromFiles(s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
+			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}})
+		if err != nil {
+			return err
+		}
+		files = attach.NewReader(data, bucket, chat.Limits{})
+	}
+	var search *history.Search
+	if c.Search {
+		search = history.NewSearch(history.SearchOptions{Store: data, Log: log})
+		search.RegisterMetrics(&port.Metrics)
+		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
+	}
+	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
+		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
 	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
 
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)

@@ -11,8 +11,8 @@ import (
 	"github.com/peterbourgon/ff/v3/ffcli"
 
 	"github.com/parley-chat/parley/pkg/config"
-	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/services/parley/internal/allinone"
 	"github.com/parley-chat/parley/services/parley/pebblestore"
 )
 
@@ -35,14 +35,7 @@ func epoch(ctx context.Context, args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return exitCode(flags.Report(err, os.Stdout, os.Stderr))
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	var st store.Store
-	var err error
-	if c.URI != "" {
-		st, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.URI), Logger: log})
-	} else {
-		st, err = pebblestore.Open(pebblestore.Options{Dir: filepath.Join(c.Dir, "store"), Logger: log})
-	}
+	st, err := openStore(ctx, string(c.URI), c.Dir)
 	if err != nil {
 		return err
 	}
@@ -52,4 +45,14 @@ func epoch(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("cluster %s is in epoch %s: start or keep running the services, clients resync by themselves\n", meta.Cluster, meta.Epoch)
 	return nil
+}
+
+// openStore opens the data of a cluster: in MongoDB if there is a URI, else in a
+// data folder that no cluster may be using.
+func openStore(ctx context.Context, uri, data string) (allinone.Store, error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if uri != "" {
+		return mongostore.Open(ctx, mongostore.Options{URI: uri, Logger: log})
+	}
+	return pebblestore.Open(pebblestore.Options{Dir: filepath.Join(data, "store"), Logger: log})
 }

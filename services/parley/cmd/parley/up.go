@@ -12,6 +12,7 @@ import (
 	"github.com/peterbourgon/ff/v3/ffcli"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/ops"
@@ -32,27 +33,36 @@ type upSettings struct {
 	config.Data
 	config.JWT
 	config.Origins
+	config.Attachments
 	config.Sends
 	config.Routing
+	config.Linger
+	config.Reader
 	Gateways  int
 	DevTokens bool
 	Verbose   bool
+	Search    bool
 }
 
 func (c *upSettings) flags() *config.Flags {
 	c.Mongo.Optional, c.NATS.Optional, c.JWT.Optional = true, true, true
+	c.Attachments.Disk = true
 	flags := config.New("parley up", "runs a whole cluster in one process: gateways, history, NATS and the store",
-		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing)
+		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
+	fs.BoolVar(&c.Search, "search", true, "keep a search index in the data folder, and answer GET /v1/search")
 	fs.BoolVar(&c.Verbose, "verbose", false, "log what happens inside")
 	return flags
 }
 
 func (c *upSettings) options(log *slog.Logger) allinone.Options {
-	return allinone.Options{Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
-		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), DevTokens: c.DevTokens, Version: version, Log: log,
+	files := allinone.Files{Where: c.Where, MaxBytes: c.Bytes, Types: c.Types,
+		S3: s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
+			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
+	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
+		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
 		Limits: chat.Limits{SendsPerS: c.PerSecond},
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
@@ -75,6 +85,10 @@ func up(ctx context.Context, args []string) error {
 	}
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
+	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
+	if search := cluster.Search(); search != nil {
+		search.RegisterMetrics(&opsPort.Metrics)
+	}
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)

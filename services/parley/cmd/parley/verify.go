@@ -43,6 +43,7 @@ func verifyCmd(start starter) *ffcli.Command {
 	fs.IntVar(&o.Messages, "messages", 10_000, "messages in all")
 	fs.IntVar(&o.Reconnects, "reconnects", 5, "how often each client loses its connection; -1: never")
 	fs.IntVar(&o.InFlight, "in-flight", 16, "messages of one client without an ack")
+	fs.Float64Var(&o.Changes, "changes", 0.05, "share of the messages that are edits, recalls and reactions instead; -1: none")
 	fs.DurationVar(&o.Bound, "max-staleness", 0, "how long a connected device may lack what was acked; 0: it is only measured")
 	fs.StringVar(&o.PushLog, "push-log", "", "JSON lines of what became of each push, begun for this run: every push must end once")
 	fs.Float64Var(&o.Rate, "rate", 0, "messages a second, of all clients together; 0: as fast as they are acked")

@@ -16,7 +16,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/lifecycle"
@@ -38,12 +40,16 @@ type Options struct {
 	MongoURI  string // "": the embedded store
 	NATSURL   string // "": the embedded server
 	Origins   []string
+	Reader    gateway.Reader  // how connections wait; default: the best that the system has
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
+	Linger    time.Duration   // see gateway.Options; default: none
+	NoSearch  bool            // no search index
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
 	Version string           // for welcome and the front page
 	Limits  chat.Limits
+	Files   Files
 	Log     *slog.Logger // default: slog.Default()
 }
 
@@ -53,8 +59,20 @@ type Cluster struct {
 
 	signer *auth.Signer
 	gates  []*gateway.Gateway
+	blobs  *diskblob.Store // nil: files are kept elsewhere, or not at all
 	stack  lifecycle.Stack
 	failed chan error
+	search *history.Search
+}
+
+// searchShare is how much of its time the feeding of the search index takes at
+// most: it shares the processors with the gateways.
+const searchShare = 0.25
+
+// Store is what the parts of a cluster share.
+type Store interface {
+	store.Store
+	history.SearchStore
 }
 
 // DevTokenTTL is how long a token of POST /dev/token lasts.
@@ -101,7 +119,21 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	hist := history.New(history.Options{Store: st, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log})
+	var features []string
+	if !o.NoSearch {
+		c.search = history.NewSearch(history.SearchOptions{Store: st, Share: searchShare, Log: o.Log})
+		c.run("search", c.search.Run)
+		features = append(features, "search")
+	}
+	files, err := c.files(o)
+	if err != nil {
+		return nil, err
+	}
+	histOpts := history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	if files != nil {
+		histOpts.Files = attach.NewReader(st, files, o.Limits)
+	}
+	hist := history.New(histOpts)
 	for i, ln := range listeners {
 		log := o.Log.With("gateway", i+1)
 		var running atomic.Pointer[gateway.Gateway] // the bus is there before its gateway
@@ -121,8 +153,9 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		g, err := gateway.New(ctx, gateway.Options{Store: st, Bus: b, Verifier: verifier, Meta: meta,
-			Routing: o.Routing, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log})
+		g, err := gateway.New(ctx, gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
+			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}
@@ -143,7 +176,7 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 		opts, err = auth.LoadFiles(o.JWT)
 	default:
 		var secret []byte
-		secret, err = ownSecret(o.Data)
+		secret, err = ownSecret(SecretFile(o.Data))
 		opts = auth.Options{HS256Secret: secret, Issuer: o.JWT.Issuer, Audience: o.JWT.Audience}
 	}
 	if err != nil {
@@ -162,10 +195,9 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 	return v, err
 }
 
-// ownSecret reads the secret under the data folder, and makes it first if it is
-// not there.
-func ownSecret(data string) ([]byte, error) {
-	path := SecretFile(data)
+// ownSecret reads a secret under the data folder, and makes it first if it is not
+// there.
+func ownSecret(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
@@ -175,12 +207,12 @@ func ownSecret(data string) ([]byte, error) {
 		return opts.HS256Secret, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make the token secret: %w", err)
+		return nil, fmt.Errorf("make a secret: %w", err)
 	}
 	secret := auth.NewSecret()
 	_, err = f.Write(secret)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("write the token secret: %w", err)
+		return nil, fmt.Errorf("write a secret: %w", err)
 	}
 	return secret, nil
 }
@@ -222,8 +254,8 @@ func (c *Cluster) listen(o Options) ([]net.Listener, error) {
 	return list, nil
 }
 
-func (c *Cluster) openStore(ctx context.Context, o Options) (store.Store, error) {
-	var st store.Store
+func (c *Cluster) openStore(ctx context.Context, o Options) (Store, error) {
+	var st Store
 	var err error
 	if o.MongoURI != "" {
 		err = lifecycle.WaitFor(ctx, o.Log, "mongodb", func(ctx context.Context) (err error) {
@@ -241,6 +273,21 @@ func (c *Cluster) openStore(ctx context.Context, o Options) (store.Store, error)
 	}
 	c.stack.Add("store", func(context.Context) error { return st.Close() })
 	return st, nil
+}
+
+// run runs a part until everything ends.
+func (c *Cluster) run(name string, part func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		part(ctx)
+	}()
+	c.stack.Add(name, func(context.Context) error {
+		cancel()
+		<-ended
+		return nil
+	})
 }
 
 func (c *Cluster) nats(o Options) (url string, err error) {
@@ -282,6 +329,18 @@ func (c *Cluster) Stats() []gateway.Stats {
 	}
 	return list
 }
+
+// Online is what every gateway knows of who is online.
+func (c *Cluster) Online() []gateway.Online {
+	var list []gateway.Online
+	for _, g := range c.gates {
+		list = append(list, g.Online())
+	}
+	return list
+}
+
+// Search is the search index; nil: there is none.
+func (c *Cluster) Search() *history.Search { return c.search }
 
 // Token makes a token for a user, if dev tokens are on.
 func (c *Cluster) Token(user chat.User) (string, error) {

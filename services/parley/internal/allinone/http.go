@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"net/http"
+	"strings"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -23,12 +24,15 @@ func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service) htt
 	write, read := g.Handler(), h.Handler()
 	origins := rest.Origins(o.Origins)
 	token := origins.Handler(http.HandlerFunc(c.serveToken))
+	blobs := origins.Handler(c.blobs)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/dev/token" && c.signer != nil:
 			token.ServeHTTP(w, r)
 		case r.URL.Path == "/":
 			c.serveFront(w, r, o)
+		case c.blobs != nil && strings.HasPrefix(r.URL.Path, c.blobs.Path()):
+			blobs.ServeHTTP(w, r)
 		case r.URL.Path == "/v1/ws":
 			write.ServeHTTP(w, r)
 		case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions:

@@ -51,7 +51,7 @@ type Report struct {
 	//   synced    from the begin of the storm, or from hello       storm flush
 	//   first     from hello to the first entry                    flush
 	//   newest, middle, oldest: until the page of that depth       history
-	//   search    until the answer                                 search
+	//   search of one, search of many: until the answer             search
 	//   findable  from the ack until it is found                   search
 	Latency  map[string]measure.Latency `json:"latency,omitempty"`
 	Timeline []Point                    `json:"timeline,omitempty"`

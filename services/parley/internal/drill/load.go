@@ -57,7 +57,8 @@ func underLoad(span time.Duration, f fault) func(context.Context, *world, *Resul
 
 // take notes what verify found.
 func (r *Result) take(report *verify.Report) {
-	r.Sent, r.Acked, r.Stored, r.Repeated = report.Sent, report.Acked, report.Stored, report.Repeated
+	// What was to change a message that went meanwhile has no ack to wait for.
+	r.Sent, r.Acked, r.Stored, r.Repeated = report.Sent-report.TooLate, report.Acked, report.Stored, report.Repeated
 	r.AckP99, r.AckMax = report.Ack.P99, report.Ack.Max
 	r.Staleness, r.StalenessP99, r.Stalest = report.Staleness.Max, report.Staleness.P99, report.Stalest
 	for _, c := range report.Clients {

@@ -10,6 +10,9 @@ import (
 
 func (j *judge) ackedIsStored() {
 	j.each(func(l *ClientLog, e *Event) {
+		if e.Kind == Refused {
+			j.refusedIsNot(l, e)
+		}
 		if e.Kind != Ack {
 			return
 		}
@@ -85,10 +88,14 @@ func (j *judge) seqsAreDense() {
 func (j *judge) sameEverywhere() {
 	for _, conv := range j.convs {
 		for i := range j.Convs[conv].Messages {
-			f := &j.Convs[conv].Messages[i]
-			j.compare(f, f.line("GET messages"))
+			f := j.Convs[conv].Messages[i]
+			if s := j.stored[conv][f.Seq]; s != nil && f.Folded != nil && f.Folded.Edited != 0 {
+				f.Content = s.Content // it has the body of its edit: see below
+			}
+			j.compare(&f, f.line("GET messages"))
 		}
 		j.messagesAreComplete(conv)
+		j.messagesAreFolded(conv)
 	}
 	j.each(func(l *ClientLog, e *Event) {
 		switch e.Kind {

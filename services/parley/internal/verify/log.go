@@ -23,7 +23,7 @@ const (
 	Submit  Kind = "submit"  // the user asked for a message; Send follows, maybe often
 	Send    Kind = "send"    // written
 	Ack     Kind = "ack"     // read
-	Refused Kind = "refused" // a final error for a send was read
+	Refused Kind = "refused" // a final error for a send, or a change, was read
 	Entry   Kind = "entry"   // of the live stream or the flush
 	Page    Kind = "page"    // an entry in a history page
 	Reset   Kind = "reset"   // Seq is next; Conv "": everything
@@ -45,10 +45,23 @@ type Fact struct {
 	From chat.User
 	CMID chat.CMID
 
-	Content Sum   // body, reply_to, mentions: what the sender wrote
+	Content Sum   // body, reply_to, mentions, target, emoji, on: what the sender wrote
+	Body    Sum   // of it, the body
 	Rest    Sum   // id, time, via and whatever else never changes
 	Count   int64 // messages up to here
 	Gone    bool  // the body is no more; Content says nothing
+
+	Target chat.Seq // of a change
+	Emoji  string   // of a reaction
+	On     bool     // of a reaction
+	Folded *Folded  // in GET messages: what became of the message; nil: not asked
+}
+
+// Folded is what the folded view says became of a message.
+type Folded struct {
+	Edited, Recalled chat.Seq  // the entries that did it; 0: none
+	By               chat.User // of the recall
+	Reactions        string    // as [reactionsOf] writes them
 }
 
 // Event is one line of a client's log.
@@ -123,6 +136,18 @@ func content(typ string, body jsontext.Value, replyTo chat.Seq, mentions []chat.
 	return s
 }
 
+// contentOf fingerprints what a sender writes of any kind of entry.
+func contentOf(e *wire.Entry) (s Sum) {
+	of := content(e.Type, e.Body, e.ReplyTo, e.Mentions)
+	if e.Target == 0 {
+		return of
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%x\x00%d\x00%s\x00%t", of, e.Target, e.Emoji, e.On != nil && *e.On)
+	copy(s[:], h.Sum(nil))
+	return s
+}
+
 // factOf is the entry of a frame or a page.
 func factOf(e *wire.Entry) Fact {
 	on := e.On != nil && *e.On
@@ -130,7 +155,7 @@ func factOf(e *wire.Entry) Fact {
 	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%d\x00%s\x00%t\x00%s\x00%v\x00%s", e.ID, e.Time.Time, e.Via, e.Target, e.Emoji, on, e.Change, e.Users, e.Title)
 	f := Fact{
 		Conv: e.Conv, Seq: e.Seq, Type: e.Type, From: e.From, CMID: e.CMID, Count: e.Count, Gone: e.Gone,
-		Content: content(e.Type, e.Body, e.ReplyTo, e.Mentions),
+		Content: contentOf(e), Body: content("", e.Body, 0, nil), Target: e.Target, Emoji: e.Emoji, On: on,
 	}
 	copy(f.Rest[:], h.Sum(nil))
 	return f
@@ -168,6 +193,8 @@ func (r *recorder) wrote(session int, f wire.Frame) {
 	switch f := f.(type) {
 	case *wire.Send:
 		e.Kind, e.To, e.Fact = Send, f.To, sendFact(r.log.User, f)
+	case *wire.Edit, *wire.Recall, *wire.React:
+		e.Kind, e.Fact = Send, changeFact(r.log.User, f)
 	case *wire.Recv:
 		e.Kind, e.Conv, e.Seq = Recv, f.Conv, *f.Seq
 	case *wire.Read:
@@ -184,6 +211,23 @@ func sendFact(from chat.User, f *wire.Send) Fact {
 		replyTo = *f.ReplyTo
 	}
 	return Fact{Type: "message", Conv: f.Conv, From: from, CMID: f.CMID, Content: content("message", f.Body, replyTo, f.Mentions)}
+}
+
+// changeFact is the entry that an edit, a recall or a reaction asks for.
+func changeFact(from chat.User, frame wire.Frame) Fact {
+	var e wire.Entry
+	switch f := frame.(type) {
+	case *wire.Edit:
+		e = wire.Entry{Type: string(chat.KindEdited), Conv: f.Conv, CMID: f.CMID, Target: *f.Target, Body: f.Body}
+	case *wire.Recall:
+		e = wire.Entry{Type: string(chat.KindRecalled), Conv: f.Conv, CMID: f.CMID, Target: *f.Target}
+	case *wire.React:
+		e = wire.Entry{Type: string(chat.KindReacted), Conv: f.Conv, CMID: f.CMID, Target: *f.Target, Emoji: f.Emoji, On: f.On}
+	}
+	e.From = from
+	f := factOf(&e)
+	f.Rest = Sum{}
+	return f
 }
 
 // read logs a frame of the server.

@@ -28,6 +28,7 @@ type device struct {
 	cutter *cutter
 	client *client.Client
 	slots  chan struct{} // room for messages without an ack
+	known  *known        // what it may change
 	count  *counters
 
 	ready chan struct{} // closed when client is set
@@ -38,7 +39,7 @@ type device struct {
 
 // counters is what the progress lines show.
 type counters struct {
-	sent, acked, refused, received, reconnects atomic.Int64
+	sent, acked, refused, tooLate, received, reconnects atomic.Int64
 }
 
 // deviceOptions is what a device is made of.
@@ -55,7 +56,7 @@ type deviceOptions struct {
 func (l *load) startDevice(ctx context.Context, o deviceOptions) (*device, error) {
 	d := &device{
 		user: o.user, index: o.index, count: &l.count,
-		rec: newRecorder(l.start, o.user, o.device), cutter: &cutter{},
+		known: newKnown(o.user), rec: newRecorder(l.start, o.user, o.device), cutter: &cutter{},
 		slots: make(chan struct{}, l.opt.InFlight), live: make(chan struct{}), ready: make(chan struct{}),
 		read: rand.New(rand.NewPCG(l.opt.Seed, uint64(o.index)<<1)),
 	}
@@ -100,10 +101,13 @@ func (d *device) handle(ev client.Event) {
 			d.count.reconnects.Add(1)
 		}
 	case client.Outcome:
-		if ev.Err != nil {
-			d.count.refused.Add(1)
-		} else {
+		switch change := d.known.answered(ev.CMID); {
+		case ev.Err == nil:
 			d.count.acked.Add(1)
+		case change && isNotFound(ev.Err): // its message was recalled meanwhile; the checker looks
+			d.count.tooLate.Add(1)
+		default:
+			d.count.refused.Add(1)
 		}
 		select {
 		case <-d.slots:
@@ -111,6 +115,7 @@ func (d *device) handle(ev client.Event) {
 		}
 	case client.Entry:
 		d.count.received.Add(1)
+		d.known.saw(&ev.Entry)
 		if ev.From != d.user && d.read.IntN(readEvery) == 0 {
 			d.client.MarkRead(ev.Conv, ev.Seq)
 		}
@@ -165,13 +170,22 @@ func (d *device) run(ctx context.Context, l *load, share int, pace time.Duration
 		case <-d.client.Done():
 			return
 		}
-		d.submit(rng, mine[rng.IntN(len(mine))], i)
+		c := mine[rng.IntN(len(mine))]
+		var f wire.Frame
+		if rng.Float64() < l.opt.Changes {
+			f = d.known.change(rng, c.conv, fmt.Appendf(nil, `{"text":"%s %d again"}`, d.rec.log.Name(), i))
+		}
+		if f != nil {
+			d.submit(f, Event{Kind: Submit, Fact: changeFact(d.user, f)})
+		} else {
+			d.message(rng, c, i)
+		}
 	}
 }
 
-// submit sends one message: in a direct conversation to the peer or by the
+// message sends one: in a direct conversation to the peer or by the
 // conversation's id, once that exists.
-func (d *device) submit(rng *rand.Rand, c *conversation, i int) {
+func (d *device) message(rng *rand.Rand, c *conversation, i int) {
 	f := &wire.Send{
 		CMID: client.NewCMID(),
 		Body: fmt.Appendf(nil, `{"text":"%s %d %x"}`, d.rec.log.Name(), i, rng.Uint64()),
@@ -181,6 +195,10 @@ func (d *device) submit(rng *rand.Rand, c *conversation, i int) {
 	}
 	e := Event{Kind: Submit, To: f.To, Fact: sendFact(d.user, f)}
 	e.Conv = c.conv
+	d.submit(f, e)
+}
+
+func (d *device) submit(f wire.Frame, e Event) {
 	d.rec.add(e)
 	if _, err := d.client.Submit(f); err != nil {
 		d.rec.add(Event{Kind: Refused, Fact: e.Fact, Code: err.Error()})

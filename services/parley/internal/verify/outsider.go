@@ -46,6 +46,9 @@ func (l *load) probeREST(ctx context.Context, conv chat.ConvID) {
 		{http.MethodGet, convPath(conv, "/entries"), nil},
 		{http.MethodGet, convPath(conv, "/unread"), nil},
 		{http.MethodPost, "/v1/messages", send},
+		{http.MethodPatch, convPath(conv, "/messages/1"), map[string]any{"cmid": client.NewCMID(), "body": map[string]any{"text": "let me in"}}},
+		{http.MethodDelete, convPath(conv, "/messages/1?cmid="+string(client.NewCMID())), nil},
+		{http.MethodPut, convPath(conv, "/messages/1/reactions/%F0%9F%91%80?cmid="+string(client.NewCMID())), nil},
 	}
 	if conv.Kind() == chat.Group {
 		join := map[string]any{"role": "member", "cmid": client.NewCMID()}

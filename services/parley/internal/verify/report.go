@@ -24,7 +24,8 @@ type Report struct {
 	Sent     int64         `json:"sent"`
 	Acked    int64         `json:"acked"`
 	Refused  int64         `json:"refused"`
-	Stored   int64         `json:"stored"` // entries
+	TooLate  int64         `json:"too_late"` // changes of messages that were recalled meanwhile
+	Stored   int64         `json:"stored"`   // entries
 	Cut      int64         `json:"connections_cut"`
 	Repeated int64         `json:"repeated"` // sends that were written again
 	Wire     Wire          `json:"wire"`
@@ -67,7 +68,7 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 	r := &Report{
 		Run: l.run, Seed: opt.Seed, Gateways: len(opt.URLs), Seconds: took.Seconds(),
 		Users: opt.Users, Devices: opt.Devices, Convs: len(l.convs), Probes: len(l.probes),
-		Sent: l.count.sent.Load(), Acked: l.count.acked.Load(), Refused: l.count.refused.Load(),
+		Sent: l.count.sent.Load(), Acked: l.count.acked.Load(), Refused: l.count.refused.Load(), TooLate: l.count.tooLate.Load(),
 		Unsettled: l.unsettled, Verdict: Check(h),
 	}
 	for _, d := range l.devices[:l.senders] {
@@ -192,7 +193,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 func (r *Report) WriteText(w io.Writer) error {
 	p := &printer{w: w}
 	p.f("\nrun %s, seed %d: %d users with %d devices, %d conversations, %d gateways, %.1f s\n\n", r.Run, r.Seed, r.Users, r.Devices, r.Convs, r.Gateways, r.Seconds)
-	p.f("  sent %d, acked %d, refused %d, written again %d, connections cut %d\n", r.Sent, r.Acked, r.Refused, r.Repeated, r.Cut)
+	p.f("  sent %d, acked %d, refused %d, changed too late %d, written again %d, connections cut %d\n", r.Sent, r.Acked, r.Refused, r.TooLate, r.Repeated, r.Cut)
 	p.f("  entries stored %d, received %d: duplicates %d, gaps %d, out of order %d, resets %d\n",
 		r.Stored, r.Wire.Entries, r.Wire.Duplicates, r.Wire.Gaps, r.Wire.OutOfOrder, r.Wire.Resets)
 	p.f("  ack      p50 %.1f ms  p99 %.1f ms  max %.1f ms\n", r.Ack.P50, r.Ack.P99, r.Ack.Max)

@@ -194,18 +194,18 @@ func (a *api) conversations(ctx context.Context, user chat.User) (all []chat.Con
 	}
 }
 
-// log reads a whole conversation: path is /entries or /messages.
-func (a *api) log(ctx context.Context, user chat.User, conv chat.ConvID, path string) (all []Fact, head chat.Seq, err error) {
+// readLog reads a whole conversation: path is /entries or /messages.
+func readLog[T any](ctx context.Context, a *api, user chat.User, conv chat.ConvID, path string, factOf func(*T) Fact) (all []Fact, head chat.Seq, err error) {
 	after := chat.Seq(0)
 	for {
-		var page wire.Page[wire.Entry]
+		var page wire.Page[T]
 		q := fmt.Sprintf("%s?after=%d&limit=%d", path, after, pageItems)
 		if err := a.do(ctx, user, http.MethodGet, convPath(conv, q), nil, &page); err != nil {
 			return nil, 0, err
 		}
 		for i := range page.Items {
 			all = append(all, factOf(&page.Items[i]))
-			after = max(after, page.Items[i].Seq)
+			after = max(after, all[len(all)-1].Seq)
 		}
 		if !page.MoreAfter || len(page.Items) == 0 {
 			return all, page.Head, nil
@@ -217,11 +217,11 @@ func (a *api) log(ctx context.Context, user chat.User, conv chat.ConvID, path st
 func (a *api) readConv(ctx context.Context, conv chat.ConvID, members []chat.User) (*Conv, error) {
 	c := &Conv{Members: slices.Clone(members)}
 	var err error
-	if c.Entries, c.Head, err = a.log(ctx, members[0], conv, "/entries"); err != nil {
+	if c.Entries, c.Head, err = readLog(ctx, a, members[0], conv, "/entries", factOf); err != nil {
 		return nil, err
 	}
 	// Another member reads the messages: both must see the same.
-	if c.Messages, _, err = a.log(ctx, members[len(members)-1], conv, "/messages"); err != nil {
+	if c.Messages, _, err = readLog(ctx, a, members[len(members)-1], conv, "/messages", foldedOf); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -32,6 +32,10 @@ type Options struct {
 	Reconnects int // how often each client loses its connection; default 5, negative: never
 	InFlight   int // messages of a client without an ack; default 16
 
+	// Changes is the share of what is sent that changes an earlier message: edits,
+	// recalls, reactions. Default 0.05; negative: none.
+	Changes float64
+
 	Bound time.Duration // how long a connected device may lack what was acked (I11); 0: it is only measured
 	Ops   []string      // bases of operations ports, such as http://localhost:9090: their processes must return to what they held (I12)
 
@@ -67,6 +71,12 @@ func (o Options) withDefaults() (Options, error) {
 	def(&o.Messages, 10_000)
 	def(&o.Reconnects, 5)
 	def(&o.InFlight, 16)
+	switch {
+	case o.Changes == 0:
+		o.Changes = 0.05
+	case o.Changes < 0:
+		o.Changes = 0
+	}
 	if o.Timeout == 0 {
 		o.Timeout = 2 * time.Minute
 	}
@@ -81,6 +91,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("verify: URLs, API and Token are required")
 	case o.Users < 2 || o.Devices < 1 || o.InFlight < 1:
 		return o, errors.New("verify: at least 2 users with 1 device each, and 1 message in flight")
+	case o.Changes > 1:
+		return o, errors.New("verify: more than all of the messages are changes")
 	case o.Rate < 0:
 		return o, errors.New("verify: a negative rate")
 	}

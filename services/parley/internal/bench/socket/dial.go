@@ -69,32 +69,31 @@ func dialTCP(ctx context.Context, u *url.URL, secure bool) (net.Conn, error) {
 	if host == "localhost" {
 		host = "127.0.0.1" // as 127.0.0.2 and the following are its neighbours
 	}
-	var nc net.Conn
-	err := syscall.EADDRNOTAVAIL
-	var dialErr error = err
-	loopback := net.ParseIP(host).To4() != nil && net.ParseIP(host).IsLoopback()
-	for i := 0; errors.Is(dialErr, err) && (i == 0 || loopback && i < sources); i++ {
-		d := net.Dialer{}
-		if i > 0 {
-			d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(i+1))}
-		}
-		nc, dialErr = d.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	ip := net.ParseIP(host)
+	loopback := ip.To4() != nil && ip.IsLoopback()
+	nc, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	for i := 2; errors.Is(err, syscall.EADDRNOTAVAIL) && loopback && i <= sources; i++ {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(i))}}
+		nc, err = d.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	}
-	if errors.Is(dialErr, syscall.ECONNREFUSED) && host != u.Hostname() {
-		nc, dialErr = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if errors.Is(err, syscall.ECONNREFUSED) && host != u.Hostname() {
+		nc, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	}
-	if dialErr != nil {
-		return nil, fmt.Errorf("connect: %w", dialErr)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	if tc, ok := nc.(*net.TCPConn); ok {
+		_ = tc.SetLinger(0) // closed, it leaves no port in TIME_WAIT: a storm would use them up
 	}
 	if !secure {
 		return nc, nil
 	}
-	tc := tls.Client(nc, &tls.Config{ServerName: u.Hostname()})
-	if err := tc.HandshakeContext(ctx); err != nil {
+	secured := tls.Client(nc, &tls.Config{ServerName: u.Hostname()})
+	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = nc.Close()
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
-	return tc, nil
+	return secured, nil
 }
 
 // handshake is RFC 6455 §4.1. What came behind the answer is kept for reading.

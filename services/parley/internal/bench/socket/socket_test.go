@@ -193,3 +193,53 @@ func TestDialErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What it costs to receive a message of the usual size, here and with the library
+// that the server uses.
+func BenchmarkReceive(b *testing.B) {
+	message := []byte(strings.Repeat("x", 400))
+	url := func(b *testing.B, n int) string {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"test.v1"}})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer c.CloseNow()
+			for range n {
+				if c.Write(r.Context(), websocket.MessageText, message) != nil {
+					return
+				}
+			}
+			_, _, _ = c.Read(r.Context())
+		}))
+		b.Cleanup(srv.Close)
+		return srv.URL
+	}
+	b.Run("socket", func(b *testing.B) {
+		c, err := Dial(b.Context(), url(b, b.N), Options{Subprotocol: "test.v1"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		b.ReportAllocs()
+		for range b.N {
+			if _, err := c.Next(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("coder", func(b *testing.B) {
+		c, _, err := websocket.Dial(b.Context(), url(b, b.N), &websocket.DialOptions{Subprotocols: []string{"test.v1"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.CloseNow()
+		b.ReportAllocs()
+		for range b.N {
+			if _, _, err := c.Read(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -70,31 +70,52 @@ func (c *collection) index(name string) *index {
 // separator ends a value in a key of an index; values of Parley do not have it.
 const separator = "\x00"
 
-// key is the values of a document. A field that is missing counts as a value, as
-// in MongoDB.
-func (x *index) key(doc bson.Raw) string {
-	var b strings.Builder
+// keys is the values of a document: one key, or with an array one for each of its
+// values. A field that is missing counts as a value, as in MongoDB.
+func (x *index) keys(doc bson.Raw) []string {
+	keys := []string{""}
 	for _, f := range x.fields {
-		v, _ := lookup(doc, f).StringValueOK()
-		b.WriteString(v)
-		b.WriteString(separator)
+		values := []bson.RawValue{lookup(doc, f)}
+		if array, ok := values[0].ArrayOK(); ok {
+			if list, err := array.Values(); err == nil && len(list) > 0 {
+				values = list
+			}
+		}
+		var longer []string
+		for _, key := range keys {
+			for _, value := range values {
+				v, _ := value.StringValueOK()
+				longer = append(longer, key+v+separator)
+			}
+		}
+		keys = longer
 	}
-	return b.String()
+	return keys
 }
 
-func (x *index) add(id string, doc bson.Raw)    { x.ids.Set(x.key(doc)+id, id) }
-func (x *index) remove(id string, doc bson.Raw) { x.ids.Delete(x.key(doc) + id) }
+func (x *index) add(id string, doc bson.Raw) {
+	for _, key := range x.keys(doc) {
+		x.ids.Set(key+id, id)
+	}
+}
 
-// taken reports whether another document has the values of doc.
-func (x *index) taken(id string, doc bson.Raw) bool {
-	key, found := x.key(doc), false
-	x.ids.Ascend(key, func(k, other string) bool {
-		if !strings.HasPrefix(k, key) {
-			return false
-		}
-		found = other != id
-		return !found
-	})
+func (x *index) remove(id string, doc bson.Raw) {
+	for _, key := range x.keys(doc) {
+		x.ids.Delete(key + id)
+	}
+}
+
+// taken reports whether another document has values of doc.
+func (x *index) taken(id string, doc bson.Raw) (found bool) {
+	for _, key := range x.keys(doc) {
+		x.ids.Ascend(key, func(k, other string) bool {
+			if !strings.HasPrefix(k, key) {
+				return false
+			}
+			found = found || other != id
+			return !found
+		})
+	}
 	return found
 }
 

@@ -108,7 +108,12 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 		c.walk(b, p.desc && p.sort == "_id", take)
 	default:
 		ordered = ordered || x.sorts(filter, p.sort)
+		seen := map[string]bool{} // a document with an array is there under each of its values
 		x.walk(b, p.desc && ordered, func(id string) bool {
+			if seen[id] {
+				return true
+			}
+			seen[id] = true
 			doc, _ := c.docs.Get(id)
 			return take(doc)
 		})
