@@ -26,6 +26,9 @@ const NotBeforeLeeway = 30 * time.Second
 // ScopeSendAny lets a service send in the name of others (PROTOCOL §5).
 const ScopeSendAny = "send:any"
 
+// ScopeOperator lets an operator look at what is not the operator's own.
+const ScopeOperator = "operator"
+
 // Identity is what a valid token says. It is a value: nobody changes Scopes.
 type Identity struct {
 	NS      chat.NS   // "ns", or [chat.DefaultNS]

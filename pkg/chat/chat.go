@@ -216,4 +216,6 @@ type Member struct {
 	ReadCount int64 // messages up to and including Read
 	// Recv is the position of each device: everything up to it has arrived there.
 	Recv map[Device]Seq
+
+	Settings Settings // the user's own, for this conversation
 }

@@ -36,6 +36,8 @@ type Store interface {
 	Conversations
 	Cursors
 	Devices
+	Blocks
+	Settings
 	Attachments
 	Journal
 	Pods

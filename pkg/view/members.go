@@ -35,7 +35,7 @@ func (r *Reader) Members(ctx context.Context, p Part, cursor string, limit int) 
 		for _, m := range page {
 			if len(list.Items) == limit {
 				list.Next = userCursor(after)
-				return list, nil
+				return list, r.hideItems(ctx, p, list.Items)
 			}
 			after = m.User
 			if !current(p, m) {
@@ -45,11 +45,11 @@ func (r *Reader) Members(ctx context.Context, p Part, cursor string, limit int) 
 				Read: min(m.Read, p.End), Delivered: min(Delivered(m), p.End)})
 		}
 		if len(page) < memberChunk {
-			return list, nil
+			return list, r.hideItems(ctx, p, list.Items)
 		}
 	}
 	list.Next = userCursor(after) // a part may be short, even empty, and others follow
-	return list, nil
+	return list, r.hideItems(ctx, p, list.Items)
 }
 
 func userCursor(after chat.User) string { return base64.RawURLEncoding.EncodeToString([]byte(after)) }
@@ -121,11 +121,11 @@ func (r *Reader) audience(ctx context.Context, p Part) (audience, error) {
 			}
 		}
 		if len(page) < memberChunk || last.Members > 0 && asOfHead >= last.Members {
-			return a, nil
+			return a, r.hideMarks(ctx, p, a.members)
 		}
 	}
 	a.partial = true
-	return a, nil
+	return a, r.hideMarks(ctx, p, a.members)
 }
 
 // state counts the others that have a message, and says whether all have. With

@@ -32,7 +32,7 @@ func randomWorld(t testing.TB, seed uint64, n int) (*world, *rand.Rand) {
 		from := pick(rng, w)
 		switch k := rng.IntN(10); {
 		case k < chatty || len(said) == 0:
-			w.say(from, fmt.Sprint("text ", len(w.log)))
+			w.mention(from, fmt.Sprint("text ", len(w.log)), w.randomMentions(rng)...)
 			said = append(said, w.log[len(w.log)-1])
 		case k == 8 && w.key.Conv.Kind() == chat.Group:
 			w.randomChange(rng)
@@ -45,6 +45,8 @@ func randomWorld(t testing.TB, seed uint64, n int) (*world, *rand.Rand) {
 		case !w.members[u]:
 		case rng.IntN(12) == 0:
 			w.hasRead(u, at)
+		case rng.IntN(20) == 0:
+			w.hideRead(u, rng.IntN(2) == 0)
 		case rng.IntN(6) == 0:
 			w.hasRecv(u, chat.Device(fmt.Sprint("d", rng.IntN(2))), at)
 		}
@@ -101,6 +103,8 @@ func TestAgainstNaiveRecount(t *testing.T) {
 					continue
 				}
 				w.checkUnread(u)
+				w.checkSeen(u, 1+rng.IntN(4))
+				w.checkHidden(u)
 				entries, messages := w.readable(u), w.messages(u)
 				for range 30 {
 					q := randomQuery(rng, len(w.log))
@@ -139,6 +143,9 @@ func (w *world) checkUnread(u chat.User) {
 			want.Recalled++
 		default:
 			want.Unread++
+			if e.Seq > end-200 || end-from <= 1000 {
+				want.Mentions += w.mentioned(e, u)
+			}
 		}
 	}
 	if end-from > 1000 {
@@ -149,7 +156,7 @@ func (w *world) checkUnread(u chat.User) {
 	}
 	c, err := w.reader.Conversation(w.ctx, p)
 	w.must(err)
-	if c.Unread != want.Unread || c.Exact != want.Exact || c.Count != want.Count || c.Head != end {
+	if c.Unread != want.Unread || c.Mentions != want.Mentions || c.Exact != want.Exact || c.Count != want.Count || c.Head != end {
 		w.Errorf("conversation of %s: %+v, want the numbers of %+v", u, c, want)
 	}
 }
@@ -280,21 +287,21 @@ func (w *world) messages(u chat.User) []wire.Message {
 					m.Reactions = append(m.Reactions, f)
 				}
 			}
-			w.state(&m, joined)
+			w.state(u, &m, joined)
 		}
 		out = append(out, m)
 	}
 	return out
 }
 
-func (w *world) state(m *wire.Message, joined map[chat.User]chat.Seq) {
+func (w *world) state(u chat.User, m *wire.Message, joined map[chat.User]chat.Seq) {
 	others := 0
 	for who := range joined {
 		if who == m.From || !w.all && joined[who] > m.Seq {
 			continue
 		}
 		others++
-		if w.read[who] >= m.Seq {
+		if w.read[who] >= m.Seq && w.sees(u, who) {
 			m.ReadBy++
 		}
 		if max(w.read[who], w.recv[who]) >= m.Seq {

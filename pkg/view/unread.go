@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"slices"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/wire"
@@ -36,38 +37,56 @@ func (r *Reader) unread(ctx context.Context, p Part, count int64) (wire.Unread, 
 	}
 	u.Unread = count - u.ReadCount
 	if p.End-from > mostLook {
-		u.Exact = false
-		return u, nil
+		c, err := r.correction(ctx, p, p.End-entryChunk)
+		u.Exact, u.Mentions = false, c.mentions
+		return u, err
 	}
-	var err error
-	if u.Own, u.Recalled, err = r.correction(ctx, p, from); err != nil {
+	c, err := r.correction(ctx, p, from)
+	if err != nil {
 		return wire.Unread{}, err
 	}
+	u.Own, u.Recalled, u.Mentions = c.own, c.recalled, c.mentions
 	u.Unread -= u.Own + u.Recalled
 	return u, nil
 }
 
-// correction counts the user's own messages after from, and the others' that were
-// recalled. A recall has a larger seq than its message, so the recalls of these
-// messages are all in the range that is looked at.
-func (r *Reader) correction(ctx context.Context, p Part, from chat.Seq) (own, recalled int64, err error) {
-	others := map[chat.Seq]bool{} // messages that still count
+// correction is what is seen only by looking at messages: the user's own, the
+// others' that were recalled, and those of the rest that mention the user.
+type correction struct{ own, recalled, mentions int64 }
+
+// everybody in a message's mentions mentions all members.
+const everybody chat.User = "*"
+
+// correction looks at the messages after from. A recall has a larger seq than its
+// message, so the recalls of these messages are all in the range that is looked at.
+func (r *Reader) correction(ctx context.Context, p Part, from chat.Seq) (c correction, err error) {
+	others := map[chat.Seq]bool{} // messages that still count; true: it mentions the user
 	for lo := from + 1; lo <= p.End; lo += entryChunk {
 		entries, err := r.entries(ctx, p.Conversation.Key, lo, min(lo+entryChunk-1, p.End))
 		if err != nil {
-			return 0, 0, err
+			return correction{}, err
 		}
 		for i := range entries {
 			switch e := &entries[i]; {
 			case e.Kind == chat.KindMessage && e.From == p.Member.User:
-				own++
+				c.own++
 			case e.Kind == chat.KindMessage:
-				others[e.Seq] = true
-			case e.Kind == chat.KindRecalled && others[e.Target]:
-				recalled++
-				delete(others, e.Target)
+				mentioned := slices.Contains(e.Mentions, p.Member.User) || slices.Contains(e.Mentions, everybody)
+				others[e.Seq] = mentioned
+				if mentioned {
+					c.mentions++
+				}
+			case e.Kind == chat.KindRecalled:
+				mentioned, counted := others[e.Target]
+				if counted {
+					c.recalled++
+					delete(others, e.Target)
+				}
+				if mentioned {
+					c.mentions--
+				}
 			}
 		}
 	}
-	return own, recalled, nil
+	return c, nil
 }

@@ -38,6 +38,7 @@ type Conversations interface {
 type Store interface {
 	Log
 	Conversations
+	Profiles(ctx context.Context, ns chat.NS, users []chat.User) (map[chat.User]chat.Profile, error)
 }
 
 // Bounds of what one request reads. Chunks keep memory flat: an entry may have

@@ -30,6 +30,7 @@ type world struct {
 	members map[chat.User]bool // present ones
 	read    map[chat.User]chat.Seq
 	recv    map[chat.User]chat.Seq
+	hide    map[chat.User]bool // who hides what they have read
 	last    chat.Last
 }
 
@@ -39,7 +40,7 @@ func timeOf(seq chat.Seq) time.Time { return epoch.Add(time.Duration(seq) * time
 
 func newWorld(t testing.TB, s *memstore.Store) *world {
 	return &world{TB: t, ctx: t.Context(), store: s, reader: New(s, chat.Limits{}), floor: 1,
-		members: map[chat.User]bool{}, read: map[chat.User]chat.Seq{}, recv: map[chat.User]chat.Seq{}}
+		members: map[chat.User]bool{}, read: map[chat.User]chat.Seq{}, recv: map[chat.User]chat.Seq{}, hide: map[chat.User]bool{}}
 }
 
 // group makes a group; the first user is the owner.

@@ -149,6 +149,10 @@ type Conversation struct {
 	Delivered chat.Seq      `json:"delivered"`
 	Unread    int64         `json:"unread"`
 	Exact     bool          `json:"exact"`
+	Mentions  int64         `json:"mentions,omitzero"` // unread messages that mention the user
+	Muted     bool          `json:"muted,omitzero"`
+	Pinned    bool          `json:"pinned,omitzero"`
+	Archived  bool          `json:"archived,omitzero"`
 	Peers     []Peer        `json:"peers,omitempty"`
 	Last      *Last         `json:"last,omitempty"`
 }
@@ -208,7 +212,9 @@ type Member struct {
 
 // Unread explains an unread count: Unread = Count − ReadCount − Own − Recalled,
 // where Own and Recalled are among the messages after the later of Read and
-// Joined − 1, and ReadCount counts the messages up to there.
+// Joined − 1, and ReadCount counts the messages up to there. Mentions are those of
+// the unread messages that mention the user; where Exact is false, those among the
+// latest 200 entries.
 type Unread struct {
 	Conv      chat.ConvID `json:"conv"`
 	Unread    int64       `json:"unread"`
@@ -220,6 +226,7 @@ type Unread struct {
 	ReadCount int64       `json:"read_count"`
 	Own       int64       `json:"own"`
 	Recalled  int64       `json:"recalled"`
+	Mentions  int64       `json:"mentions"`
 }
 
 // Synced says that everything stored before welcome has been sent.

@@ -48,6 +48,9 @@ func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.findProfile(ctx); err != nil {
+		return nil, err
+	}
 	members, err := f.memberships(ctx)
 	if err != nil {
 		return nil, err

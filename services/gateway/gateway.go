@@ -102,7 +102,7 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"edit", "groups", "history", "mention_all", "mute_member", "presence", "react", "recall", "receipts", "typing"}
+var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "seen", "settings", "trace", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -122,6 +122,8 @@ type Gateway struct {
 	entries  route.Scanner // owned by the subscription to entries
 	mail     route.Scanner // owned by the subscription to users' subjects
 	digest   digest
+	notices  notices
+	hiders   hiders
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
 	kicks    kicks
 	epoch    atomic.Pointer[string]
@@ -171,7 +173,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
-	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.present, Log: opts.Log})
+	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
 	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
@@ -187,7 +189,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	for topic, fn := range map[bus.Topic]func([]byte){
-		bus.TopicEntries: g.onEntries, bus.TopicSignals: g.onSignals, bus.TopicControl: g.onControl,
+		bus.TopicEntries: g.onEntries, bus.TopicSignals: g.onSignals, bus.TopicControl: g.onSocial,
 	} {
 		unsub, err := opts.Bus.Subscribe(topic, fn)
 		if err != nil {
@@ -260,6 +262,7 @@ func (g *Gateway) beat() {
 		case <-every.C:
 		}
 		g.heartbeat(false)
+		g.sayAgain()
 	}
 }
 

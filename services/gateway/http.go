@@ -11,8 +11,6 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
-	"github.com/parley-chat/parley/pkg/store"
-	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -30,6 +28,7 @@ func (g *Gateway) routes() http.Handler {
 	r.Put("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.setMember))
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
+	g.socialRoutes(r)
 	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
 	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
 	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))
@@ -201,15 +200,11 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
-	members, err := g.opts.Store.MembersByUser(r.Context(), cmd.Key, []chat.User{user})
+	m, err := g.view.Member(r.Context(), cmd.Key, id.User, user)
 	if err != nil {
 		return err
 	}
-	if len(members) == 0 {
-		return store.ErrNotFound // it has just been written
-	}
-	m := members[0]
-	rest.JSON(w, http.StatusOK, wire.Member{User: m.User, Role: m.Role, Joined: m.Joined, Read: m.Read, Delivered: view.Delivered(m)})
+	rest.JSON(w, http.StatusOK, m)
 	return nil
 }
 
@@ -235,23 +230,29 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	if err != nil {
 		return err
 	}
+	cmd, err := g.messageOf(r.Context(), id, &in, cmid)
+	if err != nil {
+		return err
+	}
+	return g.answerAck(w, r, cmd)
+}
+
+// messageOf is the command of a message that is sent over HTTP.
+func (g *Gateway) messageOf(ctx context.Context, id auth.Identity, in *wire.PostMessage, cmid chat.CMID) (*command.Command, error) {
 	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
 	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
-		return cerr
+		return nil, cerr
 	}
 	who := actor(id)
 	if in.From != "" && in.From != id.User {
 		if cerr := wire.CheckUser("from", in.From); cerr != nil {
-			return cerr
+			return nil, cerr
 		}
 		if !id.Has(auth.ScopeSendAny) {
-			return chat.Errorf(chat.CodeForbidden, "sending for others needs the scope %s", auth.ScopeSendAny)
+			return nil, chat.Errorf(chat.CodeForbidden, "sending for others needs the scope %s", auth.ScopeSendAny)
 		}
 		who.User, who.Via = in.From, string(id.User)
 	}
 	cmd := command.Send(who, f)
-	if err := g.attach(r.Context(), cmd, 0, f.Body); err != nil {
-		return err
-	}
-	return g.answerAck(w, r, cmd)
+	return cmd, g.attach(ctx, cmd, 0, f.Body)
 }

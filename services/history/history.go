@@ -25,7 +25,7 @@ import (
 
 // Options is what a Service is made of. Store and Verifier must be set.
 type Options struct {
-	Store    view.Store
+	Store    Store
 	Verifier rest.Verifier
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
@@ -50,6 +50,7 @@ type Options struct {
 // Service answers requests. It keeps nothing between them but idle connections to
 // the gateway, and needs no closing.
 type Service struct {
+	store   Store
 	view    *view.Reader
 	limits  chat.Limits
 	api     rest.API
@@ -63,6 +64,7 @@ type Service struct {
 // New makes a Service.
 func New(o Options) *Service {
 	s := &Service{
+		store:   o.Store,
 		view:    view.New(o.Store, o.Limits),
 		limits:  o.Limits.WithDefaults(),
 		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},

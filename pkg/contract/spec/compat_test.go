@@ -137,7 +137,7 @@ func TestCompatibleChanges(t *testing.T) {
 			s.Components.Schemas["WelcomeFrame"].Properties["region"] = &Schema{Type: "string"}
 		},
 		"route": func(h *OpenAPI, _ *AsyncAPI) {
-			h.Paths["/v1/blocks/{user}"] = map[string]*HTTPOperation{"put": {ID: "block"}}
+			h.Paths["/v1/friends/{user}"] = map[string]*HTTPOperation{"put": {ID: "block"}}
 		},
 		"frame": func(_ *OpenAPI, s *AsyncAPI) {
 			s.Components.Messages["poke"] = &Message{Name: "poke", Payload: &Schema{Type: "object"}}

@@ -171,7 +171,7 @@ func (g *generator) fields(t reflect.Type, s *Schema) {
 }
 
 func (g *generator) field(t reflect.Type, f field) *Schema {
-	if f.name == "mentions" {
+	if f.name == "mentions" && f.Type.Kind() == reflect.Slice {
 		// No pattern: one that takes more is, to who compares contracts, another one.
 		return &Schema{Type: "array", Items: &Schema{Type: "string", Description: `The id of a user, or alone "*": everybody.`}}
 	}

@@ -44,6 +44,8 @@ func New(o Options) *Store {
 		convs:    map[chat.Key]*conversation{},
 		members:  map[owner]map[chat.ConvID]*chat.Member{},
 		devices:  map[owner]map[chat.Device]time.Time{},
+		blocks:   map[store.Pair]chat.Block{},
+		profiles: map[owner]chat.Profile{},
 		files:    map[file]store.Attachment{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
@@ -70,6 +72,8 @@ type state struct {
 	convs    map[chat.Key]*conversation
 	members  map[owner]map[chat.ConvID]*chat.Member // the same documents, by user
 	devices  map[owner]map[chat.Device]time.Time
+	blocks   map[store.Pair]chat.Block
+	profiles map[owner]chat.Profile
 	files    map[file]store.Attachment
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod

@@ -198,6 +198,7 @@ type memberDoc struct {
 	Read        int64            `bson:"read"`
 	ReadCount   int64            `bson:"read_n"`
 	Recv        map[string]int64 `bson:"recv,omitempty"`
+	Settings    *settingsDoc     `bson:"set,omitempty"`
 }
 
 // memberOf makes BSON keys of the devices in m: they must have been checked.
@@ -205,7 +206,7 @@ func memberOf(m *chat.Member) *memberDoc {
 	d := &memberDoc{
 		ID: memberID(m.Key, m.User), Owner: userID(m.NS, m.User), Conv: string(m.Conv), Role: string(m.Role),
 		AsOf: int64(m.AsOf), Joined: int64(m.Joined), JoinedCount: m.JoinedCount, Left: int64(m.Left),
-		Read: int64(m.Read), ReadCount: m.ReadCount,
+		Read: int64(m.Read), ReadCount: m.ReadCount, Settings: settingsOf(m.Settings),
 	}
 	for device, seq := range m.Recv {
 		if d.Recv == nil {
@@ -221,7 +222,7 @@ func (d *memberDoc) member() chat.Member {
 	m := chat.Member{
 		Key: chat.Key{NS: chat.NS(ns), Conv: chat.ConvID(d.Conv)}, User: chat.User(lastPart(d.ID)), Role: chat.Role(d.Role),
 		AsOf: chat.Seq(d.AsOf), Joined: chat.Seq(d.Joined), JoinedCount: d.JoinedCount, Left: chat.Seq(d.Left),
-		Read: chat.Seq(d.Read), ReadCount: d.ReadCount,
+		Read: chat.Seq(d.Read), ReadCount: d.ReadCount, Settings: d.Settings.settings(),
 	}
 	if len(d.Recv) > 0 {
 		m.Recv = make(map[chat.Device]chat.Seq, len(d.Recv))

@@ -73,6 +73,7 @@ type Store struct {
 
 	messages, reactions, edits, conversations, members *mongo.Collection
 	devices, attachments, journal, pods, meta          *mongo.Collection
+	blocks, profiles                                   *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -125,6 +126,8 @@ func (s *Store) use(db *mongo.Database) {
 	s.conversations = db.Collection("conversations")
 	s.members = db.Collection("members")
 	s.devices = db.Collection("devices")
+	s.blocks = db.Collection("blocks")
+	s.profiles = db.Collection("profiles")
 	s.attachments = db.Collection("attachments")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
@@ -209,6 +212,8 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		{s.reactions, []mongo.IndexModel{{Keys: ascending("m")}}},
 		{s.conversations, nil},
 		{s.devices, nil},
+		{s.blocks, nil},
+		{s.profiles, nil},
 		{s.attachments, []mongo.IndexModel{{Keys: ascending("due")}, {Keys: ascending("uses")}}},
 		{s.journal, nil},
 		{s.pods, nil},

@@ -37,6 +37,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Conversations", conversationTests},
 		{"Cursors", cursorTests},
 		{"Devices", deviceTests},
+		{"Blocks", blockTests},
+		{"Settings", settingsTests},
 		{"Attachments", attachmentTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},

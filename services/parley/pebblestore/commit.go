@@ -41,8 +41,16 @@ type fence uint16
 // fenceOf is the fence of a conversation, a user or a pod. Two things may share
 // one: then a read may wait for a batch that it did not need.
 func fenceOf[K comparable](s *Store, key K) fence {
-	return fence(maphash.Comparable(s.seed, key) % uint64(len(s.fences)))
+	return fence(maphash.Comparable(s.seed, key) % hashed)
 }
+
+// hashed is how many fences are shared by what hashes to them.
+const hashed = 4096
+
+// blocksFence is marked by every write to a block, and by nothing else: a flush asks
+// about hundreds of pairs, and with fences that are shared it would nearly always
+// wait for a batch under way, that is for the disk.
+const blocksFence fence = hashed
 
 // The things that have fences, beside [chat.Key]. Each is marked by every write
 // to what it names.

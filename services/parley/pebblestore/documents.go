@@ -13,6 +13,9 @@ import (
 const (
 	conversationLayout = 1
 	memberLayout       = 1
+	settingsLayout     = 2 // of a member who has set something: layout 1, and that
+	blockLayout        = 1
+	profileLayout      = 1
 	recallLayout       = 1
 	journalLayout      = 1
 	podLayout          = 1
@@ -78,7 +81,11 @@ func decodeConversation(key chat.Key, v []byte) (conversation, error) {
 }
 
 func appendMember(dst []byte, m *chat.Member) []byte {
-	dst = append(dst, memberLayout)
+	layout := byte(memberLayout)
+	if m.Settings != (chat.Settings{}) {
+		layout = settingsLayout
+	}
+	dst = append(dst, layout)
 	dst = appendString(dst, m.Role)
 	dst = appendInt(dst, m.AsOf)
 	dst = appendInt(dst, m.Joined)
@@ -91,11 +98,18 @@ func appendMember(dst []byte, m *chat.Member) []byte {
 		dst = appendString(dst, d)
 		dst = appendInt(dst, m.Recv[d])
 	}
+	if layout == settingsLayout {
+		dst = appendSettings(dst, m.Settings)
+	}
 	return dst
 }
 
 func decodeMember(key chat.Key, user chat.User, v []byte) (chat.Member, error) {
-	d, err := decode(v, memberLayout)
+	layout := byte(memberLayout)
+	if len(v) > 0 && v[0] == settingsLayout {
+		layout = settingsLayout
+	}
+	d, err := decode(v, layout)
 	if err != nil {
 		return chat.Member{}, err
 	}
@@ -113,6 +127,9 @@ func decodeMember(key chat.Key, user chat.User, v []byte) (chat.Member, error) {
 			device := chat.Device(d.string())
 			m.Recv[device] = chat.Seq(d.varint())
 		}
+	}
+	if layout == settingsLayout {
+		m.Settings = d.settings()
 	}
 	return m, d.done()
 }

@@ -23,6 +23,8 @@ import (
 //	f ns conv target 'r'           recall of target
 //	f ns conv target 'x' emoji user  version of a reaction to target
 //	d ns user device               when the device was seen
+//	b ns user peer                 block
+//	o ns user                      profile
 //	A ns id                        attachment
 //	D due ns id                    nothing: the attachment is in A, and due then
 //	R ns conv owner use id         nothing: the attachment in A has the use
@@ -39,6 +41,8 @@ const (
 	tableMembership   = 'u'
 	tableFold         = 'f'
 	tableDevice       = 'd'
+	tableBlock        = 'b'
+	tableProfile      = 'o'
 	tableAttachment   = 'A'
 	tableDue          = 'D'
 	tableUse          = 'R'

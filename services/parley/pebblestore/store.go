@@ -115,8 +115,9 @@ type Store struct {
 	toSync  chan *flight
 
 	seed   maphash.Seed
-	fences [4096]atomic.Pointer[flight] // the newest batch that touched what hashes here
-	failed atomic.Pointer[error]        // the first failed commit
+	fences [hashed + 1]atomic.Pointer[flight] // the newest batch that touched what hashes here
+	blocks atomic.Bool                        // there may be blocks
+	failed atomic.Pointer[error]              // the first failed commit
 
 	searching sync.Mutex // one writes to the search index at a time
 
@@ -164,6 +165,10 @@ func open(o Options) (*Store, error) {
 		turn: make(chan struct{}, 1), toApply: make(chan *flight, 1), toSync: make(chan *flight, maxUnsynced),
 		seed: maphash.MakeSeed(), secret: newSecret(),
 		tails: newTails(o.CacheBytes / 2),
+	}
+	if err := s.findBlocks(); err != nil {
+		stop()
+		return nil, errors.Join(err, db.Close(), lock.Close())
 	}
 	s.loops.Go(func() { s.applyAll(ctx) })
 	s.loops.Go(func() { s.syncAll(ctx) })

@@ -7,6 +7,7 @@ package command
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -101,6 +102,8 @@ func writer(s *state.State, u chat.User) (chat.Member, *chat.Error) {
 		return m, chat.Errorf(chat.CodeForbidden, "the group is closed")
 	case !ok:
 		return m, chat.Errorf(chat.CodeForbidden, "you are not a member any more")
+	case slices.Contains(s.Blocked, u):
+		return m, chat.Errorf(chat.CodeForbidden, "this user does not take messages from you")
 	}
 	return m, nil
 }

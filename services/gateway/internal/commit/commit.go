@@ -31,6 +31,7 @@ import (
 type Store interface {
 	store.Log
 	store.Conversations
+	BlocksAmong(ctx context.Context, pairs []store.Pair) (map[store.Pair]chat.Block, error)
 }
 
 // Options configure a [Committer]. Only Store, Journal and Committed are required.

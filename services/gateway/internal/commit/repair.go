@@ -378,6 +378,9 @@ func (c *Committer) load(ctx context.Context, w *work) error {
 // create makes the conversation with the first request that brings one, and
 // answers those that wanted it to exist.
 func (c *Committer) create(ctx context.Context, w *work) (made bool, err error) {
+	if err := c.refuseUnmade(ctx, w); err != nil {
+		return false, err
+	}
 	for _, r := range w.reqs {
 		if r.New == nil {
 			continue

@@ -22,6 +22,7 @@ import (
 // Store is what the tracker needs of a store.
 type Store interface {
 	store.Cursors
+	Profiles(ctx context.Context, ns chat.NS, users []chat.User) (map[chat.User]chat.Profile, error)
 	Entries(ctx context.Context, key chat.Key, r store.Range) ([]chat.Entry, error)
 }
 
@@ -42,6 +43,8 @@ type Position struct {
 	Key             chat.Key
 	User            chat.User
 	Delivered, Read chat.Seq
+	// Hidden says that the user keeps Read from others.
+	Hidden bool
 }
 
 const (
@@ -215,6 +218,10 @@ func (t *Tracker) advance(moves []move) error {
 	told := make([]Position, len(members))
 	for i, m := range members {
 		told[i] = Position{Key: m.Key, User: m.User, Delivered: view.Delivered(m), Read: m.Read}
+	}
+	if err := t.hide(ctx, told); err != nil {
+		t.add(&t.ready, moves) // they are stored; what others may see of them is not known
+		return err
 	}
 	t.opts.Told(told)
 	return nil

@@ -22,6 +22,10 @@ type slowStore struct {
 	recv    map[chat.Key]chat.Seq
 }
 
+func (s *slowStore) Profiles(context.Context, chat.NS, []chat.User) (map[chat.User]chat.Profile, error) {
+	return nil, nil
+}
+
 func (s *slowStore) wait(ctx context.Context) error {
 	select {
 	case <-time.After(s.latency):

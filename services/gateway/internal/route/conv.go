@@ -393,13 +393,33 @@ func (c *conv) receipt(r Receipt, most int, frame func(Receipt) []byte) {
 	if told != (marks{}) || len(c.told) < most {
 		c.told[r.User] = marks{r.Delivered, r.Read}
 	}
-	var data []byte
+	bare := r // as it is told where Read is hidden
+	bare.Read = 0
+	var data, bareData []byte
 	for _, s := range c.subs {
-		if s.user == r.User || toAll {
-			if data == nil {
-				data = frame(r)
+		switch {
+		case s.user != r.User && !toAll:
+		case s.user != r.User && (r.Hidden || c.hides(s.user)):
+			if r.Delivered > told.delivered {
+				bareData = offer(s, bareData, bare, frame)
 			}
-			s.sink.Offer(data)
+		default:
+			data = offer(s, data, r, frame)
 		}
 	}
+}
+
+// hides reports whether a user is not shown how far others have read.
+func (c *conv) hides(u chat.User) bool {
+	hides := c.table.opts.Hides
+	return hides != nil && hides(UserKey{c.key.NS, u})
+}
+
+// offer gives a receipt to a session, and makes its frame for the first one.
+func offer(s *Sub, data []byte, r Receipt, frame func(Receipt) []byte) []byte {
+	if data == nil {
+		data = frame(r)
+	}
+	s.sink.Offer(data)
+	return data
 }

@@ -13,6 +13,7 @@ import (
 const (
 	envelopeVersion = 2
 	marksVersion    = 1
+	hiddenVersion   = 2 // of receipts, where one is hidden: older pods must not show it
 )
 
 // ErrEnvelope says that bytes are no envelope of this version. A peer's envelope
@@ -119,7 +120,13 @@ type Marks struct {
 
 // AppendMarks appends the envelope of some receipts to b.
 func AppendMarks(b []byte, epoch string, list []Marks) []byte {
-	b = append(b, 'R', marksVersion)
+	version := byte(marksVersion)
+	for i := range list {
+		if list[i].Hidden {
+			version = hiddenVersion
+		}
+	}
+	b = append(b, 'R', version)
 	b = appendString(b, epoch)
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for i := range list {
@@ -130,6 +137,9 @@ func AppendMarks(b []byte, epoch string, list []Marks) []byte {
 		b = binary.AppendUvarint(b, uint64(m.Delivered))
 		b = binary.AppendUvarint(b, uint64(m.Read))
 		b = binary.AppendUvarint(b, uint64(m.Time.UnixMilli()))
+		if version == hiddenVersion {
+			b = appendBool(b, m.Hidden)
+		}
 	}
 	return b
 }
@@ -137,7 +147,8 @@ func AppendMarks(b []byte, epoch string, list []Marks) []byte {
 // ParseMarks reads what AppendMarks wrote.
 func ParseMarks(b []byte) (epoch string, list []Marks, err error) {
 	r := reader{text: string(b), b: b}
-	if r.byte() != 'R' || r.byte() != marksVersion {
+	kind, version := r.byte(), r.byte()
+	if kind != 'R' || version != marksVersion && version != hiddenVersion {
 		return "", nil, fmt.Errorf("%w: unknown version", ErrEnvelope)
 	}
 	epoch = r.string()
@@ -150,6 +161,7 @@ func ParseMarks(b []byte) (epoch string, list []Marks, err error) {
 		m.Delivered = chat.Seq(r.uvarint())
 		m.Read = chat.Seq(r.uvarint())
 		m.Time = time.UnixMilli(int64(r.uvarint())).UTC()
+		m.Hidden = version == hiddenVersion && r.byte() == 1
 		list = append(list, m)
 	}
 	if r.bad || r.at != len(r.b) {

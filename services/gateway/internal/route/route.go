@@ -85,6 +85,9 @@ type Options struct {
 	// last one, in that order for each user. It must not block nor call the table.
 	// Default: nobody is told.
 	Present func(k UserKey, there bool)
+	// Hides says who is not shown how far others have read. It must not block nor call
+	// the table. Default: nobody.
+	Hides func(k UserKey) bool
 }
 
 const shards = 64
@@ -340,6 +343,7 @@ type Receipt struct {
 	Key             chat.Key
 	User            chat.User
 	Delivered, Read chat.Seq
+	Hidden          bool // Read is for the user's own sessions alone
 }
 
 // SweepRings drops the rings of conversations that have been quiet, in a sixteenth

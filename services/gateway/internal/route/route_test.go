@@ -388,10 +388,12 @@ func TestEnvelopeRoundTripAndGarbage(t *testing.T) {
 			t.Fatalf("%d of %d bytes were accepted", i, len(b))
 		}
 	}
-	marks := []Marks{{Receipt: Receipt{key, "u", 3, 2}, Time: time.UnixMilli(5).UTC()}}
-	m := AppendMarks(nil, "e", marks)
-	if epoch, got, err := ParseMarks(m); err != nil || epoch != "e" || fmt.Sprint(got) != fmt.Sprint(marks) {
-		t.Fatalf("%v %v", got, err)
+	marks := []Marks{{Receipt: Receipt{key, "u", 3, 2, false}, Time: time.UnixMilli(5).UTC()}, {Receipt: Receipt{key, "v", 3, 1, true}, Time: time.UnixMilli(6).UTC()}}
+	for n, version := range map[int]byte{1: marksVersion, 2: hiddenVersion} { // an older pod must not read what is hidden
+		m := AppendMarks(nil, "e", marks[:n])
+		if epoch, got, err := ParseMarks(m); err != nil || epoch != "e" || fmt.Sprint(got) != fmt.Sprint(marks[:n]) || m[1] != version {
+			t.Fatalf("%v %v", got, err)
+		}
 	}
 	if _, _, err := ParseMarks(b); err == nil {
 		t.Fatal("an envelope of entries was accepted")

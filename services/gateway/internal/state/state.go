@@ -17,6 +17,10 @@ type State struct {
 	Tail              chat.Last                 // running values of the last entry folded
 	members           map[chat.User]chat.Member // those who left included; Read and Recv are not kept up to date
 	few               []chat.User               // Present, if it was asked for; never written to
+	// Blocked are those whom the other end of a direct conversation has blocked, among
+	// those who have commands in the flush that asks: it is looked up for every flush,
+	// and is no part of what is folded from the log.
+	Blocked []chat.User
 
 	targets  map[chat.Seq]*Target // what commands aim at, as of Tail
 	supposed map[chat.Seq]*Target // as of the last entry supposed
