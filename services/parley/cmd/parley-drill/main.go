@@ -26,14 +26,14 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
-	var o drill.Options
+	o := drill.Options{Store: drill.Memory}
 	fs := flag.NewFlagSet("parley-drill", flag.ContinueOnError)
 	list := fs.Bool("list", false, "list the scenarios and end")
 	only := fs.String("only", "", "run these scenarios only, separated by commas")
 	fs.BoolVar(&o.Short, "short", false, "a few scenarios with few messages: about 90 s")
 	fs.Uint64Var(&o.Seed, "seed", 0, "of the random choices; 0: a random one")
 	fs.IntVar(&o.Storm, "storm", 2000, "devices in the reconnect storm")
-	fs.Func("store", "the MongoDB-wire server: ferretdb (default), or memory: with indexes, and with 2 s as the bound of staleness", func(s string) error {
+	fs.Func("store", "the MongoDB-wire server: memory (default), with 2 s as the bound of staleness, or ferretdb, which is slow", func(s string) error {
 		o.Store = drill.Store(s)
 		return nil
 	})
