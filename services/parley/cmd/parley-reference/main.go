@@ -30,6 +30,7 @@ func run(args []string) int {
 	fs := flag.NewFlagSet("parley-reference <reference>", flag.ContinueOnError)
 	fs.IntVar(&o.Pairs, "pairs", 200, "pairs")
 	fs.IntVar(&o.InFlight, "in-flight", 16, "messages of each in flight")
+	fs.IntVar(&o.Rate, "rate", 0, "relays: messages a second, whatever arrives; 0: --in-flight decides")
 	fs.IntVar(&o.Size, "size", 200, "bytes of a message")
 	fs.DurationVar(&o.Warmup, "warmup", 0, "load before the measured time (default 1s)")
 	fs.DurationVar(&o.Duration, "duration", 0, "measured time (default 5s)")

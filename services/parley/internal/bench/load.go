@@ -202,9 +202,9 @@ func (r *run) until(ctx context.Context, at int64) error {
 
 // pace sends at the set rate, each flow in turn, until the measured time is over.
 func (r *run) pace(ctx context.Context) {
-	var clock alarm
-	clock.begin()
-	defer clock.end()
+	var clock measure.Alarm
+	clock.Begin()
+	defer clock.End()
 	pause := float64(time.Second) / float64(r.Rate)
 	start := r.now()
 	var due []*flow
@@ -214,7 +214,7 @@ func (r *run) pace(ctx context.Context) {
 			return
 		}
 		if wait := at - r.now(); wait > 0 {
-			clock.sleep(time.Duration(wait))
+			clock.Sleep(time.Duration(wait))
 			continue
 		}
 		due = due[:0]

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type Options struct {
 	Pairs    int           // 0: 200
 	InFlight int           // of each pair; 0: 16
 	Size     int           // bytes of a message; 0: 200
+	Rate     int           // relays only: so many messages a second, in turns, whatever arrives; 0: InFlight decides
 	Warmup   time.Duration // 0: 1 s
 	Duration time.Duration // of what is measured; 0: 5 s
 }
@@ -53,7 +55,8 @@ func (o *Options) setDefaults() {
 type Result struct {
 	Reference string  `json:"reference"`
 	Pairs     int     `json:"pairs"`
-	InFlight  int     `json:"in_flight"`
+	InFlight  int     `json:"in_flight"` // where Rate is 0
+	Rate      int     `json:"rate,omitzero"`
 	Size      int     `json:"size"`
 	Seconds   float64 `json:"seconds"`
 	Count     int64   `json:"count"` // messages that arrived, or entries that are synced
@@ -98,6 +101,9 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 	if i < 0 {
 		return Result{}, fmt.Errorf("no reference is called %q", name)
 	}
+	if o.Rate > 0 && !strings.HasPrefix(name, "relay") {
+		return Result{}, fmt.Errorf("%s has no rate", name)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var count atomic.Int64
@@ -116,7 +122,7 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", name, err)
 	}
-	r.Reference, r.Pairs, r.InFlight, r.Size = name, o.Pairs, o.InFlight, o.Size
+	r.Reference, r.Pairs, r.InFlight, r.Rate, r.Size = name, o.Pairs, o.InFlight, o.Rate, o.Size
 	cancel(errOver)
 	wg.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, errOver) {

@@ -63,8 +63,25 @@ func TestEachRuns(t *testing.T) {
 	}
 }
 
+func TestRelayAtARate(t *testing.T) {
+	o := short(t, 4, 1)
+	o.Rate, o.Warmup, o.Duration = 500, 200*time.Millisecond, time.Second
+	res, err := Run(t.Context(), "relay", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Rate != 500 || res.Count < 250 || res.Count > 1000 { // a loaded machine may be late, and catch up
+		t.Errorf("%+v", res)
+	}
+}
+
 func TestWhatDoesNotRun(t *testing.T) {
 	o := short(t, 1, 1)
+	o.Rate = 1
+	if _, err := Run(t.Context(), "pebble", o); err == nil {
+		t.Error("only relays have a rate")
+	}
+	o.Rate = 0
 	if _, err := Run(t.Context(), "pigeons", o); err == nil {
 		t.Error("there is no such reference")
 	}

@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/parley-chat/parley/services/parley/internal/bench/measure"
 	"github.com/parley-chat/parley/services/parley/internal/bench/socket"
 )
 
@@ -44,7 +46,14 @@ func relay(coalesce bool) func(context.Context, Options, *atomic.Int64, func(...
 		})
 		defer stop()
 		for _, p := range pairs {
-			g.Go(func() error { return p.run(ctx, count) })
+			if o.Rate > 0 {
+				g.Go(func() error { return p.receive(ctx, count) })
+			} else {
+				g.Go(func() error { return p.run(ctx, count) })
+			}
+		}
+		if o.Rate > 0 {
+			g.Go(func() error { return pace(ctx, pairs, o.Rate) })
 		}
 		ready(c.pid())
 		return g.Wait()
@@ -109,6 +118,44 @@ func (p *relayPair) run(ctx context.Context, count *atomic.Int64) error {
 	}
 }
 
+// receive counts what arrives.
+func (p *relayPair) receive(ctx context.Context, count *atomic.Int64) error {
+	for {
+		b, err := p.b.Next()
+		if err != nil {
+			return over(ctx, err)
+		}
+		if err := p.in.check(b); err != nil {
+			return err
+		}
+		count.Add(1)
+	}
+}
+
+// pace sends at a rate, each pair in turn.
+func pace(ctx context.Context, pairs []*relayPair, rate int) error {
+	var clock measure.Alarm
+	clock.Begin()
+	defer clock.End()
+	var buf []byte
+	start := time.Now()
+	for k := 0; ctx.Err() == nil; {
+		if rest := time.Duration(k)*time.Second/time.Duration(rate) - time.Since(start); rest > 0 {
+			clock.Sleep(rest)
+			continue
+		}
+		p := pairs[k%len(pairs)]
+		p.sent++
+		buf = payload(buf[:0], p.in.pair, p.sent, p.in.size)
+		p.a.Queue(buf)
+		if err := p.a.Flush(); err != nil {
+			return over(ctx, err)
+		}
+		k++
+	}
+	return nil
+}
+
 // over is no error where ctx has ended a connection.
 func over(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -121,7 +168,7 @@ func over(ctx context.Context, err error) error {
 type relayServer struct {
 	coalesce bool
 	mu       sync.Mutex
-	to       map[string]*websocket.Conn
+	to       map[string]chan *websocket.Conn
 }
 
 func serveRelay(ctx context.Context, coalesce bool, ready func(string) error) error {
@@ -129,7 +176,7 @@ func serveRelay(ctx context.Context, coalesce bool, ready func(string) error) er
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	r := &relayServer{coalesce: coalesce, to: make(map[string]*websocket.Conn)}
+	r := &relayServer{coalesce: coalesce, to: make(map[string]chan *websocket.Conn)}
 	mux := http.NewServeMux()
 	var conns sync.WaitGroup
 	handle := func(serve func(*websocket.Conn, string)) http.HandlerFunc {
@@ -166,21 +213,29 @@ func serveRelay(ctx context.Context, coalesce bool, ready func(string) error) er
 	return fmt.Errorf("serve: %w", err)
 }
 
+// meet is where the two connections of a pair find each other.
+func (r *relayServer) meet(pair string) chan *websocket.Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.to[pair] == nil {
+		r.to[pair] = make(chan *websocket.Conn, 1)
+	}
+	return r.to[pair]
+}
+
 // receiver keeps B's connection until it ends; the reading is for close frames.
 func (r *relayServer) receiver(c *websocket.Conn, pair string) {
-	r.mu.Lock()
-	r.to[pair] = c
-	r.mu.Unlock()
+	r.meet(pair) <- c
 	_, _, _ = c.Read(context.Background())
 }
 
 // sender hands on what A sends.
 func (r *relayServer) sender(c *websocket.Conn, pair string) {
-	r.mu.Lock()
-	to := r.to[pair]
-	r.mu.Unlock()
-	if to == nil {
-		return // B comes first
+	var to *websocket.Conn
+	select {
+	case to = <-r.meet(pair): // B connects first, and may be here later
+	case <-time.After(10 * time.Second):
+		return
 	}
 	var buf []byte
 	for {
