@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 	"github.com/parley-chat/parley/services/parley/internal/talk"
@@ -38,7 +39,11 @@ func measure(t *testing.T, kind func() backend) map[string]usage {
 		"conversations": measureConversations, "many": measureMany, "log": measureLog, "groups": measureGroups, "files": measureFiles,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, kind(), nil)
+			w := newWorld(t, kind(), func(o *allinone.Options) {
+				if name != "files" { // where they are on, a recall looks for files, when it likes
+					o.Files.Where = config.AttachmentsOff
+				}
+			})
 			part(w)
 			for row, u := range w.costs {
 				all[row] = u
