@@ -97,6 +97,14 @@ bench-go: ## Go benchmarks of each step, summarised (more: COUNT=10, OLD=build/b
 scaling: ## renew the tables of docs/scaling.md from docs/unit-costs.json
 	@go run ./services/parley/cmd/parley simulate --table --into docs/scaling.md
 
+.PHONY: costs
+costs: ## measure what each action costs the store, and renew docs/costs.md (about 1 minute)
+	PARLEY_WRITE_COSTS=1 go test -count=1 -run 'TestDocument|TestTimes' ./services/parley/internal/costs
+
+.PHONY: transcripts
+transcripts: ## renew docs/transcripts.md: real requests and frames of each feature
+	PARLEY_WRITE_TRANSCRIPTS=1 go test -count=1 -run TestTranscripts ./services/parley/internal/transcript
+
 .PHONY: clean
 clean: ## remove what was built; data/ stays
 	rm -rf bin

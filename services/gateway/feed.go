@@ -228,9 +228,9 @@ func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
 	if sub, ok := st.Sub.(interface{ SetMembers(int) }); ok {
 		sub.SetMembers(c.Last.Members)
 	}
-	cursor, reset := f.serverCursor(p)
+	cursor, jump := f.serverCursor(p)
 	st.Cursor = cursor
-	reset = reset || f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && cursor >= p.Start
+	reset := f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && cursor >= p.Start
 	if own, ok := f.resume(m.Conv); ok {
 		switch {
 		case own > p.End: // another life of this log
@@ -238,15 +238,17 @@ func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
 		case own < p.Start-1: // retention, or joined anew
 			st.Cursor, reset = p.Start-1, true
 		default:
-			st.Cursor, reset = own, false
+			st.Cursor, reset, jump = own, false, false
 		}
 	}
 	if most := chat.Seq(f.hello.Flush); most > 0 && p.End-st.Cursor > most {
 		st.Cursor, reset = p.End-most, true
 	}
-	if reset {
+	if reset || jump {
 		st.Reset = f.reset(p, st.Cursor)
 	}
+	// A jump alone contradicts nothing that the device has: it waits for the next
+	// entry. So a new device costs no read and no frame for each conversation.
 	st.Behind = reset || p.End > st.Cursor
 	if st.Behind {
 		st.Part = &p

@@ -98,3 +98,40 @@ func TestReadsOfAConnect(t *testing.T) {
 		t.Errorf("%d reads for %d conversations with something new and %d without, want at most %d", total, behind, quiet, most)
 	}
 }
+
+// A new device that has nothing to get is told nothing, whatever the user has read
+// elsewhere; the jump is announced before the next entry.
+func TestNewDeviceOfAReader(t *testing.T) {
+	c := newCluster(t, 1)
+	alice, _ := c.login(0, "alice", "")
+	var conv chat.ConvID
+	for i := range 3 {
+		conv = alice.sendTo("bob", fmt.Sprintf("m%d", i), "x").Conv
+	}
+	phone, _ := c.login(0, "bob", `{"type":"hello","device":"phone"}`)
+	phone.send(`{"type":"read","conv":%q,"seq":3}`, conv)
+	expect[*wire.Receipt](phone)
+
+	before := c.store.Calls(memstore.OpMembers)
+	laptop := c.connect(0, "bob")
+	laptop.send(`{"type":"hello","device":"laptop"}`)
+	if _, ok := laptop.next().(*wire.Welcome); !ok {
+		t.Fatal("no welcome")
+	}
+	if f, ok := laptop.next().(*wire.Synced); !ok {
+		t.Fatalf("%+v before synced", f)
+	}
+	if n := c.store.Calls(memstore.OpMembers) - before; n != 0 {
+		t.Errorf("%d reads of members for nothing", n)
+	}
+	alice.sendTo("bob", "m3", "x")
+	if d := laptop.next().(*wire.Conversation); d.Conv != conv || d.Read != 3 {
+		t.Errorf("%+v", d)
+	}
+	if r := laptop.next().(*wire.Reset); r.Conv != conv || r.Next != 4 {
+		t.Errorf("%+v", r)
+	}
+	if e := laptop.next().(*wire.Entry); e.Seq != 4 {
+		t.Errorf("%+v", e)
+	}
+}

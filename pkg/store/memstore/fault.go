@@ -3,6 +3,7 @@ package memstore
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -141,6 +142,13 @@ func (s *Store) Calls(op Op) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[op]
+}
+
+// AllCalls is [Store.Calls] of every operation that was called.
+func (s *Store) AllCalls() map[Op]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.calls)
 }
 
 // Hits counts the calls that were hit.

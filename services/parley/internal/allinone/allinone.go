@@ -38,6 +38,7 @@ type Options struct {
 	Gateways  int    // default 1, at most 16
 	Data      string // folder of the embedded store and the token secret
 	MongoURI  string // "": the embedded store
+	Store     Store  // used instead of both, and left open; for tests
 	NATSURL   string // "": the embedded server
 	Origins   []string
 	Reader    gateway.Reader  // how connections wait; default: the best that the system has
@@ -255,6 +256,9 @@ func (c *Cluster) listen(o Options) ([]net.Listener, error) {
 }
 
 func (c *Cluster) openStore(ctx context.Context, o Options) (Store, error) {
+	if o.Store != nil {
+		return o.Store, nil
+	}
 	var st Store
 	var err error
 	if o.MongoURI != "" {

@@ -14,6 +14,7 @@ type collection struct {
 	name    string
 	docs    btree.Map[string, bson.Raw]
 	indexes []*index
+	used    usage // by the present command
 }
 
 // index maps the values of its fields, and the _id behind them, to documents.
@@ -133,6 +134,7 @@ func (c *collection) put(id string, old, doc bson.Raw) error {
 		x.add(id, doc)
 	}
 	c.docs.Set(id, doc)
+	c.used.written++
 	return nil
 }
 
@@ -279,6 +281,7 @@ func (c *collection) remove(doc bson.Raw) {
 		x.remove(id, doc)
 	}
 	c.docs.Delete(id)
+	c.used.written++
 }
 
 // findAndModify knows what the store asks for: update one document by its _id, and

@@ -91,7 +91,15 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 		filter = bson.Raw{5, 0, 0, 0, 0}
 	}
 	ordered := p.sort == "" // may it stop at the limit?
+	b, x := c.choose(filter)
+	_, more := filter.IndexErr(1)
+	whole := x == nil && b.in != nil && more != nil // the filter names _ids and says nothing else
 	take := func(doc bson.Raw) bool {
+		c.used.examined++
+		if whole {
+			found = append(found, doc)
+			return !ordered || p.limit == 0 || len(found) < p.limit
+		}
 		ok, e := matches(doc, filter)
 		if e != nil {
 			err = e
@@ -102,11 +110,13 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 		}
 		return !ordered || p.limit == 0 || len(found) < p.limit
 	}
-	switch b, x := c.choose(filter); {
+	switch {
 	case x == nil:
+		c.used.primary(b)
 		ordered = ordered || p.sort == "_id"
 		c.walk(b, p.desc && p.sort == "_id", take)
 	default:
+		c.used.index(x.name)
 		ordered = ordered || x.sorts(filter, p.sort)
 		seen := map[string]bool{} // a document with an array is there under each of its values
 		x.walk(b, p.desc && ordered, func(id string) bool {

@@ -34,6 +34,10 @@ const (
 
 // Server is a server and its data. The zero value is not ready: see [New].
 type Server struct {
+	// Observe, if set before Serve, is told of each command on a collection. It runs
+	// under the server's lock: it must not block.
+	Observe func(Command)
+
 	mu          sync.Mutex
 	collections map[string]*collection // by database and name
 	conns       sync.WaitGroup
@@ -239,7 +243,12 @@ func (s *Server) command(req *request) (bson.D, error) {
 		} else if first.Key() == "create" {
 			return nil, refuse(codeNamespaceExists, "%s exists", c.name)
 		}
-		return run(c, req)
+		c.used = usage{}
+		answer, err := run(c, req)
+		if s.Observe != nil {
+			s.Observe(c.used.command(first.Key(), name))
+		}
+		return answer, err
 	}
 	switch first.Key() {
 	case "hello", "isMaster", "ismaster":
