@@ -32,18 +32,6 @@ func (u usage) calls() int {
 	return n
 }
 
-// of adds up what begins with a name.
-func (u usage) of(prefix string) (sum count) {
-	for name, c := range u {
-		if strings.HasPrefix(name, prefix) {
-			sum.calls += c.calls
-			sum.examined += c.examined
-			sum.written += c.written
-		}
-	}
-	return sum
-}
-
 // backend is a store that tells what is asked of it.
 type backend interface {
 	open(t *testing.T) allinone.Store

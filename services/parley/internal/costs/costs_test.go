@@ -70,7 +70,7 @@ func checkBounds(t *testing.T, port, commands map[string]usage) {
 		"connect, a new device that has nothing to get, 5,000 conversations": 4*chunks + 3,
 		"connect, 20 conversations with one new message each":                5 + 4*behind,
 		"conversation list, first page of 50, 5,000 conversations":           2*chunks + 2*50,
-		"conversation list, last page of 50, 5,000 conversations":            2*chunks + 2*50,
+		"conversation list, second page of 50, 5,000 conversations":          2*chunks + 2*50,
 		"send, direct, this pod knows the conversation":                      3,
 		"send, group of 2,000":                                               2,
 		"`recv`":                                                             1,
