@@ -1,9 +1,9 @@
 // Package auth turns a token into an identity: step 2 of a message's way, where
 // it is fixed who speaks before anything else is looked at.
 //
-// A [Verifier] knows exactly one key and one algorithm, which follows from the
-// key and never from the token. What a token says about keys (kid, jku, jwk, x5u)
-// is not looked at.
+// A [Verifier] knows exactly one key, or the [KeySet] of one issuer, in which a
+// token's kid chooses. The algorithm follows from the key and never from the token.
+// What else a token says about keys (jku, jwk, x5u) is not looked at.
 package auth
 
 import (
@@ -52,6 +52,9 @@ func (id Identity) Has(scope string) bool { return slices.Contains(id.Scopes, sc
 var (
 	// ErrExpired: the token was good once. The client gets a new one and repeats.
 	ErrExpired = errors.New("token expired")
+	// ErrUnavailable: the issuer's keys could not be fetched, so nothing is known
+	// about the token. The client repeats.
+	ErrUnavailable = errors.New("keys for tokens not available")
 	// ErrInvalid: anything else.
 	ErrInvalid = errors.New("token not valid")
 )
@@ -66,6 +69,8 @@ const (
 	ReasonTooLarge    Reason = "too_large"
 	ReasonMalformed   Reason = "malformed" // not a JWT, or claims of a wrong type
 	ReasonAlgorithm   Reason = "algorithm" // not the one of the key
+	ReasonKey         Reason = "key"       // its kid is missing, or names no key of the issuer
+	ReasonNoKeys      Reason = "no_keys"   // the issuer's keys are not there
 	ReasonSignature   Reason = "signature"
 	ReasonExpired     Reason = "expired"
 	ReasonNoExpiry    Reason = "no_expiry"
@@ -77,7 +82,7 @@ const (
 )
 
 // Error is what [Verifier.Verify] returns. It never contains the token or any
-// part of it. errors.Is finds [ErrExpired] or [ErrInvalid] in it, and errors.As a
+// part of it. errors.Is finds [ErrExpired], [ErrUnavailable] or [ErrInvalid] in it, and errors.As a
 // [chat.Error] that is safe to show.
 type Error struct {
 	Reason Reason
@@ -93,18 +98,26 @@ func (e *Error) Public() string {
 		return "the token has expired; get a new one"
 	case ReasonMissing:
 		return "a token is needed"
+	case ReasonNoKeys:
+		return "tokens cannot be checked at the moment; repeat this"
 	}
 	return "the token is not valid"
 }
 
 // Unwrap gives the kind, and the error for the client.
 func (e *Error) Unwrap() []error {
+	if e.Reason == ReasonNoKeys {
+		return []error{e.kind(), chat.Unavailable(e.Public())}
+	}
 	return []error{e.kind(), chat.Errorf(chat.CodeUnauthenticated, "%s", e.Public())}
 }
 
 func (e *Error) kind() error {
-	if e.Reason == ReasonExpired {
+	switch e.Reason {
+	case ReasonExpired:
 		return ErrExpired
+	case ReasonNoKeys:
+		return ErrUnavailable
 	}
 	return ErrInvalid
 }

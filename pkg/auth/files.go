@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 )
@@ -14,17 +15,18 @@ import (
 type FileOptions struct {
 	HS256SecretFile string // one line break at the end is not part of the secret
 	PublicKeyFile   string
-	JWKSURL         string
+	JWKSURL         string // see [KeySetOptions]; needs Issuer
 
 	Issuer, Audience string
 	Now              func() time.Time // nil: time.Now
+	Log              *slog.Logger     // of a key set; nil: slog.Default()
 }
 
 // maxKeyFile bounds what is read of a file that was named by mistake.
 const maxKeyFile = 64 << 10
 
 // LoadFiles reads the key. Its errors name the file and what to set, and never
-// contain a secret.
+// contain a secret. Where it returns Keys, the caller runs them.
 func LoadFiles(f FileOptions) (Options, error) {
 	o := Options{Issuer: f.Issuer, Audience: f.Audience, Now: f.Now}
 	var set int
@@ -33,16 +35,22 @@ func LoadFiles(f FileOptions) (Options, error) {
 			set++
 		}
 	}
-	const names = "PARLEY_JWT_HS256_SECRET_FILE (--jwt-hs256-secret-file) or PARLEY_JWT_PUBLIC_KEY_FILE (--jwt-public-key-file)"
+	const names = "PARLEY_JWT_HS256_SECRET_FILE (--jwt-hs256-secret-file), PARLEY_JWT_PUBLIC_KEY_FILE (--jwt-public-key-file) or PARLEY_JWKS_URL (--jwks-url)"
 	switch {
 	case set == 0:
 		return o, errors.New("no token key: set " + names)
-	case f.JWKSURL != "":
-		return o, errors.New("PARLEY_JWKS_URL (--jwks-url) is not supported yet: set " + names)
 	case set > 1:
 		return o, errors.New("two token keys: set only one of " + names)
+	case f.JWKSURL != "" && f.Issuer == "":
+		return o, errors.New("PARLEY_JWKS_URL (--jwks-url) needs the issuer whose keys they are: set PARLEY_JWT_ISSUER (--jwt-issuer)")
 	}
 	var err error
+	if f.JWKSURL != "" {
+		if o.Keys, err = NewKeySet(KeySetOptions{URL: f.JWKSURL, Log: f.Log}); err != nil {
+			return o, fmt.Errorf("use PARLEY_JWKS_URL: %w", err)
+		}
+		return o, nil
+	}
 	if f.HS256SecretFile != "" {
 		if o.HS256Secret, err = readKey(f.HS256SecretFile); err != nil {
 			return o, fmt.Errorf("read PARLEY_JWT_HS256_SECRET_FILE: %w", err)

@@ -112,8 +112,9 @@ func TestLoadFiles(t *testing.T) {
 	}{
 		{"nothing", auth.FileOptions{}, "set PARLEY_JWT_HS256_SECRET_FILE"},
 		{"both", auth.FileOptions{HS256SecretFile: secretFile, PublicKeyFile: keyFile}, "only one of"},
-		{"JWKS", auth.FileOptions{JWKSURL: "https://idp/jwks"}, "not supported yet"},
-		{"JWKS and a file", auth.FileOptions{JWKSURL: "https://idp/jwks", PublicKeyFile: keyFile}, "not supported yet"},
+		{"JWKS without issuer", auth.FileOptions{JWKSURL: "https://idp/jwks"}, "PARLEY_JWT_ISSUER"},
+		{"JWKS over http", auth.FileOptions{JWKSURL: "http://idp/jwks", Issuer: "idp"}, "not https"},
+		{"JWKS and a file", auth.FileOptions{JWKSURL: "https://idp/jwks", PublicKeyFile: keyFile}, "only one of"},
 		{"no such file", auth.FileOptions{HS256SecretFile: filepath.Join(dir, "nope")}, "nope"},
 		{"a directory", auth.FileOptions{PublicKeyFile: dir}, "PARLEY_JWT_PUBLIC_KEY_FILE"},
 		{"empty", auth.FileOptions{HS256SecretFile: file("empty", "\n")}, "is empty"},

@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ type Options struct {
 	// PublicKeyPEM is one PEM block with a public key. The algorithm follows from
 	// its type: RSA from 2048 bits on RS256, ECDSA on P-256 ES256, Ed25519 EdDSA.
 	PublicKeyPEM []byte
+	// Keys are the keys that an issuer publishes, RS256, ES256 and EdDSA. Issuer must
+	// be set with it. The caller runs it ([KeySet.Run]).
+	Keys *KeySet
 
 	// Issuer and Audience, where set, must be the token's "iss" and among its "aud".
 	Issuer   string
@@ -28,23 +32,24 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Verifier checks tokens. It is immutable and safe for concurrent use.
+// Verifier checks tokens. It is safe for concurrent use.
 type Verifier struct {
-	parser *jwt.Parser
-	method string
-	key    any
-	issuer string
+	parser  *jwt.Parser
+	methods []string
+	one     publicKey // where keys is nil
+	keys    *KeySet
+	issuer  string
 }
 
 // NewVerifier makes a verifier. Its errors say what to set, and never contain a
 // secret.
 func NewVerifier(o Options) (*Verifier, error) {
-	method, key, err := o.key()
-	if err != nil {
+	v := &Verifier{keys: o.Keys, issuer: o.Issuer}
+	if err := v.take(o); err != nil {
 		return nil, err
 	}
 	opts := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{method}),
+		jwt.WithValidMethods(v.methods),
 		jwt.WithStrictDecoding(),
 		jwt.WithExpirationRequired(),
 	}
@@ -57,7 +62,24 @@ func NewVerifier(o Options) (*Verifier, error) {
 	if o.Audience != "" {
 		opts = append(opts, jwt.WithAudience(o.Audience))
 	}
-	return &Verifier{parser: jwt.NewParser(opts...), method: method, key: key, issuer: o.Issuer}, nil
+	v.parser = jwt.NewParser(opts...)
+	return v, nil
+}
+
+// take is the choice among the sources of keys.
+func (v *Verifier) take(o Options) (err error) {
+	switch {
+	case o.Keys == nil:
+		v.one.method, v.one.key, err = o.key()
+		v.methods = []string{v.one.method}
+		return err
+	case len(o.HS256Secret) > 0 || len(o.PublicKeyPEM) > 0:
+		return errors.New("two token keys: set either a key or the URL of a key set, not both")
+	case o.Issuer == "":
+		return errors.New("keys of an issuer are good for its tokens alone: set the issuer")
+	}
+	v.methods = []string{jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg(), jwt.SigningMethodEdDSA.Alg()}
+	return nil
 }
 
 func (o Options) key() (method string, key any, err error) {
@@ -72,8 +94,9 @@ func (o Options) key() (method string, key any, err error) {
 	return "", nil, errors.New("no token key: set an HS256 secret of at least 32 bytes, or a public key in PEM form")
 }
 
-// Verify checks the token and says who it names. It does not block. Every error
-// is an [*Error].
+// Verify checks the token and says who it names. With [Options].Keys it may
+// block for a fetch, for at most [KeySetTimeout]; else it does not. Every error is
+// an [*Error].
 func (v *Verifier) Verify(token string) (Identity, error) {
 	switch {
 	case token == "":
@@ -84,12 +107,15 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 		return Identity{}, &Error{ReasonMalformed}
 	}
 	var c claims
+	var refused *Error
 	t, err := v.parser.ParseWithClaims(token, &c, v.keyFor)
 	switch {
 	case err == nil:
 		return c.identity()
-	case t != nil && t.Method != nil && t.Method.Alg() != v.method:
+	case t != nil && t.Method != nil && !slices.Contains(v.methods, t.Method.Alg()):
 		return Identity{}, &Error{ReasonAlgorithm}
+	case errors.As(err, &refused): // by keyFor
+		return Identity{}, refused
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
 		return Identity{}, &Error{v.missing(&c)}
 	}
@@ -118,12 +144,24 @@ func (v *Verifier) missing(c *claims) Reason {
 // (RFC 7515 §4.1.11); the parser does not look at it.
 var errCritical = errors.New(`"crit" is not supported`)
 
-// keyFor is the same key for every token: kid and the like are an attacker's.
+// keyFor is the key for a token. Of a single key the kid is not looked at; in a set
+// it chooses among the issuer's keys, and the key says which algorithm it is for.
 func (v *Verifier) keyFor(t *jwt.Token) (any, error) {
 	if _, ok := t.Header["crit"]; ok {
 		return nil, errCritical
 	}
-	return v.key, nil
+	if v.keys == nil {
+		return v.one.key, nil
+	}
+	kid, _ := t.Header["kid"].(string)
+	k, err := v.keys.key(kid)
+	if err != nil {
+		return nil, err
+	}
+	if t.Method.Alg() != k.method {
+		return nil, &Error{ReasonAlgorithm}
+	}
+	return k.key, nil
 }
 
 // reasonOf keeps of the parser's error only what went wrong, because its text may

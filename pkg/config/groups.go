@@ -104,7 +104,7 @@ func (g *JWT) Register(fs *flag.FlagSet) {
 		"check HS256 tokens with the secret in this `file`, of at least 32 bytes")
 	fs.StringVar(&g.PublicKeyFile, "jwt-public-key-file", g.PublicKeyFile,
 		"check RS256, ES256 or EdDSA tokens with the public key in this PEM `file`")
-	fs.StringVar(&g.JWKSURL, "jwks-url", g.JWKSURL, "check tokens with the keys at this `url`")
+	fs.StringVar(&g.JWKSURL, "jwks-url", g.JWKSURL, "check RS256, ES256 or EdDSA tokens with the keys that their issuer publishes at this https `url`;\nneeds --jwt-issuer")
 	fs.StringVar(&g.Issuer, "jwt-issuer", g.Issuer, "take only tokens with this `iss`")
 	fs.StringVar(&g.Audience, "jwt-audience", g.Audience, "take only tokens with this `aud`")
 }
@@ -125,6 +125,9 @@ func (g *JWT) Validate() error {
 		errs = append(errs, errors.New("no key for tokens: set "+names))
 	case keys > 1:
 		errs = append(errs, errors.New("more than one key for tokens: set only one of "+names))
+	}
+	if g.JWKSURL != "" && g.Issuer == "" {
+		errs = append(errs, fmt.Errorf("keys of an issuer are good for its tokens alone: set %s", both("jwt-issuer")))
 	}
 	if g.Audience == "" && !g.Optional {
 		errs = append(errs, fmt.Errorf("no audience for tokens: set %s to what the issuer writes into \"aud\" for Parley", both("jwt-audience")))

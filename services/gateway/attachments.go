@@ -146,6 +146,9 @@ func (g *Gateway) target(ctx context.Context, id auth.Identity, conv chat.ConvID
 		return key, chat.Errorf(chat.CodeNotFound, "no such conversation, or you are not in it")
 	}
 	part, err := g.view.Access(ctx, key, id.User)
+	if err == nil && part.Member.Role == chat.RoleMuted && !part.Former() {
+		return key, chat.Errorf(chat.CodeForbidden, "you are muted in this group")
+	}
 	if err == nil && (part.Former() || part.Conversation.Closed != 0) {
 		err = chat.Errorf(chat.CodeForbidden, "you are not a member any more, or the group is closed")
 	}

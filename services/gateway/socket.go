@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -51,9 +52,13 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &client{g: g}
-	var bad bool
+	var bad error
 	if token, ok := auth.BearerFromHeader(r.Header); ok {
 		id, err := g.opts.Verifier.Verify(token)
+		if errors.Is(err, auth.ErrUnavailable) {
+			rest.Error(w, err)
+			return
+		}
 		if err != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			rest.Error(w, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more"))
@@ -62,7 +67,7 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		c.id = &id
 	} else if i := slices.IndexFunc(offered, isBearer); i >= 0 {
 		id, err := g.opts.Verifier.Verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
-		c.id, bad = &id, err != nil
+		c.id, bad = &id, err
 	}
 	if g.Draining() {
 		rest.Error(w, chat.Unavailable("this pod is stopping; connect to another one"))
@@ -91,7 +96,7 @@ func subprotocols(r *http.Request) []string {
 }
 
 // serve hands the session over to its reader. It does not block.
-func (c *client) serve(badToken bool) {
+func (c *client) serve(badToken error) {
 	g := c.g
 	g.mu.Lock()
 	draining, ended := g.draining, g.ended
@@ -105,8 +110,8 @@ func (c *client) serve(badToken bool) {
 		return
 	}
 	switch {
-	case badToken:
-		c.unauthorized()
+	case badToken != nil:
+		c.unauthorized(badToken)
 	case draining:
 		c.s.Close(chat.CloseRestart, "this pod is stopping; reconnect")
 	case c.id != nil:
@@ -130,7 +135,13 @@ func (c *client) Ended() {
 	g.served.Done()
 }
 
-func (c *client) unauthorized() {
+// unauthorized ends a session whose token is not good, or, where that is what err
+// says, cannot be checked now: then another token would not help.
+func (c *client) unauthorized(err error) {
+	if errors.Is(err, auth.ErrUnavailable) {
+		c.s.Close(chat.CloseTryLater, "tokens cannot be checked at the moment; reconnect")
+		return
+	}
 	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
 }
 
@@ -192,13 +203,13 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	if h.Token != "" {
 		id, err := g.opts.Verifier.Verify(h.Token)
 		if err != nil || c.id != nil && !sameUser(id, c.id.NS, c.id.User) {
-			c.unauthorized()
+			c.unauthorized(err)
 			return
 		}
 		c.id = &id
 	}
 	if c.id == nil || !time.Now().Before(c.id.Expires) {
-		c.unauthorized()
+		c.unauthorized(nil)
 		return
 	}
 	attempt := time.Now().UnixMilli()
@@ -238,7 +249,7 @@ func newSessionID() string {
 func (c *client) onAuth(f *wire.Auth) {
 	id, err := c.g.opts.Verifier.Verify(f.Token)
 	if self := c.s.Identity(); err != nil || !sameUser(id, self.NS, self.User) {
-		c.unauthorized()
+		c.unauthorized(err)
 		return
 	}
 	c.s.SetExpiry(id.Expires)

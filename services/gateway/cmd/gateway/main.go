@@ -74,7 +74,7 @@ func run(args []string) int {
 // serve runs the gateway until ctx ends, and then drains it.
 func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	opts, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
-		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience})
+		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience, Log: log})
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,9 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		defer cancel()
 		err = errors.Join(err, stack.Close(ctx))
 	}()
+	if opts.Keys != nil {
+		stack.Run("keys", opts.Keys.Run)
+	}
 	failed := make(chan error, 2)
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	startOps(&stack, opsPort, c.OpsAddr, failed)

@@ -81,13 +81,16 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 	defer fail(nil)
 
 	keys, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
-		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience})
+		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience, Log: log})
 	if err != nil {
 		return err
 	}
 	verifier, err := auth.NewVerifier(keys)
 	if err != nil {
 		return err
+	}
+	if keys.Keys != nil {
+		stack.Run("keys", keys.Keys.Run)
 	}
 	var gateway *url.URL
 	if c.Gateway.URL != "" {

@@ -123,7 +123,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	var features []string
 	if !o.NoSearch {
 		c.search = history.NewSearch(history.SearchOptions{Store: st, Share: searchShare, Log: o.Log})
-		c.run("search", c.search.Run)
+		c.stack.Run("search", c.search.Run)
 		features = append(features, "search")
 	}
 	files, err := c.files(o)
@@ -186,6 +186,9 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 	v, err := auth.NewVerifier(opts)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Keys != nil {
+		c.stack.Run("keys", opts.Keys.Run)
 	}
 	if o.DevTokens {
 		if len(opts.HS256Secret) == 0 {
@@ -277,21 +280,6 @@ func (c *Cluster) openStore(ctx context.Context, o Options) (Store, error) {
 	}
 	c.stack.Add("store", func(context.Context) error { return st.Close() })
 	return st, nil
-}
-
-// run runs a part until everything ends.
-func (c *Cluster) run(name string, part func(context.Context)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		part(ctx)
-	}()
-	c.stack.Add(name, func(context.Context) error {
-		cancel()
-		<-ended
-		return nil
-	})
 }
 
 func (c *Cluster) nats(o Options) (url string, err error) {
