@@ -20,12 +20,23 @@ func (g *Gateway) newPresence() *presence.Tracker {
 	o.Epoch = func() string { return *g.epoch.Load() }
 	o.Pods = g.opts.Store.Pods
 	o.LastSeen = g.lastSeen
-	o.Seen = func(ctx context.Context, u presence.User, d store.DeviceInfo) error {
-		return g.opts.Store.TouchDevice(ctx, u.NS, u.User, d)
-	}
+	o.Seen = g.wasHere
 	o.Typing = g.typed
 	o.Log = g.log
 	return presence.New(o)
+}
+
+// wasHere writes down a device's last visit. One that is not listed any more has been
+// removed, which may be why its session ended: it must not come back by that.
+func (g *Gateway) wasHere(ctx context.Context, u presence.User, d store.DeviceInfo) error {
+	devices, err := g.opts.Store.Devices(ctx, u.NS, u.User)
+	if err != nil {
+		return fmt.Errorf("read devices: %w", err)
+	}
+	if !has(devices, d.Device) {
+		return nil
+	}
+	return g.opts.Store.TouchDevice(ctx, u.NS, u.User, d)
 }
 
 // lastSeen is when the latest of a user's devices was seen.
