@@ -68,7 +68,9 @@ func (c *cluster) blanked(conv chat.ConvID, floor, n chat.Seq) {
 	}
 }
 
-func retentionPath(conv chat.ConvID) string { return "/v1/conversations/" + string(conv) + "/retention" }
+func retentionPath(conv chat.ConvID) string {
+	return "/v1/conversations/" + string(conv) + "/retention"
+}
 
 func TestRetention(t *testing.T) {
 	c := newCluster(t, 1, func(o *Options) { o.Search = o.Store.(*memstore.Store).Search() })
