@@ -23,7 +23,6 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/rest"
-	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/gateway"
@@ -121,9 +120,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	var features []string
-	var index search.Store
 	if !o.NoSearch {
-		index = st.Search()
 		c.search = history.NewSearch(history.SearchOptions{Store: st, Share: searchShare, Log: o.Log})
 		c.run("search", c.search.Run)
 		features = append(features, "search")
@@ -156,9 +153,13 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		opts := gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
-			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
+			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
+		if c.search != nil {
+			opts.Search = st.Search()
+		}
+		g, err := gateway.New(ctx, opts)
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}
