@@ -39,6 +39,7 @@ type Store interface {
 	Blocks
 	Settings
 	Attachments
+	Retention
 	Journal
 	Pods
 	Meta

@@ -50,6 +50,7 @@ var matrix = []access{
 	{"postMessage", "for a member", "", `{"from":"victim","conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 403 403 403 403 403 403 200 403"},
 	{"postMessage", "for who is not a member", "", `{"from":"nobody","conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 403 403 403 403 403 403 404 403"},
 	{"postMessages", "each message has a result of its own", "", `{"messages":[{"conv":"{conv}","cmid":"new","body":{"text":"x"}}]}`, "401 200 200 200 200 200 200 200 200"},
+	{"setRetention", "", "", `{"floor":1}`, "401 404 403 403 403 403 200 404 404"},
 	{"setMe", "", "", `{"muted":true}`, "401 404 200 200 200 200 200 404 404"},
 	{"setProfile", "", "", `{"hide_read":true}`, "401 200 200 200 200 200 200 200 200"},
 	{"block", "", "/v1/blocks/victim", "", "401 200 200 200 200 200 200 200 200"},

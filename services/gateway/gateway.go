@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
@@ -69,6 +70,7 @@ type Options struct {
 	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Attachments Attachments   // zero: switched off
+	Search      search.Store  // the index that content which is taken away leaves at once; nil: none is kept
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
@@ -102,7 +104,7 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "seen", "settings", "trace", "typing"}
+var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {

@@ -18,6 +18,7 @@ import (
 // it concerns one user alone, so it does not belong into a log that others read.
 func (g *Gateway) socialRoutes(r chi.Router) {
 	r.Patch("/v1/conversations/{conv}/me", g.api.Handle(g.setMe))
+	r.Put("/v1/conversations/{conv}/retention", g.api.Handle(g.setRetention))
 	r.Post("/v1/messages/batch", g.api.Handle(g.postBatch))
 	r.Patch("/v1/me", g.api.Handle(g.setProfile))
 	r.Put("/v1/blocks/{user}", g.api.Handle(g.putBlock))

@@ -42,6 +42,8 @@ const (
 	OpAttachmentsByID    Op = "attachments by id"
 	OpAttachmentsByUse   Op = "attachments by use"
 	OpDueAttachments     Op = "due attachments"
+	OpRaiseFloor         Op = "raise floor"
+	OpBlank              Op = "blank"
 	OpReadJournal        Op = "read journal"
 	OpTrimJournal        Op = "trim journal"
 	OpRegister           Op = "register"

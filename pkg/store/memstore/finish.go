@@ -71,8 +71,9 @@ func (c *conversation) edit(e *chat.Entry) {
 	if f.edited == nil || f.edited.Seq < e.Seq {
 		f.edited = &store.Edited{Seq: e.Seq, Time: e.Time, Body: e.Body}
 	}
-	if f.recalled != nil {
+	if f.recalled != nil || c.gone(e.Target) {
 		f.edited.Body = nil
+		c.blank(e.Seq)
 	}
 }
 
@@ -81,18 +82,7 @@ func (c *conversation) recall(e *chat.Entry) {
 	if f.recalled == nil {
 		f.recalled = &store.Recalled{Seq: e.Seq, By: e.From, Time: e.Time}
 	}
-	if f.edited != nil {
-		f.edited.Body = nil
-	}
-	c.blank(e.Target)
-	for _, o := range c.log {
-		if o.Kind == chat.KindEdited && o.Target == e.Target {
-			c.blank(o.Seq)
-		}
-	}
-	if c.doc != nil && c.doc.Preview.Seq == e.Target {
-		c.doc.Preview.Text = ""
-	}
+	c.blankMessage(e.Target)
 }
 
 func (c *conversation) blank(seq chat.Seq) {
@@ -116,8 +106,8 @@ func (c *conversation) head(e *chat.Entry) {
 		}
 	}
 	if p, ok := store.PreviewOf(e); ok && c.doc.Preview.Seq < p.Seq {
-		if f := c.folds[e.Seq]; f != nil && f.recalled != nil {
-			p.Text = "" // its recall was finished before it was
+		if c.gone(e.Seq) {
+			p.Text = "" // it was taken back before it was finished
 		}
 		c.doc.Preview = p
 	}

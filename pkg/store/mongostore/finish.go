@@ -125,13 +125,13 @@ func (s *Store) foldMessages(ctx context.Context, entries []chat.Entry) ([]recal
 	return s.blankRecalled(ctx, aimed)
 }
 
-// editFolds are the two cases of an edit: a message that was recalled learns
+// editFolds are the two cases of an edit: a message whose text is gone learns
 // that it had been edited, but not the text. A recall that comes in between the
 // two blanks what the first has written.
 func editFolds(e *chat.Entry) []mongo.WriteModel {
-	fold := func(recalled bool, doc editedDoc) mongo.WriteModel {
+	fold := func(gone bool, doc editedDoc) mongo.WriteModel {
 		filter := append(byID(messageID(e.Key, e.Target)),
-			exists("rc", recalled),
+			exists("g", gone),
 			bson.E{Key: "ed.s", Value: bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: doc.Seq}}}}})
 		return updateOne(filter, bson.D{{Key: "$set", Value: bson.D{{Key: "ed", Value: doc}}}})
 	}
@@ -183,7 +183,13 @@ func (s *Store) blankRecalled(ctx context.Context, aimed []*chat.Entry) ([]recal
 	for i, e := range aimed {
 		targets[i] = messageID(e.Key, e.Target)
 	}
-	messages, err := find[messageDoc](ctx, s.messages, append(anyOf(targets), exists("rc", true)), options.Find().
+	return s.blankEdits(ctx, targets)
+}
+
+// blankEdits blanks the edits of those of some messages that are gone, and returns
+// the previews of these.
+func (s *Store) blankEdits(ctx context.Context, targets []string) ([]recalledPreview, error) {
+	messages, err := find[messageDoc](ctx, s.messages, append(anyOf(targets), exists("g", true)), options.Find().
 		SetProjection(bson.D{{Key: "c", Value: 1}, {Key: "f", Value: 1}, {Key: "t", Value: 1}}))
 	if err != nil || len(messages) == 0 {
 		return nil, err

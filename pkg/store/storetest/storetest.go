@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Blocks", blockTests},
 		{"Settings", settingsTests},
 		{"Attachments", attachmentTests},
+		{"Retention", retentionTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},
 		{"Meta", metaTests},

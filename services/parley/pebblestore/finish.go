@@ -129,8 +129,8 @@ func (w *write) foldEdit(e *chat.Entry) error {
 	if err := w.setNew(editKey(e.Key, e.Target, e.Seq), nil); err != nil {
 		return err
 	}
-	recalled, err := has(w.reader(), recallKey(e.Key, e.Target))
-	if err != nil || !recalled {
+	target, _, err := w.entry(e.Key, e.Target)
+	if err != nil || !target.Gone {
 		return err
 	}
 	return w.blank(e.Key, e.Seq)
@@ -141,17 +141,22 @@ func (w *write) foldRecall(e *chat.Entry) error {
 	if err := w.setNew(recallKey(e.Key, e.Target), r); err != nil {
 		return err
 	}
-	if err := errors.Join(w.blank(e.Key, e.Target), w.blankPreview(e.Key, e.Target)); err != nil {
+	return w.blankMessage(e.Key, e.Target)
+}
+
+// blankMessage takes the text of a message and of its edits away.
+func (w *write) blankMessage(key chat.Key, message chat.Seq) error {
+	if err := errors.Join(w.blank(key, message), w.blankPreview(key, message)); err != nil {
 		return err
 	}
 	var edits []chat.Seq
-	prefix := editsKey(e.Key, e.Target)
+	prefix := editsKey(key, message)
 	err := scan(w.reader(), prefix, after(prefix), func(k, _ []byte) (bool, error) {
 		edits = append(edits, chat.Seq(binary.BigEndian.Uint64(k[len(prefix):])))
 		return true, nil
 	})
 	for i := 0; err == nil && i < len(edits); i++ {
-		err = w.blank(e.Key, edits[i])
+		err = w.blank(key, edits[i])
 	}
 	return err
 }

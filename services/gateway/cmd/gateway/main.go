@@ -23,7 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
-	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/gateway"
 )
@@ -95,7 +95,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	startOps(&stack, opsPort, c.OpsAddr, failed)
 
-	var st store.Store
+	var st *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) (err error) {
 		st, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.URI), Logger: log})
 		if errors.Is(err, mongostore.ErrArbiter) {
@@ -138,10 +138,11 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	var features []string
+	var index search.Store
 	if c.Search {
-		features = append(features, "search")
+		features, index = append(features, "search"), st.Search()
 	}
-	g, err := gateway.New(ctx, gateway.Options{Features: features, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err

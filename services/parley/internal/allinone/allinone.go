@@ -154,9 +154,13 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		g, err := gateway.New(ctx, gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		opts := gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
-			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}})
+			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
+		if c.search != nil {
+			opts.Search = st.Search()
+		}
+		g, err := gateway.New(ctx, opts)
 		if err != nil {
 			return nil, fmt.Errorf("start gateway: %w", err)
 		}

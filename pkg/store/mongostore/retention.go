@@ -1,0 +1,69 @@
+package mongostore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+)
+
+// RaiseFloor implements [store.Retention].
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (chat.Seq, error) {
+	if err := s.raise(ctx, s.conversations, convID(key), "floor", int64(floor), false); err != nil {
+		return 0, s.fail("raising a floor", err)
+	}
+	convs, err := s.ConversationsByKey(ctx, []chat.Key{key})
+	if err != nil {
+		return 0, err
+	}
+	if len(convs) == 0 {
+		return 0, s.fail("raising a floor", store.ErrNotFound)
+	}
+	return convs[0].Floor, nil
+}
+
+// Blank implements [store.Retention]. Messages are marked before their edits are
+// looked for, and an edit is listed before it looks whether its message is gone: one
+// of the two sees the other. A repeat looks for edits again.
+func (s *Store) Blank(ctx context.Context, key chat.Key, messages []chat.Seq) error {
+	if len(messages) > store.MostBlanked {
+		return fmt.Errorf("blanking messages: %d at a time, and %d are the most", len(messages), store.MostBlanked)
+	}
+	for part := range slices.Chunk(messages, maxBulk) {
+		ids := make([]string, len(part))
+		updates := make([]mongo.WriteModel, len(part))
+		for i, seq := range part {
+			ids[i] = messageID(key, seq)
+			updates[i] = updateOne(byID(ids[i]), bson.D{
+				{Key: "$set", Value: bson.D{{Key: "g", Value: true}}},
+				{Key: "$unset", Value: bson.D{{Key: "b", Value: ""}, {Key: "ed.b", Value: ""}}},
+			})
+		}
+		if err := s.update(ctx, s.messages, updates); err != nil {
+			return s.fail("blanking messages", err)
+		}
+		previews, err := s.blankEdits(ctx, ids)
+		if err != nil {
+			return s.fail("blanking edits", err)
+		}
+		if err := s.blankPreview(ctx, previews); err != nil {
+			return s.fail("blanking a preview", err)
+		}
+	}
+	return nil
+}
+
+// blankPreview blanks the preview of the conversation that messages are of, if it
+// shows one of them: only the latest of them may be that.
+func (s *Store) blankPreview(ctx context.Context, previews []recalledPreview) error {
+	if len(previews) == 0 {
+		return nil
+	}
+	last := slices.MaxFunc(previews, func(a, b recalledPreview) int { return int(a.Seq - b.Seq) })
+	return s.raise(ctx, s.conversations, last.conv, "preview", last.previewDoc, false)
+}

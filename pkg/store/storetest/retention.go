@@ -1,0 +1,93 @@
+package storetest
+
+import (
+	"errors"
+
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/store"
+)
+
+var retentionTests = []test{
+	{"the floor only rises", floorRises},
+	{"blank takes messages and their edits", blankTakes},
+	{"blank is for good", blankForGood},
+	{"a late edit of what is gone", blankLateEdit},
+}
+
+func floorRises(f *fixture) {
+	key := f.group()
+	f.put(messages(key, 4)...)
+	for _, c := range []struct{ to, want chat.Seq }{{3, 3}, {2, 3}, {3, 3}, {5, 5}} {
+		got, err := f.RaiseFloor(f.ctx, key, c.to)
+		f.ok("raise floor", err)
+		same(f, "floor", got, c.want)
+		same(f, "floor of the conversation", f.conversation(key).Floor, c.want)
+	}
+	same(f, "head", f.conversation(key).Last.Seq, 4)
+	if _, err := f.RaiseFloor(f.ctx, f.key(), 2); !errors.Is(err, store.ErrNotFound) {
+		f.Errorf("of no conversation: %v", err)
+	}
+}
+
+// blankLog is of two messages with edits, an edit between, and a third message.
+func blankLog(key chat.Key) []chat.Entry {
+	return []chat.Entry{
+		message(key, 1, "one"), message(key, 2, "two"), edit(key, 3, 1, "one 2"), message(key, 4, "four"), edit(key, 5, 2, "two 2"),
+		reaction(key, 6, 2, "bob", "👍", true),
+	}
+}
+
+// isBlank checks that messages 1 and 4 and the edit of 1 are gone, and nothing else.
+func (f *fixture) isBlank(key chat.Key, es []chat.Entry) {
+	f.Helper()
+	want := append([]chat.Entry{}, es...)
+	for _, i := range []int{0, 2, 3} {
+		want[i].Body, want[i].Gone = nil, true
+	}
+	f.sameEntries(f.log(key), want)
+	f.sameEdit(f.fold(key, 1).Edited, &store.Edited{Seq: 3, Time: at(3)})
+	f.sameEdit(f.fold(key, 2).Edited, &store.Edited{Seq: 5, Time: at(5), Body: es[4].Body})
+	f.sameReactions(key, 2, store.Reaction{Emoji: "👍", User: "bob"})
+	f.samePreview(key, chat.Preview{Seq: 4, From: "alice", Time: at(4)})
+	if r := f.fold(key, 1).Recalled; r != nil {
+		f.Errorf("blanked is not recalled: %+v", r)
+	}
+}
+
+func blankTakes(f *fixture) {
+	key := f.group()
+	es := blankLog(key)
+	f.put(es...)
+	f.ok("blank one", f.Blank(f.ctx, key, []chat.Seq{1}))
+	f.samePreview(key, chat.Preview{Seq: 4, From: "alice", Time: at(4), Text: "four"})
+	f.ok("blank", f.Blank(f.ctx, key, []chat.Seq{1, 4, 99}))
+	f.isBlank(key, es)
+	f.ok("blank nothing", f.Blank(f.ctx, key, nil))
+	got, err := f.Lookup(f.ctx, key, "alice", "c1")
+	f.ok("lookup", err)
+	same(f, "found by its cmid, gone", got.Seq == 1 && got.Gone, true)
+}
+
+// blankForGood finishes, with their bodies, the entries that were blanked.
+func blankForGood(f *fixture) {
+	key := f.group()
+	es := blankLog(key)
+	f.put(es...)
+	for range 2 {
+		f.ok("blank", f.Blank(f.ctx, key, []chat.Seq{1, 4}))
+		f.finish(es...)
+		f.isBlank(key, es)
+	}
+}
+
+// blankLateEdit stores an edit whose writer did not know that the message is gone.
+func blankLateEdit(f *fixture) {
+	key := f.group()
+	f.put(message(key, 1, "one"))
+	f.ok("blank", f.Blank(f.ctx, key, []chat.Seq{1}))
+	late := edit(key, 2, 1, "late")
+	f.put(late)
+	late.Body, late.Gone = nil, true
+	f.sameEntries(f.log(key)[1:], []chat.Entry{late})
+	f.sameEdit(f.fold(key, 1).Edited, &store.Edited{Seq: 2, Time: at(2)})
+}

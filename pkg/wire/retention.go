@@ -1,0 +1,22 @@
+package wire
+
+import "github.com/parley-chat/parley/pkg/chat"
+
+// SetRetention takes away the content of a conversation's entries below a floor, for
+// good. Exactly one of Floor and Before is set.
+type SetRetention struct {
+	// Floor is the first entry that stays readable: at most one behind the head.
+	Floor chat.Seq `json:"floor,omitzero"`
+	// Before makes it the first entry that was stored at this time or later.
+	Before Time `json:"before,omitzero"`
+	// Next is that of the answer before: work that is done is not looked at again.
+	Next chat.Seq `json:"next,omitzero"`
+}
+
+// Retention is how far content was taken away.
+type Retention struct {
+	Conv  chat.ConvID `json:"conv"`
+	Floor chat.Seq    `json:"floor"`
+	// Next says that there is more to do: repeat the request with it. Left out: done.
+	Next chat.Seq `json:"next,omitzero"`
+}

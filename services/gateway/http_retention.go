@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"sort"
+	"time"
+
+	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/search"
+	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/wire"
+)
+
+const (
+	blankPage = 200  // entries in one step of taking content away
+	blankMost = 5000 // entries that one request deals with
+)
+
+// setRetention raises the floor of a conversation and takes the content below it
+// away. The floor is stored first: from then on nobody may read below it, so whatever
+// a crash leaves behind is seen by nobody, and the same request again takes it
+// away. Everything is for good and may be repeated, by several at once too.
+//
+// The floor may rise to one behind the head as it was when the request came: a
+// message that is stored meanwhile stays.
+func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, err := rest.PathConv(r, "conv")
+	if err != nil {
+		return err
+	}
+	var in wire.SetRetention
+	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
+		return err
+	}
+	if (in.Floor == 0) == in.Before.IsZero() {
+		return chat.Errorf(chat.CodeBadRequest, `exactly one of "floor" and "before" must be given`)
+	}
+	if in.Floor < 0 || in.Next < 0 {
+		return chat.Errorf(chat.CodeBadRequest, `"floor" and "next" must be positive`)
+	}
+	c, err := g.retained(r.Context(), id, chat.Key{NS: id.NS, Conv: conv})
+	if err != nil {
+		return err
+	}
+	floor := in.Floor
+	if !in.Before.IsZero() {
+		if floor, err = g.firstSince(r.Context(), c, in.Before.Time); err != nil {
+			return err
+		}
+	}
+	if floor > c.Last.Seq+1 {
+		return chat.Errorf(chat.CodeBadRequest, `"floor" must be at most %d, one behind the head`, c.Last.Seq+1)
+	}
+	if floor, err = g.opts.Store.RaiseFloor(r.Context(), c.Key, floor); err != nil {
+		return fmt.Errorf("raise floor: %w", err)
+	}
+	out := wire.Retention{Conv: conv, Floor: floor}
+	if out.Next, err = g.blankBelow(r.Context(), c.Key, floor, in.Next); err != nil {
+		return err
+	}
+	rest.JSON(w, http.StatusOK, out)
+	return nil
+}
+
+// retained is the conversation, for whoever may decide how long its content is kept:
+// operators, and the owner of a group, who could recall every message as well.
+func (g *Gateway) retained(ctx context.Context, id auth.Identity, key chat.Key) (chat.Conversation, error) {
+	if !id.Has(auth.ScopeOperator) {
+		part, err := g.view.Access(ctx, key, id.User)
+		if err != nil {
+			return chat.Conversation{}, err
+		}
+		if part.Direct() || part.Former() || part.Member.Role != chat.RoleOwner {
+			return chat.Conversation{}, chat.Errorf(chat.CodeForbidden, "only the owner of a group may do this, and others with the scope %s", auth.ScopeOperator)
+		}
+		return part.Conversation, nil
+	}
+	convs, err := g.opts.Store.ConversationsByKey(ctx, []chat.Key{key})
+	if err != nil {
+		return chat.Conversation{}, fmt.Errorf("read conversation: %w", err)
+	}
+	if len(convs) == 0 {
+		return chat.Conversation{}, chat.Errorf(chat.CodeNotFound, "no such conversation")
+	}
+	return convs[0], nil
+}
+
+// firstSince is the first entry that was stored at a time or later, one behind the
+// head if there is none. Entries of several servers are in order of their times but
+// for what the servers' clocks differ; the search is as exact as that.
+func (g *Gateway) firstSince(ctx context.Context, c chat.Conversation, since time.Time) (chat.Seq, error) {
+	var failed error
+	n := sort.Search(int(c.Last.Seq), func(i int) bool {
+		if failed != nil {
+			return true
+		}
+		list, err := g.opts.Store.Entries(ctx, c.Key, store.Range{After: chat.Seq(i), Limit: 1})
+		if err == nil && len(list) == 0 {
+			err = fmt.Errorf("%s has no entry %d", c.Conv, i+1)
+		}
+		if failed = err; err != nil {
+			return true
+		}
+		return !list[0].Time.Before(since)
+	})
+	if failed != nil {
+		return 0, fmt.Errorf("find the first entry since a time: %w", failed)
+	}
+	return chat.Seq(n) + 1, nil
+}
+
+// blankBelow takes the content of the entries from a seq to below the floor away, as
+// many as one request may, and returns where to go on; 0: it is done.
+func (g *Gateway) blankBelow(ctx context.Context, key chat.Key, floor, from chat.Seq) (next chat.Seq, err error) {
+	next = max(from, 1)
+	for done := 0; next < floor; done += blankPage {
+		if done >= blankMost {
+			return next, nil
+		}
+		list, err := g.opts.Store.Entries(ctx, key, store.Range{After: next - 1, Before: floor, Limit: blankPage})
+		if err != nil {
+			return 0, fmt.Errorf("read entries: %w", err)
+		}
+		if len(list) == 0 {
+			return 0, fmt.Errorf("read entries: %s has none from %d to below %d", key.Conv, next, floor)
+		}
+		if err := g.blank(ctx, key, list); err != nil {
+			return 0, err
+		}
+		next = list[len(list)-1].Seq + 1
+	}
+	return 0, nil
+}
+
+// blank takes the content of the messages in a list away: from the log, the search
+// index and the attachments. Those that are gone already are taken again: whoever
+// began may have died between the three.
+func (g *Gateway) blank(ctx context.Context, key chat.Key, list []chat.Entry) error {
+	var seqs []chat.Seq
+	var docs []search.Doc
+	carriers := make(map[chat.Seq]bool)
+	for i := range list {
+		e := &list[i]
+		target := e.Seq
+		switch e.Kind {
+		case chat.KindMessage:
+			seqs = append(seqs, e.Seq)
+			docs = append(docs, search.GoneDoc(key, e.Seq))
+		case chat.KindEdited:
+			target = e.Target
+		}
+		if bytes.Contains(e.Body, []byte(`"attachments"`)) {
+			carriers[target] = true
+		}
+	}
+	if len(seqs) == 0 {
+		return nil
+	}
+	if err := g.opts.Store.Blank(ctx, key, seqs); err != nil {
+		return fmt.Errorf("blank messages: %w", err)
+	}
+	if err := g.unindex(ctx, docs); err != nil {
+		return err
+	}
+	if g.uploads != nil {
+		for seq := range carriers {
+			g.uploads.Forget(key, seq)
+		}
+	}
+	return nil
+}
+
+// unindex takes messages out of the search index. A message that is indexed at the
+// same moment stays out: what is gone wins whatever comes first.
+func (g *Gateway) unindex(ctx context.Context, docs []search.Doc) error {
+	if g.opts.Search == nil {
+		return nil
+	}
+	gen, err := g.opts.Search.Generation(ctx, search.Version, *g.epoch.Load(), false)
+	if err == nil {
+		err = g.opts.Search.Index(gen).Apply(ctx, search.Batch{Docs: docs})
+	}
+	if err != nil {
+		return fmt.Errorf("take messages out of the search index: %w", err)
+	}
+	return nil
+}
