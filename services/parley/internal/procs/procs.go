@@ -44,6 +44,7 @@ type Options struct {
 	MongoURI string   // with the database in its path
 	Gateways int      // default 3
 	Args     []string // further arguments of every gateway
+	NoSearch bool     // keep no search index: where the store reads whole collections for every question
 	Env      []string // further environment of every gateway, at its first start
 
 	Programs string // where [Build] has put the programs; default: they are built into Dir
@@ -148,7 +149,7 @@ func prepare(o Options) (*Cluster, error) {
 		}
 		return &Process{Name: name, dir: o.Programs, logs: o.Logs, program: program, Port: port, OpsPort: opsPort, args: append([]string{
 			"--listen", fmt.Sprintf("127.0.0.1:%d", port), "--ops-listen", fmt.Sprintf("127.0.0.1:%d", opsPort),
-			"--mongo-uri", mongoURI, "--jwt-hs256-secret-file", secretFile, "--jwt-audience", Audience}, more...)}, nil
+			"--mongo-uri", mongoURI, "--jwt-hs256-secret-file", secretFile, "--jwt-audience", Audience, fmt.Sprintf("--search=%t", !o.NoSearch)}, more...)}, nil
 	}
 	for i := range o.Gateways {
 		name := fmt.Sprint("gateway-", i+1)
