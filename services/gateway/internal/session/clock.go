@@ -147,7 +147,8 @@ func (s *Session) checkLocked(now time.Duration) time.Duration {
 		}
 		return left
 	}
-	silent := now - time.Duration(s.heard.Load())
+	heard := time.Duration(s.heard.Load())
+	silent := now - heard
 	next := 2*s.opts.Heartbeat - silent
 	sooner := func(left time.Duration, code chat.CloseCode, reason string) {
 		if left <= 0 {
@@ -169,10 +170,9 @@ func (s *Session) checkLocked(now time.Duration) time.Duration {
 	case s.closing:
 		return s.closeBy - now
 	case silent < s.opts.Heartbeat:
-		s.pinged = false
 		return min(next, s.opts.Heartbeat-silent)
-	case !s.pinged:
-		s.pinged = true
+	case s.pinged == 0 || heard >= s.pinged: // and was heard since: by its pong, mostly
+		s.pinged = now
 		s.out.addControl(ping)
 		s.startWriterLocked()
 	}

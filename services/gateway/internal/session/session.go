@@ -112,8 +112,8 @@ type Session struct {
 	ready    bool // hello was answered
 	flushing bool // Start was called
 	closing  bool
-	dead     bool // nothing may be started any more
-	pinged   bool
+	dead     bool                  // nothing may be started any more
+	pinged   time.Duration         // when it was last pinged, by the clock; 0: never
 	pending  int                   // requests under way
 	places   map[chat.Key]*place   // nil: none
 	over     bool                  // there will be none any more
