@@ -1,0 +1,126 @@
+// A Parley of its own for a test: `parley up` as a child process, on ports and a
+// data folder of its own, that can be stopped, killed and started again.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface ClusterOptions {
+  gateways?: number;
+  flags?: readonly string[];
+}
+
+export class Cluster {
+  readonly urls: string[] = [];
+  private child: ChildProcess | undefined;
+  private output = "";
+
+  private constructor(
+    private readonly port: number,
+    private readonly data: string,
+    private readonly options: Required<ClusterOptions>,
+  ) {
+    for (let i = 0; i < options.gateways; i++) this.urls.push(`http://127.0.0.1:${port + i}`);
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const all = { gateways: 1, flags: [], ...options };
+    const data = await mkdtemp(join(tmpdir(), "parley-e2e-"));
+    const cluster = new Cluster(await freePorts(all.gateways + 1), data, all);
+    await cluster.up();
+    return cluster;
+  }
+
+  /** The address of a gateway. */
+  url(gateway = 0): string {
+    const url = this.urls[gateway];
+    if (!url) throw new Error(`there is no gateway ${gateway}`);
+    return url;
+  }
+
+  /** Starts it (again) and waits until every gateway answers. */
+  async up(): Promise<void> {
+    const bin = process.env.PARLEY_BIN;
+    if (!bin) throw new Error("PARLEY_BIN is not set: globalSetup has not run");
+    const n = this.options.gateways;
+    const args = ["up", "--listen", `127.0.0.1:${this.port}`, "--ops-listen", `127.0.0.1:${this.port + n}`];
+    args.push("--gateways", String(n), "--data", this.data, ...this.options.flags);
+    const child = spawn(bin, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    const keep = (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-8_000));
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    const deadline = Date.now() + 30_000;
+    for (const url of this.urls) {
+      while (!(await answers(url))) {
+        if (child.exitCode !== null || Date.now() > deadline) throw new Error(`parley up did not start:\n${this.output}`);
+        await pause(50);
+      }
+    }
+  }
+
+  /** Ends it: `SIGTERM` drains, `SIGKILL` does not. Its data stay. */
+  async down(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    const child = this.child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await once(child, "exit");
+  }
+
+  async remove(): Promise<void> {
+    await this.down("SIGKILL");
+    await rm(this.data, { recursive: true, force: true });
+  }
+
+  async token(user: string): Promise<string> {
+    const answer = (await this.post("/dev/token", { user })) as { token: string };
+    return answer.token;
+  }
+
+  async post(path: string, body: unknown, token?: string): Promise<unknown> {
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (token) headers.authorization = `Bearer ${token}`;
+    const res = await fetch(this.url() + path, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!res.ok) throw new Error(`POST ${path}: ${res.status} ${await res.text()}`);
+    return res.json();
+  }
+
+  async get<T>(path: string, token: string): Promise<T> {
+    const res = await fetch(this.url() + path, { headers: { authorization: `Bearer ${token}` } });
+    if (!res.ok) throw new Error(`GET ${path}: ${res.status} ${await res.text()}`);
+    return (await res.json()) as T;
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/openapi.json`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** The first of n neighbouring ports that nobody listens on. */
+async function freePorts(n: number): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const first = 20_000 + Math.floor(Math.random() * 10_000);
+    const free = await Promise.all(Array.from({ length: n }, (_, i) => isFree(first + i)));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error(`no ${n} neighbouring ports are free`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
+
+/** Only between two looks at a child process that gives no event. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+// One browser and a few servers at a time: the machine that runs this may have two cores.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["src/build.ts"],
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    reporters: ["verbose"],
+  },
+});
