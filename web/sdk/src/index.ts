@@ -1,0 +1,4 @@
+export type * from "./api.js";
+export { ParleyError } from "./errors.js";
+export { createParley } from "./parley.js";
+export { memoryStorage } from "./storage/memory.js";
