@@ -43,7 +43,8 @@ export function Modal({ class: cls, label, close, children, light = true, place,
         close();
       }}
       onPointerDown={(e) => {
-        if (light && e.target === ref.current && outside(e, ref.current)) close();
+        const dialog = ref.current;
+        if (light && dialog !== null && e.target === dialog && outside(e, dialog)) close();
       }}
       onKeyDown={onKeyDown}
     >

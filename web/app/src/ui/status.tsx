@@ -10,7 +10,6 @@ const patience = 700;
 
 export function Status() {
   const { parley, now } = useChat();
-  const t = useTexts();
   const state = parley.connection.value;
   const shown = useSignal<ConnectionState["phase"]>("live");
   const tick = useSignal(0);
