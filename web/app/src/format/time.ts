@@ -25,7 +25,7 @@ export function dayNumber(ms: number): number {
 
 /** Times in one language; `now` is read at each call. */
 export function times(lang: string, words: DayWords, now: () => number): Times {
-  const clock = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
+  const clock = new Intl.DateTimeFormat(lang, { hour: "numeric", minute: "2-digit" });
   const weekday = new Intl.DateTimeFormat(lang, { weekday: "long" });
   const weekdayShort = new Intl.DateTimeFormat(lang, { weekday: "short" });
   const day = new Intl.DateTimeFormat(lang, { day: "numeric", month: "long" });

@@ -101,8 +101,11 @@ export const useTexts = (): Texts => languages[useChat().prefs.language.value];
 export function useTimes(): Times {
   const chat = useChat();
   const t = useTexts();
-  return useMemo(() => times(t.lang, t, chat.now), [t, chat.now]);
+  return useMemo(() => times(regional(t.lang, navigator.languages), t, chat.now), [t, chat.now]);
 }
+
+/** The user's own variety of a language, for how dates are written: en-GB rather than en. */
+export const regional = (lang: string, wanted: readonly string[]): string => wanted.find((w) => w.split("-")[0] === lang.split("-")[0]) ?? lang;
 
 /** Asks; resolves to undefined for no, else to what was typed (or ""). */
 export function ask(chat: Chat, q: Question): Promise<string | undefined> {
