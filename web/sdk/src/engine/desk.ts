@@ -64,6 +64,7 @@ export class Desk {
   submit(command: Command): void {
     this.outbox.add(command);
     this.o.emit({ e: "added", command });
+    if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame);
     this.o.changed();
   }
 
@@ -143,8 +144,12 @@ export class Desk {
     this.session = { me: { user: w.user, device: w.device }, ns: this.ns, epoch: w.epoch, features: w.features, limits: w.limits };
     void this.o.store.put("session", this.session);
     this.o.emit({ e: "welcome", welcome: this.session });
-    for (const command of this.outbox.tooLarge((text) => byteLength(text) <= w.limits.frame)) {
-      this.failed(command, "too_large", `the frame is larger than ${w.limits.frame} bytes`);
+    this.refuseTooLarge(w.limits.frame);
+  }
+
+  private refuseTooLarge(frame: number): void {
+    for (const command of this.outbox.tooLarge((text) => text.length * 3 <= frame || byteLength(text) <= frame)) {
+      this.failed(command, "too_large", `the frame is larger than ${frame} bytes`);
     }
   }
 

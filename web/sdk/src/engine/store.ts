@@ -10,16 +10,27 @@ const writeDelay = 500;
 export class Store {
   private readonly lazy = new Map<string, StorageOp>();
   private waiting: (() => void) | undefined;
-  private last: Promise<void> = Promise.resolve();
+  private prefix = "";
+  private opened = () => {};
+  private readonly ready: Promise<void>;
+  private last: Promise<void>;
 
   constructor(
     private readonly storage: StorageAdapter,
-    private readonly prefix: string,
     private readonly clock: Clock,
     private readonly failed: (err: unknown) => void,
-  ) {}
+  ) {
+    this.last = this.ready = new Promise((resolve) => (this.opened = resolve));
+  }
+
+  /** Says whose part it is. Until then everything waits. */
+  open(prefix: string): void {
+    this.prefix = prefix;
+    this.opened();
+  }
 
   async get<T>(key: string): Promise<T | undefined> {
+    await this.ready;
     try {
       return (await this.storage.get(this.prefix + key)) as T | undefined;
     } catch (err) {
@@ -29,6 +40,7 @@ export class Store {
   }
 
   async list<T>(prefix: string): Promise<(readonly [string, T])[]> {
+    await this.ready;
     try {
       const found = await this.storage.list(this.prefix + prefix);
       return found.map(([key, value]) => [key.slice(this.prefix.length), value as T] as const);
@@ -43,8 +55,8 @@ export class Store {
    * then works as one without storage does.
    */
   write(...ops: StorageOp[]): Promise<void> {
-    const full = ops.map((op) => (op.op === "clear" ? { ...op, prefix: this.prefix + op.prefix } : { ...op, key: this.prefix + op.key }));
-    this.last = this.last.then(() => this.storage.write(full)).catch((err: unknown) => this.failed(err));
+    const mine = (op: StorageOp): StorageOp => (op.op === "clear" ? { ...op, prefix: this.prefix + op.prefix } : { ...op, key: this.prefix + op.key });
+    this.last = this.last.then(() => this.storage.write(ops.map(mine))).catch((err: unknown) => this.failed(err));
     return this.last;
   }
 
