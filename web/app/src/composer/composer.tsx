@@ -167,7 +167,7 @@ function Form({ uploads }: { uploads: Uploads }) {
           enterkeyhint={prefs.enterSends.value ? "send" : "enter"}
           onInput={(e) => {
             setText(e.currentTarget.value);
-            if (!isEdit && features.has("typing")) c.setTyping(e.currentTarget.value !== "");
+            if (!isEdit && info.head > 0 && features.has("typing")) c.setTyping(e.currentTarget.value !== "");
             mentions.look();
           }}
           onKeyDown={onKey}

@@ -15,6 +15,15 @@ export function reading(chat: Chat, view: ThreadView): () => void {
       if (chat.visible.peek() && untracked(() => c.thread.has(to))) c.markRead(to);
     }, 250);
   });
+  // What comes while somebody looks at the end is not new to them.
+  let known = c.thread.head.peek();
+  const stopSeen = effect(() => {
+    const head = c.thread.head.value;
+    untracked(() => {
+      if (head > known && chat.visible.value && scroller.atEnd.value && view.readBefore.value >= known) view.readBefore.value = head;
+    });
+    known = head;
+  });
   // Who comes back to the page finds a line before what came meanwhile.
   const stopLine = effect(() => {
     if (!chat.visible.value) view.readBefore.value = c.thread.head.peek();
@@ -22,6 +31,7 @@ export function reading(chat: Chat, view: ThreadView): () => void {
   return () => {
     clearTimeout(timer);
     stopMark();
+    stopSeen();
     stopLine();
   };
 }
