@@ -128,6 +128,7 @@ export interface Parley {
   readonly more: ReadonlySignal<boolean>;
   loadMore(): Promise<void>;
 
+  /** Subscribes its reader, as a signal does, until the conversation is known. */
   conversation(id: string): Conversation | undefined;
   /** `conversation`, asked of the server if it is not known. `not_found` if it is not one's own. */
   open(id: string): Promise<Conversation>;
