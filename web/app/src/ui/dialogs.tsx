@@ -27,6 +27,8 @@ export function Modal({ class: cls, label, close, children, light = true, place,
     const root = dialog.getRootNode() as Document | ShadowRoot;
     const before = root.activeElement;
     dialog.showModal();
+    const first = dialog.querySelector<HTMLElement>("input[autofocus], textarea[autofocus]") ?? dialog.querySelector<HTMLElement>("[autofocus]");
+    first?.focus({ preventScroll: true });
     place?.(dialog);
     return () => {
       dialog.close();
@@ -70,7 +72,9 @@ export function Sheet({ title, close, children, foot }: { title: string; close: 
             <Back />
           </button>
         )}
-        <h2 class="cut">{title}</h2>
+        <h2 class="cut" tabIndex={-1} autofocus>
+          {title}
+        </h2>
         {!narrow && (
           <button type="button" class="icon-button" aria-label={t.close} onClick={close}>
             <Close />
