@@ -14,6 +14,7 @@ interface ModalProps {
   children: ComponentChildren;
   /** A press beside it closes it. Default true. */
   light?: boolean;
+  /** Puts it where it belongs, and again when its size changes. */
   place?: (dialog: HTMLDialogElement) => void;
   onKeyDown?: (e: KeyboardEvent) => void;
 }
@@ -30,7 +31,10 @@ export function Modal({ class: cls, label, close, children, light = true, place,
     const first = dialog.querySelector<HTMLElement>("input[autofocus], textarea[autofocus]") ?? dialog.querySelector<HTMLElement>("[autofocus]");
     first?.focus({ preventScroll: true });
     place?.(dialog);
+    const observer = new ResizeObserver(() => place?.(dialog));
+    if (place !== undefined) observer.observe(dialog);
     return () => {
+      observer.disconnect();
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     };
