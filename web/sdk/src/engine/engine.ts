@@ -214,9 +214,11 @@ export class Engine implements Core {
   private ended(e: Ending): void {
     this.connection = undefined;
     this.cancelRenew();
+    const verdict = closeVerdict(e.code);
+    if (verdict === "giveUpOne") this.desk.giveUpLargest();
     this.desk.disconnected();
     if (e.left) return this.wait(0);
-    switch (closeVerdict(e.code)) {
+    switch (verdict) {
       case "protocol":
         return this.end("protocol", e.reason || "the server found a defect in this client");
       case "banned":
@@ -229,8 +231,6 @@ export class Engine implements Core {
         this.o.tokens.refuse(this.token);
         return this.wait(this.backoff.next());
       case "giveUpOne":
-        this.desk.giveUpLargest();
-        return this.wait(this.backoff.next());
       case "backOff":
         this.wait(this.backoff.next());
     }

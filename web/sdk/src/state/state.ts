@@ -130,7 +130,7 @@ export class State {
   learn(f: ConversationFrame): void {
     const known = this.list.get(f.conv);
     if (known !== undefined) known.frame(f);
-    else this.add(withFrame(emptyInfo(f.conv, f.kind), f));
+    else this.ctx.keep("conv/" + f.conv, this.add(withFrame(emptyInfo(f.conv, f.kind), f)).info.peek());
   }
 
   /** The server's list does not have it: it is only kept if there is something in it. */

@@ -111,13 +111,19 @@ type Answer = { status: number; body?: object };
 export class FakeNetwork implements Network {
   readonly sockets: FakeSocket[] = [];
   readonly requests: HttpRequest[] = [];
+  /** Pings are answered. */
+  pongs = false;
   /** What HTTP answers. */
   answer: (path: string, r: HttpRequest) => Answer = () => ({ status: 200, body: { items: [] } });
 
   open(url: string, protocols: readonly string[], on: SocketEvents) {
     const s = new FakeSocket(url, protocols, on);
     this.sockets.push(s);
-    return { send: (text: string) => void s.texts.push(text), close: (code?: number) => void (s.closedWith = code) };
+    const send = (text: string): void => {
+      s.texts.push(text);
+      if (this.pongs && text.includes('"ping"')) queueMicrotask(() => s.tell({ type: "pong", time: at(0) }));
+    };
+    return { send, close: (code?: number) => void (s.closedWith = code) };
   }
 
   request(r: HttpRequest) {
