@@ -66,8 +66,8 @@ export class LogThread implements Thread {
   async load(from: number, to: number): Promise<void> {
     const lo = Math.max(from, this.first.peek());
     const hi = Math.min(to, this.head.peek(), lo + mostLoad - 1);
-    if (lo > hi) return;
     this.folded ??= this.head.peek();
+    if (lo > hi) return;
     const wanted: Promise<void>[] = [];
     for (let n = pageOf(lo); n <= pageOf(hi); n++) wanted.push(this.loadPage(n, lo, hi));
     await Promise.all(wanted);
