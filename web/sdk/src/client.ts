@@ -38,6 +38,7 @@ export class Client {
   private readonly listeners = new Map<string, Set<(e: never) => void>>();
   private hub: Hub | undefined;
   private user: string | undefined;
+  private online = true;
   private phase: "new" | "running" | "closed" = "new";
 
   constructor(options: api.ParleyOptions) {
@@ -81,6 +82,7 @@ export class Client {
     this.commands.after(this.state.unsettled());
     this.hub = this.makeHub(user);
     this.hub.start();
+    if (!this.online) this.hub.setOnline(false);
     if (this.presence.wanted.length > 0) this.hub.watch(this.presence.wanted);
   }
 
@@ -165,6 +167,11 @@ export class Client {
 
   get core(): Hub | undefined {
     return this.hub;
+  }
+
+  setOnline(online: boolean): void {
+    this.online = online;
+    this.hub?.setOnline(online);
   }
 
   private arrived(conv: string, item: api.MessageItem): void {

@@ -47,7 +47,7 @@ export function createParley(o: ParleyOptions): Parley {
     on: (event, listener) => c.on(event, listener),
     start: () => c.start(),
     retryNow: () => c.core?.retryNow(),
-    setOnline: (online) => c.core?.setOnline(online),
+    setOnline: (online) => c.setOnline(online),
     setVisible: (visible) => visible && c.core?.probe(),
     close: () => c.close("closed", "closed"),
     signOut: () => c.signOut(),
