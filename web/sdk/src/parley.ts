@@ -7,10 +7,7 @@ import type { ConversationFrame } from "./protocol/frames.js";
 export function createParley(o: ParleyOptions): Parley {
   const c = new Client(o);
   const { state, social, files } = c;
-  const learned = (f: ConversationFrame): Conversation => {
-    state.learn({ ...f, type: "conversation" });
-    return state.get(f.conv)!;
-  };
+  const learned = (f: ConversationFrame): Conversation => state.learn({ ...f, type: "conversation" });
   return {
     connection: state.connection,
     me: state.me,

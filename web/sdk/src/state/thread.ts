@@ -71,7 +71,7 @@ export class LogThread implements Thread {
     const wanted: Promise<void>[] = [];
     for (let n = pageOf(lo); n <= pageOf(hi); n++) wanted.push(this.loadPage(n, lo, hi));
     await Promise.all(wanted);
-    this.ctx.used(this.info.peek().conv);
+    this.ctx.used(this.info.peek().conv, true);
   }
 
   around(seq: number): Promise<void> {
@@ -215,7 +215,7 @@ export class LogThread implements Thread {
   private apply(e: Entry): void {
     const me = this.user();
     this.folded = e.seq;
-    this.ctx.used(e.conv);
+    this.ctx.used(e.conv, false);
     batch(() => {
       if (e.type === "message") this.pages.set(e.seq, { item: this.withPositions(messageItem(e, me)), asOf: e.seq });
       else if (e.type === "members") this.pages.set(e.seq, { item: membersItem(e), asOf: e.seq });
