@@ -10,10 +10,11 @@ import { fakeParley } from "./fake.ts";
 import { scripts } from "./scripts.ts";
 
 const query = new URLSearchParams(location.search);
-const { prefs } = openPrefs({ getItem: () => null, setItem: () => {} }, [query.get("lang") ?? "en"]);
+const { prefs, ready } = openPrefs({ getItem: () => null, setItem: () => {} }, [query.get("lang") ?? "en"]);
 const theme = query.get("theme");
 if (theme === "dark" || theme === "light") prefs.theme.value = theme;
 const chat = newChat({ parley: fakeParley(query.has("empty") ? [] : scripts), prefs, router: pageRouter(window), now: Date.now, signOut: async () => {} });
 followPage(chat);
+await ready;
 const el = document.getElementById("parley");
 if (el !== null) render(<App chat={chat} />, el);

@@ -2,15 +2,17 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import { Side } from "./list/side.tsx";
-import { Info } from "./panels/info.tsx";
-import { NewConversation } from "./panels/new.tsx";
-import { Settings } from "./panels/settings.tsx";
 import { ChatContext, useChat, useTexts, type Chat, type Width } from "./state/chat.ts";
 import type { Route } from "./state/router.ts";
 import { Pane } from "./thread/pane.tsx";
 import { Bubbles } from "./ui/icons.tsx";
+import { lazy } from "./ui/lazy.tsx";
 import { Overlays } from "./ui/overlays.tsx";
 import { Ended, Status } from "./ui/status.tsx";
+
+const Info = lazy(async () => (await import("./panels/info.tsx")).Info);
+const NewConversation = lazy(async () => (await import("./panels/new.tsx")).NewConversation);
+const Settings = lazy(async () => (await import("./panels/settings.tsx")).Settings);
 
 /** The widths of one column and of two narrow ones, in pixels. */
 const narrowBelow = 700;

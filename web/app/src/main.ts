@@ -2,4 +2,4 @@ import "./style/index.css";
 import "./style/page.css";
 import { startPage } from "./page.tsx";
 
-startPage(window);
+void startPage(window);

@@ -23,10 +23,11 @@ async function devToken(origin: string, user: string): Promise<string | undefine
   return answer.token;
 }
 
-export function startPage(window: Window): void {
+export async function startPage(window: Window): Promise<void> {
   const el = window.document.getElementById("parley");
   if (el === null) throw new Error("the page has no element #parley");
-  const { prefs } = openPrefs(window.localStorage, window.navigator.languages);
+  const { prefs, ready } = openPrefs(window.localStorage, window.navigator.languages);
+  await ready;
   const origin = window.location.origin;
   const dot = favicon(window.document.querySelector('link[rel="icon"]'), "/favicon.svg", "/favicon-unread.svg");
 

@@ -38,6 +38,7 @@ export class Client {
   private readonly listeners = new Map<string, Set<(e: never) => void>>();
   private hub: Hub | undefined;
   private user: string | undefined;
+  private online = true;
   private phase: "new" | "running" | "closed" = "new";
 
   constructor(options: api.ParleyOptions) {
@@ -61,7 +62,7 @@ export class Client {
     this.presence = new PresenceBoard(clock, (users) => this.hub?.watch(users));
     this.commands = new Commands({ clock, store: this.store, newID: newCMID, submit: (c) => this.hub?.submit(c), count: () => this.state.unsettled().length });
     this.state = new State(this.context(newCMID), this.presence);
-    this.sync = new ListSync(this.rest, this.state);
+    this.sync = new ListSync(this.rest, this.state, () => clock.now());
   }
 
   start(): void {
@@ -81,6 +82,7 @@ export class Client {
     this.commands.after(this.state.unsettled());
     this.hub = this.makeHub(user);
     this.hub.start();
+    if (!this.online) this.hub.setOnline(false);
     if (this.presence.wanted.length > 0) this.hub.watch(this.presence.wanted);
   }
 
@@ -157,7 +159,7 @@ export class Client {
       submit: (conv, frame) => this.commands.submit(conv, frame),
       tell: (ev) => (this.hub === undefined ? this.state.take(ev) : this.hub.tell(ev)),
       changed: () => this.state.list.changed(),
-      used: (conv) => this.state.used(conv),
+      used: (conv, looked) => this.state.used(conv, looked),
       arrived: (conv, item) => this.arrived(conv, item),
       failed: (err) => this.failed(err),
     };
@@ -165,6 +167,11 @@ export class Client {
 
   get core(): Hub | undefined {
     return this.hub;
+  }
+
+  setOnline(online: boolean): void {
+    this.online = online;
+    this.hub?.setOnline(online);
   }
 
   private arrived(conv: string, item: api.MessageItem): void {
@@ -206,6 +213,7 @@ export class Client {
     const settled = () => (this.user === undefined ? Promise.resolve() : this.store.flush());
     if (this.hub === undefined) await settled();
     else await this.hub.stop(settled);
+    if (reason !== "signed_out") await this.o.storage.close();
   }
 
   /** Ends all tabs' objects, and forgets what is kept. */
@@ -219,5 +227,6 @@ export class Client {
       await withTimeout(this.o.clock, 3_000, request).catch(() => {}); // it ends by itself after 60 days
     }
     if (this.user !== undefined) await this.store.clear("");
+    await this.o.storage.close();
   }
 }

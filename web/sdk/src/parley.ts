@@ -7,10 +7,7 @@ import type { ConversationFrame } from "./protocol/frames.js";
 export function createParley(o: ParleyOptions): Parley {
   const c = new Client(o);
   const { state, social, files } = c;
-  const learned = (f: ConversationFrame): Conversation => {
-    state.learn({ ...f, type: "conversation" });
-    return state.get(f.conv)!;
-  };
+  const learned = (f: ConversationFrame): Conversation => state.learn({ ...f, type: "conversation" });
   return {
     connection: state.connection,
     me: state.me,
@@ -47,7 +44,7 @@ export function createParley(o: ParleyOptions): Parley {
     on: (event, listener) => c.on(event, listener),
     start: () => c.start(),
     retryNow: () => c.core?.retryNow(),
-    setOnline: (online) => c.core?.setOnline(online),
+    setOnline: (online) => c.setOnline(online),
     setVisible: (visible) => visible && c.core?.probe(),
     close: () => c.close("closed", "closed"),
     signOut: () => c.signOut(),

@@ -8,7 +8,7 @@ import { useThread } from "../thread/context.ts";
 import { MentionList, useMentions } from "./completion.tsx";
 import { Context, ReadOnly, readOnlyReason } from "./context.tsx";
 import { mentionedIn } from "./mentions.ts";
-import { EmojiPicker } from "./picker.tsx";
+import { EmojiPicker } from "./pickers.ts";
 import { UploadStrip } from "./strip.tsx";
 import type { Uploads } from "./uploads.ts";
 

@@ -1,8 +1,8 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { useChat, useTexts } from "../state/chat.ts";
 import { Search } from "../ui/icons.tsx";
-import type { EmojiGroup } from "./emoji.ts";
+import { emojiGroups } from "./emoji.ts";
 
 const most = 24;
 
@@ -10,18 +10,15 @@ const most = 24;
 export function EmojiPicker({ choose }: { choose: (emoji: string) => void }) {
   const { prefs, width } = useChat();
   const t = useTexts();
-  const groups = useSignal<readonly EmojiGroup[]>([]);
+  const groups = useMemo(emojiGroups, []);
   const q = useSignal("");
   const grid = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    void import("./emoji.ts").then((m) => (groups.value = m.emojiGroups()));
-  }, []);
   const pick = (emoji: string) => {
     prefs.recentEmoji.value = [emoji, ...prefs.recentEmoji.peek().filter((e) => e !== emoji)].slice(0, most);
     choose(emoji);
   };
   const words = q.value.trim().toLowerCase().split(/\s+/).filter((w) => w !== "");
-  const found = words.length === 0 ? undefined : groups.value.flatMap((g) => g.items).filter((e) => words.every((w) => e.names.includes(w)));
+  const found = words.length === 0 ? undefined : groups.flatMap((g) => g.items).filter((e) => words.every((w) => e.names.includes(w)));
   const recent = prefs.recentEmoji.peek();
   const button = (emoji: string, name: string) => (
     <button key={emoji} type="button" class="emoji" aria-label={name} title={name} onClick={() => pick(emoji)}>
@@ -57,7 +54,7 @@ export function EmojiPicker({ choose }: { choose: (emoji: string) => void }) {
           <>
             {recent.length > 0 && <h3>{t.emojiGroup.recent}</h3>}
             {recent.map((e) => button(e, e))}
-            {groups.value.map((g) => (
+            {groups.map((g) => (
               <>
                 <h3 key={g.name}>{t.emojiGroup[g.name]}</h3>
                 {g.items.map((e) => button(e.emoji, nameOf(e)))}

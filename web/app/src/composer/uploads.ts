@@ -4,7 +4,6 @@
 import { signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Attachment, Conversation, Limits } from "@parley-chat/client";
 import { bytes } from "../format/size.ts";
-import { languages } from "../i18n/index.ts";
 import { problemText, type Chat } from "../state/chat.ts";
 
 export interface Upload {
@@ -53,7 +52,7 @@ export class Uploads {
 
   /** Adds files as far as the limits allow, and says what is left out. */
   add(files: readonly File[]): void {
-    const t = languages[this.chat.prefs.language.peek()];
+    const t = this.chat.prefs.texts.peek();
     const limits = this.chat.parley.limits.peek();
     for (const file of files) {
       const most = limits?.attachments ?? 10;
@@ -124,7 +123,7 @@ export class Uploads {
       u.done.value = await this.chat.parley.upload(what, this.c.id, { onProgress: (part) => (u.progress.value = part), signal: abort.signal });
       u.progress.value = 1;
     } catch (err) {
-      if (!abort.signal.aborted) u.problem.value = problemText(languages[this.chat.prefs.language.peek()], err);
+      if (!abort.signal.aborted) u.problem.value = problemText(this.chat.prefs.texts.peek(), err);
     }
   }
 }

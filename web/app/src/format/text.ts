@@ -24,7 +24,7 @@ export function safeURL(text: string): string | undefined {
 
 // A candidate for a link, inline code, or a mention. The patterns have no nested
 // repetition, so that no text takes them more than linear time.
-const candidate = /`([^`\n]{1,500})`|\b(?:https?:\/\/|mailto:)[^\s<>"'`\u0000-\u001f]{1,2000}|\bwww\.[^\s<>"'`\u0000-\u001f]{1,2000}|@[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}/g;
+const candidate = /`([^`\n]{1,500})`|\b(?:https?:\/\/|mailto:)[^\s<>"'`\u0000-\u001f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\u201c\u201d]{1,2000}|\bwww\.[^\s<>"'`\u0000-\u001f\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\u201c\u201d]{1,2000}|@[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}/g;
 
 /** Cuts off what belongs to the sentence and not to the link. */
 function trimLink(link: string): string {

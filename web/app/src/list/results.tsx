@@ -3,13 +3,12 @@
 import { useEffect } from "preact/hooks";
 import { batch, useSignal } from "@preact/signals";
 import type { SearchHit, SearchPage } from "@parley-chat/client";
+import { validUser } from "../format/user.ts";
 import { problemText, useChat, useTexts, useTimes } from "../state/chat.ts";
 import { Avatar, UserAvatar } from "../ui/avatar.tsx";
 import { Search } from "../ui/icons.tsx";
 import { Row } from "./row.tsx";
 import { titleOf } from "./title.ts";
-
-const validUser = /^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$/;
 
 export function Results() {
   const chat = useChat();
@@ -60,7 +59,7 @@ export function Results() {
     conv === undefined && words !== ""
       ? parley.conversations.value.filter((c) => titleOf(c.info.value, me, t).toLocaleLowerCase().includes(needle)).slice(0, 20)
       : [];
-  const stranger = conv === undefined && validUser.test(words) && !named.some((c) => c.info.value.peer === words) && words !== me;
+  const stranger = conv === undefined && validUser(words) && !named.some((c) => c.info.value.peer === words) && words !== me;
   const done = state.value === "done" || !canSearch;
   return (
     <div class="list">

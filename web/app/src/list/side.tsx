@@ -6,8 +6,10 @@ import type { Conversation } from "@parley-chat/client";
 import { useChat, useTexts } from "../state/chat.ts";
 import { Close, Compose, Gear, Search } from "../ui/icons.tsx";
 import { ConversationList } from "./list.tsx";
-import { Results } from "./results.tsx";
+import { lazy } from "../ui/lazy.tsx";
 import { titleOf } from "./title.ts";
+
+const Results = lazy(async () => (await import("./results.tsx")).Results);
 
 type Filter = "all" | "unread" | "groups" | "archived";
 

@@ -3,7 +3,6 @@
 
 import { effect } from "@preact/signals";
 import { titleOf } from "../list/title.ts";
-import { languages } from "../i18n/index.ts";
 import type { Chat } from "../state/chat.ts";
 import { messageText } from "../thread/bubble.tsx";
 
@@ -15,7 +14,7 @@ export function badgePage(chat: Chat, icon: (unread: boolean) => void): () => vo
   const before = document.title;
   const stop = effect(() => {
     const { unread } = chat.parley.totals.value;
-    const t = languages[chat.prefs.language.value];
+    const t = chat.prefs.texts.value;
     document.title = unread > 0 ? t.titleUnread(unread) : t.app;
     document.documentElement.lang = t.lang;
     icon(unread > 0);
@@ -32,14 +31,14 @@ export function tellMessages(chat: Chat): () => void {
   let waiting: string[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const speak = () => {
-    const t = languages[prefs.language.peek()];
+    const t = prefs.texts.peek();
     const only = waiting.length === 1 ? waiting[0] : undefined;
     if (waiting.length > 0) chat.spoken.value = only ?? t.newMany(waiting.length);
     timer = waiting.length > 0 ? setTimeout(speak, pause) : undefined;
     waiting = [];
   };
   const stop = parley.on("message", ({ conversation: c, item, lead }) => {
-    const t = languages[prefs.language.peek()];
+    const t = prefs.texts.peek();
     const me = parley.me.peek()?.user ?? "";
     const text = messageText(t, item, me);
     const route = router.route.peek();

@@ -1,10 +1,8 @@
 import { useSignal } from "@preact/signals";
+import { validUser } from "../format/user.ts";
 import { attempt, useChat, useTexts } from "../state/chat.ts";
 import { Close } from "../ui/icons.tsx";
 import { Sheet } from "../ui/dialogs.tsx";
-
-/** What a user may be called (PROTOCOL §2). */
-export const validUser = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$/.test(name);
 
 const utf8 = new TextEncoder();
 

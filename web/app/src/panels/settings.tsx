@@ -39,9 +39,9 @@ export function Settings({ close }: { close: () => void }) {
         <h3 id="set-language">{t.languageLabel}</h3>
         <div class="choice" role="radiogroup" aria-labelledby="set-language">
           {(Object.keys(languages) as Language[]).map((l) => (
-            <label key={l} lang={languages[l].lang}>
+            <label key={l} lang={languages[l].tag}>
               <input type="radio" name="parley-language" checked={prefs.language.value === l} onChange={() => (prefs.language.value = l)} />
-              {languages[l].language}
+              {languages[l].name}
             </label>
           ))}
         </div>

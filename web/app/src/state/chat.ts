@@ -5,7 +5,7 @@ import { createContext, type ComponentChildren } from "preact";
 import { useContext, useMemo } from "preact/hooks";
 import { signal, type Signal } from "@preact/signals";
 import type { Parley } from "@parley-chat/client";
-import { languages, type Texts } from "../i18n/index.ts";
+import type { Texts } from "../i18n/index.ts";
 import { times, type Times } from "../format/time.ts";
 import type { Prefs } from "./prefs.ts";
 import type { Router } from "./router.ts";
@@ -96,7 +96,7 @@ export function useChat(): Chat {
 }
 
 /** The texts in the user's language. */
-export const useTexts = (): Texts => languages[useChat().prefs.language.value];
+export const useTexts = (): Texts => useChat().prefs.texts.value;
 
 export function useTimes(): Times {
   const chat = useChat();
@@ -132,7 +132,7 @@ export async function attempt<T>(chat: Chat, request: Promise<T>): Promise<T | u
   try {
     return await request;
   } catch (err) {
-    chat.toast.value = problemText(languages[chat.prefs.language.peek()], err);
+    chat.toast.value = problemText(chat.prefs.texts.peek(), err);
     return undefined;
   }
 }

@@ -1,13 +1,15 @@
 // What this browser remembers of how the chat should look and behave.
 
-import { effect, signal, type Signal } from "@preact/signals";
-import { languages, pickLanguage, type Language } from "../i18n/index.ts";
+import { effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
+import { defaultTexts, languages, loadTexts, pickLanguage, type Language, type Texts } from "../i18n/index.ts";
 
 export type Theme = "system" | "light" | "dark";
 
 export interface Prefs {
   readonly theme: Signal<Theme>;
   readonly language: Signal<Language>;
+  /** The texts of the language; the last ones until they have come. */
+  readonly texts: ReadonlySignal<Texts>;
   readonly notify: Signal<boolean>;
   readonly enterSends: Signal<boolean>;
   readonly recentEmoji: Signal<readonly string[]>;
@@ -42,18 +44,37 @@ const isTheme = (v: unknown): v is Theme => v === "system" || v === "light" || v
 const isLanguage = (v: unknown): v is Language => typeof v === "string" && Object.hasOwn(languages, v);
 const strings = (v: unknown) => (Array.isArray(v) ? v.filter((s): s is string => typeof s === "string") : []);
 
+export interface OpenPrefs {
+  readonly prefs: Prefs;
+  /** Resolves when the texts of the first language are there. */
+  readonly ready: Promise<void>;
+  stop(): void;
+}
+
 /** Reads the settings and keeps them up to date on the shelf until `stop`. */
-export function openPrefs(shelf: Shelf, wanted: readonly string[]): { prefs: Prefs; stop: () => void } {
+export function openPrefs(shelf: Shelf, wanted: readonly string[]): OpenPrefs {
   const kept = read(shelf);
+  const texts = signal(defaultTexts);
   const prefs: Prefs = {
     theme: signal(isTheme(kept.theme) ? kept.theme : "system"),
     language: signal(isLanguage(kept.language) ? kept.language : pickLanguage(wanted)),
+    texts,
     notify: signal(kept.notify === true),
     enterSends: signal(kept.enterSends !== false),
     recentEmoji: signal(strings(kept.recentEmoji).slice(0, 24)),
   };
+  let ready = Promise.resolve();
+  const stopTexts = effect(() => {
+    const language = prefs.language.value;
+    ready = loadTexts(language).then(
+      (loaded) => {
+        if (prefs.language.peek() === language) texts.value = loaded;
+      },
+      () => {}, // it could not be fetched: the language stays as it is
+    );
+  });
   let first = true;
-  const stop = effect(() => {
+  const stopKeeping = effect(() => {
     const now: Required<Kept> = {
       theme: prefs.theme.value,
       language: prefs.language.value,
@@ -71,5 +92,12 @@ export function openPrefs(shelf: Shelf, wanted: readonly string[]): { prefs: Pre
       // a browser that keeps nothing forgets this, too
     }
   });
-  return { prefs, stop };
+  return {
+    prefs,
+    ready,
+    stop() {
+      stopTexts();
+      stopKeeping();
+    },
+  };
 }

@@ -1,9 +1,8 @@
 import type { MessageItem } from "@parley-chat/client";
-import { languages } from "../i18n/index.ts";
 import { ask, attempt, type Chat } from "../state/chat.ts";
 import { Copy, Eye, Pencil, Reply, Smile, Trash } from "../ui/icons.tsx";
 import { openMenu, type MenuItem } from "../ui/menu.tsx";
-import { EmojiPicker } from "../composer/picker.tsx";
+import { EmojiPicker } from "../composer/pickers.ts";
 import type { ThreadView } from "./context.ts";
 import { openSeen } from "./seen.tsx";
 
@@ -34,7 +33,7 @@ export function toggle(chat: Chat, view: ThreadView, item: MessageItem, emoji: s
 
 /** Opens the whole picker to react with. */
 export function openReactions(chat: Chat, view: ThreadView, item: MessageItem, anchor: Element): void {
-  const t = languages[chat.prefs.language.peek()];
+  const t = chat.prefs.texts.peek();
   chat.popup.value = {
     label: t.react,
     anchor,
@@ -51,7 +50,7 @@ export function openReactions(chat: Chat, view: ThreadView, item: MessageItem, a
 
 /** Opens the menu of a message. */
 export function openActions(chat: Chat, view: ThreadView, item: MessageItem, anchor: Element): void {
-  const t = languages[chat.prefs.language.peek()];
+  const t = chat.prefs.texts.peek();
   const features = chat.parley.features.peek();
   const info = view.c.info.peek();
   const items: MenuItem[] = [];
@@ -120,7 +119,7 @@ export function openActions(chat: Chat, view: ThreadView, item: MessageItem, anc
 }
 
 async function recall(chat: Chat, view: ThreadView, item: MessageItem): Promise<void> {
-  const t = languages[chat.prefs.language.peek()];
+  const t = chat.prefs.texts.peek();
   const yes = await ask(chat, { title: t.recallAsk, why: t.recallWhy, yes: t.recall, danger: true });
   if (yes !== undefined) await attempt(chat, view.c.recall(item.seq));
 }

@@ -1,11 +1,10 @@
 import { useSignal } from "@preact/signals";
-import { languages } from "../i18n/index.ts";
 import { attempt, useChat, useTexts, type Chat } from "../state/chat.ts";
 import type { ThreadView } from "./context.ts";
 
 /** Asks for a day and goes to its first message. */
 export function openDates(chat: Chat, view: ThreadView, anchor: Element): void {
-  const t = languages[chat.prefs.language.peek()];
+  const t = chat.prefs.texts.peek();
   chat.popup.value = { label: t.goToDate, anchor, content: (close) => <Dates view={view} close={close} /> };
 }
 

@@ -5,14 +5,18 @@ import type { Scroller } from "./scroller.ts";
 import type { Window } from "./window.ts";
 
 /** Entries that are loaded together, at least. */
-const chunk = 60;
+const chunk = 120;
+/** So many rows beyond a window are loaded, too, before one scrolls there. */
+const reserve = 30;
 
-/** What of a window is not there, widened to a chunk; undefined: nothing is missing. */
+/** What in and around a window is not there, widened to a chunk; undefined: nothing is missing. */
 export function missing(w: Window, first: number, head: number, has: (seq: number) => boolean): Window | undefined {
-  let from = w.from;
-  while (from <= w.to && has(from)) from++;
-  if (from > w.to) return undefined;
-  let to = w.to;
+  if (w.to < w.from) return undefined;
+  const last = Math.min(head, w.to + reserve);
+  let from = Math.max(first, w.from - reserve);
+  while (from <= last && has(from)) from++;
+  if (from > last) return undefined;
+  let to = last;
   while (to > from && has(to)) to--;
   const more = Math.max(0, chunk - (to - from + 1));
   // Widened to the side where nothing is known yet.

@@ -17,12 +17,15 @@ export function reading(chat: Chat, view: ThreadView): () => void {
   });
   // What comes while somebody looks at the end is not new to them.
   let known = c.thread.head.peek();
+  let line: number | undefined;
   const stopSeen = effect(() => {
     const head = c.thread.head.value;
+    void view.newLine.value;
     untracked(() => {
-      if (head > known && chat.visible.value && scroller.atEnd.value && view.readBefore.value >= known) view.readBefore.value = head;
+      if (head > known && line === undefined && chat.visible.value && scroller.atEnd.value) view.readBefore.value = head;
     });
     known = head;
+    line = view.newLine.peek();
   });
   // Who comes back to the page finds a line before what came meanwhile.
   const stopLine = effect(() => {

@@ -24,7 +24,7 @@ export class Scroller {
   private space: HTMLElement | undefined;
   private box: HTMLElement | undefined;
   private rendered: Window = { from: 1, to: 0 };
-  private ours = -1; // the position that was set from here, until the browser has told of it
+  private position = 0; // of the viewport, as last seen or set here
   private observer: ResizeObserver | undefined;
 
   constructor(hidden: (seq: number) => boolean) {
@@ -56,6 +56,7 @@ export class Scroller {
   /** The log has another beginning or end. */
   resize(first: number, head: number): void {
     if (first === this.layout.first && head === this.layout.head) return;
+    this.follow();
     this.layout.first = first;
     this.layout.head = head;
     this.settle();
@@ -103,18 +104,23 @@ export class Scroller {
   }
 
   private onScroll(): void {
-    const top = this.outer?.scrollTop ?? 0;
-    if (Math.abs(top - this.ours) > 1) {
-      this.layout.look(top);
-      this.moved.value++;
-    }
-    this.ours = -1;
+    this.follow();
     this.update(false);
+  }
+
+  /** Scrolled by the user? The event may come later than a reason to settle. */
+  private follow(): void {
+    const top = this.outer?.scrollTop ?? this.position;
+    if (Math.abs(top - this.position) <= 1) return;
+    this.position = top;
+    this.layout.look(top);
+    this.moved.value++;
   }
 
   private measure(): void {
     const { box, layout, rendered } = this;
     if (box === undefined) return;
+    this.follow();
     const seen: [number, number][] = [];
     let tail = 0;
     for (const row of box.children) {
@@ -139,8 +145,8 @@ export class Scroller {
     const top = layout.scrollTop();
     if (Math.abs(outer.scrollTop - top) > 0.5) {
       outer.scrollTop = top;
-      this.ours = outer.scrollTop;
     }
+    this.position = outer.scrollTop;
     this.update(false);
     box.style.transform = `translateY(${layout.y(this.rendered.from)}px)`;
   }

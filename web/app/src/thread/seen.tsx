@@ -1,13 +1,12 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Conversation, Position } from "@parley-chat/client";
-import { languages } from "../i18n/index.ts";
 import { problemText, useTexts, type Chat } from "../state/chat.ts";
 import { Avatar } from "../ui/avatar.tsx";
 
 /** Shows who got and who read a message. */
 export function openSeen(chat: Chat, c: Conversation, seq: number, anchor: Element): void {
-  const t = languages[chat.prefs.language.peek()];
+  const t = chat.prefs.texts.peek();
   chat.popup.value = { label: t.seenBy, anchor, content: () => <Seen c={c} seq={seq} /> };
 }
 

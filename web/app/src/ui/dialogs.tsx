@@ -14,6 +14,7 @@ interface ModalProps {
   children: ComponentChildren;
   /** A press beside it closes it. Default true. */
   light?: boolean;
+  /** Puts it where it belongs, and again when its size changes. */
   place?: (dialog: HTMLDialogElement) => void;
   onKeyDown?: (e: KeyboardEvent) => void;
 }
@@ -27,8 +28,13 @@ export function Modal({ class: cls, label, close, children, light = true, place,
     const root = dialog.getRootNode() as Document | ShadowRoot;
     const before = root.activeElement;
     dialog.showModal();
+    const first = dialog.querySelector<HTMLElement>("input[autofocus], textarea[autofocus]") ?? dialog.querySelector<HTMLElement>("[autofocus]");
+    first?.focus({ preventScroll: true });
     place?.(dialog);
+    const observer = new ResizeObserver(() => place?.(dialog));
+    if (place !== undefined) observer.observe(dialog);
     return () => {
+      observer.disconnect();
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     };
@@ -70,7 +76,9 @@ export function Sheet({ title, close, children, foot }: { title: string; close: 
             <Back />
           </button>
         )}
-        <h2 class="cut">{title}</h2>
+        <h2 class="cut" tabIndex={-1} autofocus>
+          {title}
+        </h2>
         {!narrow && (
           <button type="button" class="icon-button" aria-label={t.close} onClick={close}>
             <Close />

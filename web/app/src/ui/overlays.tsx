@@ -2,7 +2,9 @@ import { useEffect } from "preact/hooks";
 import { useChat, useTexts } from "../state/chat.ts";
 import { AskDialog, Popup } from "./dialogs.tsx";
 import { Close } from "./icons.tsx";
-import { Lightbox } from "./lightbox.tsx";
+import { lazy } from "./lazy.tsx";
+
+const Lightbox = lazy(async () => (await import("./lightbox.tsx")).Lightbox);
 
 /** Whatever lies above the chat at the moment. */
 export function Overlays() {

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useTexts } from "../state/chat.ts";
-import { validUser } from "../panels/new.tsx";
+import { validUser } from "../format/user.ts";
 import { Logo } from "./icons.tsx";
 
 /** Asks for a name. `signIn` resolves to false if the server gives no tokens, and rejects if it cannot be asked. */

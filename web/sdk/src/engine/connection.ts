@@ -38,7 +38,6 @@ export interface ConnectionOptions {
  */
 export class Connection {
   private readonly socket: Socket;
-  private open = false;
   private over = false;
   private welcomed = false;
   private synced = false;
@@ -56,12 +55,11 @@ export class Connection {
     this.socket = o.network.open(o.url, [subprotocol, "bearer." + o.token], {
       opened: () => {
         if (this.over) return;
-        this.open = true;
         this.socket.send(encode(o.hello()));
         this.pump();
       },
       message: (text) => this.message(text),
-      closed: (code, reason) => this.end(code, reason),
+      closed: (code, reason) => this.end(code, reason, { closed: true }),
     });
     this.pump();
   }
@@ -117,7 +115,7 @@ export class Connection {
       return due;
     }
     if (this.leaveAt !== undefined && this.leaveAt <= now) {
-      this.end(1000, "the server asked to reconnect", true);
+      this.end(1000, "the server asked to reconnect", { left: true });
       return now;
     }
     let due = this.heard + this.heartbeat;
@@ -164,12 +162,12 @@ export class Connection {
     this.o.receive(f);
   }
 
-  private end(code: number, reason: string, left = false): void {
+  private end(code: number, reason: string, how: { left?: boolean; closed?: boolean } = {}): void {
     if (this.over) return;
     this.over = true;
     this.cancelTimer();
     const { welcomed, synced, leaveAt } = this;
-    if (this.open || code === 1000) this.socket.close(1000);
-    this.o.ended({ code, reason, left, welcomed, synced, leaveAt });
+    if (!how.closed) this.socket.close(1000);
+    this.o.ended({ code, reason, left: how.left ?? false, welcomed, synced, leaveAt });
   }
 }

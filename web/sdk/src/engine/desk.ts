@@ -75,6 +75,8 @@ export class Desk {
 
   watch(users: readonly string[]): void {
     this.watching.want(users);
+    // A tab that looks later than another one is not told by the server.
+    for (const frame of this.watching.known(users)) this.o.emit({ e: "told", frame });
     this.o.changed();
   }
 
@@ -116,9 +118,11 @@ export class Desk {
           this.o.store.later("read/" + f.conv, undefined);
         }
         return this.o.emit({ e: "told", frame: f });
+      case "presence":
+        this.watching.heard(f);
+        return this.o.emit({ e: "told", frame: f });
       case "conversation":
       case "typing":
-      case "presence":
         return this.o.emit({ e: "told", frame: f });
     }
   }

@@ -150,7 +150,15 @@ export class Engine implements Core {
     if (claims !== undefined && claims.user !== this.o.user) return this.end("signed_out", "the token is another user's");
     this.token = token;
     this.desk.ns = claims?.ns ?? "_";
-    const c = new Connection({
+    try {
+      this.connection = this.open(token);
+    } catch {
+      this.wait(this.backoff.next()); // there is no socket to be had now
+    }
+  }
+
+  private open(token: string): Connection {
+    const c: Connection = new Connection({
       network: this.o.network,
       clock: this.o.clock,
       url: this.o.url,
@@ -160,7 +168,7 @@ export class Engine implements Core {
       receive: (f) => this.receive(f),
       ended: (e) => this.connection === c && this.ended(e),
     });
-    this.connection = c;
+    return c;
   }
 
   private hello(): ClientFrame {
@@ -214,9 +222,11 @@ export class Engine implements Core {
   private ended(e: Ending): void {
     this.connection = undefined;
     this.cancelRenew();
+    const verdict = closeVerdict(e.code);
+    if (verdict === "giveUpOne") this.desk.giveUpLargest();
     this.desk.disconnected();
     if (e.left) return this.wait(0);
-    switch (closeVerdict(e.code)) {
+    switch (verdict) {
       case "protocol":
         return this.end("protocol", e.reason || "the server found a defect in this client");
       case "banned":
@@ -229,8 +239,6 @@ export class Engine implements Core {
         this.o.tokens.refuse(this.token);
         return this.wait(this.backoff.next());
       case "giveUpOne":
-        this.desk.giveUpLargest();
-        return this.wait(this.backoff.next());
       case "backOff":
         this.wait(this.backoff.next());
     }

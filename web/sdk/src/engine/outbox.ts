@@ -48,11 +48,11 @@ export class Outbox {
     let lane = this.lanes.get(command.conv);
     if (lane === undefined) this.lanes.set(command.conv, (lane = { conv: command.conv, items: [], next: 0, notTill: 0 }));
     const item: Sent = { command, text: encode(command.frame), lane, writes: 0, flying: false };
+    // In order, but behind what was written: those of another tab may be older.
     let at = lane.items.length;
-    while (at > 0 && bySubmission(lane.items[at - 1]!.command, command) > 0) at--;
+    while (at > lane.next && bySubmission(lane.items[at - 1]!.command, command) > 0) at--;
     lane.items.splice(at, 0, item);
     this.byCMID.set(command.cmid, item);
-    if (at < lane.next) this.rewind(lane, at); // written again in order: the cmids make that harmless
   }
 
   get(cmid: string): Command | undefined {

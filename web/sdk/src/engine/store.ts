@@ -14,6 +14,7 @@ export class Store {
   private opened = () => {};
   private readonly ready: Promise<void>;
   private last: Promise<void>;
+  private next: StorageOp[] | undefined; // what the write after the present one writes
 
   constructor(
     private readonly storage: StorageAdapter,
@@ -56,7 +57,18 @@ export class Store {
    */
   write(...ops: StorageOp[]): Promise<void> {
     const mine = (op: StorageOp): StorageOp => (op.op === "clear" ? { ...op, prefix: this.prefix + op.prefix } : { ...op, key: this.prefix + op.key });
-    this.last = this.last.then(() => this.storage.write(ops.map(mine))).catch((err: unknown) => this.failed(err));
+    // What comes while a write is under way goes with the next one, all together.
+    if (this.next === undefined) {
+      const batch: StorageOp[] = [];
+      this.next = batch;
+      this.last = this.last
+        .then(() => {
+          this.next = undefined;
+          return this.storage.write(batch.map(mine));
+        })
+        .catch((err: unknown) => this.failed(err));
+    }
+    this.next.push(...ops);
     return this.last;
   }
 

@@ -67,7 +67,7 @@ export function decode(text: string): ServerFrame | undefined {
   if (!isRecord(f) || typeof f["type"] !== "string") throw new Error("a frame is an object with a type");
   const type = f["type"];
   if (typeof f["count"] === "number" && !Object.hasOwn(shapes, type)) return decodeEntry(f);
-  const shape = shapes[type as keyof typeof shapes];
+  const shape = Object.hasOwn(shapes, type) ? shapes[type as keyof typeof shapes] : undefined;
   if (shape === undefined) return undefined;
   check(f, shape);
   if (type === "page") return { ...f, items: decodeEntries(f["items"]) } as unknown as ServerFrame;

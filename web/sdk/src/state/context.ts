@@ -28,7 +28,7 @@ export interface Context {
   /** A conversation changed in a way that the list or the totals show. */
   changed(): void;
   /** What is loaded of a thread has changed: it may be kept for the next start. */
-  used(conv: string): void;
+  used(conv: string, looked: boolean): void;
   arrived(conv: string, item: MessageItem): void;
   failed(err: unknown): void;
 }

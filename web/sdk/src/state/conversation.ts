@@ -5,6 +5,7 @@ import type { Command } from "../engine/command.js";
 import { ParleyError } from "../errors.js";
 import type { CommandFrame, ConversationFrame, Entry, Receipt, SendFrame } from "../protocol/frames.js";
 import { outboxKey } from "../engine/command.js";
+import type { KeptConversation } from "./cache.js";
 import type { Context } from "./context.js";
 import { messageItem } from "./fold.js";
 import { Group, groupOnly } from "./group.js";
@@ -37,6 +38,7 @@ export class Talk implements Conversation {
     private readonly ctx: Context,
     info: ConversationInfo,
     draft: string,
+    at = 0,
   ) {
     this.id = info.conv;
     this.kind = info.kind;
@@ -48,7 +50,7 @@ export class Talk implements Conversation {
     this.group = new Group(ctx, this.now);
     this.members = this.group.members;
     this.draft = signal(draft);
-    this.at = Date.parse(info.last?.time ?? "") || 0;
+    this.at = Math.max(at, Date.parse(info.last?.time ?? "") || 0);
   }
 
   // ---------------------------------------------------------------- for the user
@@ -181,7 +183,6 @@ export class Talk implements Conversation {
     const me = this.ctx.me.peek()?.user ?? "";
     const known = e.type === "recalled" ? this.thread.peek(e.target) : undefined;
     const target = known?.kind === "message" ? { own: known.own, mentioned: mentions(known.mentions, me) } : undefined;
-    const fresh = e.seq > this.now.peek().head;
     batch(() => {
       this.set(withEntry(this.now.peek(), e, me, target));
       this.thread.take(e);
@@ -190,8 +191,9 @@ export class Talk implements Conversation {
       if (e.type === "message" && e.from !== me) this.typist.heard(e.from, false);
       this.at = Math.max(this.at, Date.parse(e.time) || 0);
     });
-    if (!this.now.peek().exact && live && fresh && e.type === "recalled") this.recountLater();
-    if (fresh && live && e.type === "message" && e.from !== me) {
+    if (!this.now.peek().exact && live && e.type === "recalled") this.recountLater();
+    // It may be in the numbers already: a conversation frame comes before the first one.
+    if (live && e.type === "message" && e.from !== me) {
       const item = this.thread.peek(e.seq);
       this.ctx.arrived(this.id, item?.kind === "message" ? item : messageItem(e, me));
     }
@@ -257,8 +259,14 @@ export class Talk implements Conversation {
   private set(info: ConversationInfo): void {
     if (info === this.now.peek()) return;
     this.now.value = info;
-    this.ctx.keep("conv/" + this.id, info);
+    this.keep();
     this.ctx.changed();
+  }
+
+  /** For the next start. */
+  keep(): void {
+    const kept: KeptConversation = { ...this.now.peek(), at: this.at };
+    this.ctx.keep("conv/" + this.id, kept);
   }
 
   private recount(read: number): void {

@@ -13,6 +13,7 @@ export class List {
   private readonly version = signal(0);
   private readonly known = signal(0);
   private last: readonly Talk[] = [];
+  private sum: Totals = { unread: 0, mentions: 0, exact: true };
 
   constructor() {
     this.sorted = computed(() => {
@@ -31,7 +32,8 @@ export class List {
         sum.mentions += info.mentions;
         sum.exact &&= info.exact;
       }
-      return sum;
+      const same = sum.unread === this.sum.unread && sum.mentions === this.sum.mentions && sum.exact === this.sum.exact;
+      return same ? this.sum : (this.sum = sum);
     });
   }
 

@@ -23,8 +23,11 @@ export class PresenceBoard {
   of(user: string): ReadonlySignal<Presence | undefined> {
     let s = this.signals.get(user);
     if (s === undefined) {
-      s = signal<Presence | undefined>(undefined, { watched: () => this.look(user), unwatched: () => this.leave(user) });
-      this.signals.set(user, s);
+      const made: Signal<Presence | undefined> = signal<Presence | undefined>(undefined, {
+        watched: () => this.look(user, made),
+        unwatched: () => this.leave(user),
+      });
+      this.signals.set(user, (s = made));
     }
     return s;
   }
@@ -49,7 +52,8 @@ export class PresenceBoard {
     for (const cancel of this.leaving.values()) cancel();
   }
 
-  private look(user: string): void {
+  private look(user: string, s: Signal<Presence | undefined>): void {
+    this.signals.set(user, s); // it may have been kept while nobody looked
     this.leaving.get(user)?.();
     this.leaving.delete(user);
     this.looks.delete(user);

@@ -7,8 +7,8 @@ import type { EngineEvent, Session } from "../engine/events.js";
 import { ParleyError } from "../errors.js";
 import type { ConversationFrame } from "../protocol/frames.js";
 import { directID } from "../protocol/ids.js";
-import type { CachedThread } from "./cache.js";
-import { cachedConversations, cachedEntries, cachedThreads } from "./cache.js";
+import type { CachedThread, KeptConversation } from "./cache.js";
+import { cachedConversations, cachedEntries, cachedThreads, loadedThreads } from "./cache.js";
 import type { Context } from "./context.js";
 import { Talk } from "./conversation.js";
 import { emptyInfo, withFrame } from "./info.js";
@@ -33,6 +33,7 @@ export class State {
   private epoch = "";
   private drafts = new Map<string, string>();
   private readonly cachedPages = new Map<string, CachedThread>();
+  private readonly loadedOf = new Set<string>(); // threads, the one looked at last last
   private readonly keeping = new Map<string, () => void>();
 
   constructor(
@@ -46,13 +47,13 @@ export class State {
     const session = await store.get<Session>("session");
     const pages = await store.list<CachedThread>("page/");
     const drafts = await store.list<string>("draft/");
-    const infos = await store.list<ConversationInfo>("conv/");
+    const infos = await store.list<KeptConversation>("conv/");
     const commands = await store.list<Command>(outboxPrefix);
     batch(() => {
       if (session !== undefined && this.me.peek() === undefined) this.welcome(session);
       for (const [key, c] of pages) this.cachedPages.set(key.slice("page/".length), c);
       this.drafts = new Map(drafts.map(([key, text]) => [key.slice("draft/".length), text]));
-      for (const [, info] of infos) if (this.list.get(info.conv) === undefined) this.add(info);
+      for (const [, { at, ...info }] of infos) if (this.list.get(info.conv) === undefined) this.add(info, at);
       for (const [, command] of commands) this.added(command);
       if (infos.length > 0) this.loaded.value = true;
     });
@@ -114,7 +115,7 @@ export class State {
   private told(f: (EngineEvent & { e: "told" })["frame"]): void {
     switch (f.type) {
       case "conversation":
-        return this.learn(f);
+        return void this.learn(f);
       case "receipt":
         return this.list.get(f.conv)?.receipt(f);
       case "typing":
@@ -126,11 +127,14 @@ export class State {
     }
   }
 
-  /** Brings in a `conversation` shape; gives the conversation. */
-  learn(f: ConversationFrame): void {
-    const known = this.list.get(f.conv);
-    if (known !== undefined) known.frame(f);
-    else this.add(withFrame(emptyInfo(f.conv, f.kind), f));
+  /** Brings in a `conversation` shape. `at`: when something last happened, where the shape does not tell. */
+  learn(f: ConversationFrame, at = 0): Talk {
+    let c = this.list.get(f.conv);
+    if (c !== undefined) c.frame(f);
+    else c = this.add(withFrame(emptyInfo(f.conv, f.kind), f));
+    c.at = Math.max(c.at, at);
+    c.keep();
+    return c;
   }
 
   /** The server's list does not have it: it is only kept if there is something in it. */
@@ -171,8 +175,8 @@ export class State {
     return this.list.get(conv) ?? this.add(emptyInfo(conv, conv.startsWith("d_") ? "direct" : "group"));
   }
 
-  private add(info: ConversationInfo): Talk {
-    const c = new Talk(this.ctx, info, this.drafts.get(info.conv) ?? "");
+  private add(info: ConversationInfo, at = 0): Talk {
+    const c = new Talk(this.ctx, info, this.drafts.get(info.conv) ?? "", at);
     const cached = this.cachedPages.get(info.conv);
     if (cached !== undefined && cached.folded <= info.head) c.thread.restore(cached);
     let first = true;
@@ -185,7 +189,8 @@ export class State {
   }
 
   /** The end of a thread that is looked at is kept for the next start, some time soon. */
-  used(conv: string): void {
+  used(conv: string, looked: boolean): void {
+    if (looked) this.looked(conv);
     if (this.keeping.has(conv)) return;
     const keep = () => {
       this.keeping.delete(conv);
@@ -193,6 +198,16 @@ export class State {
       if (c !== undefined) this.keepPage(c);
     };
     this.keeping.set(conv, this.ctx.clock.after(keepDelay, keep));
+  }
+
+  /** Of threads that nobody looked at for longest, what was loaded is let go. */
+  private looked(conv: string): void {
+    this.loadedOf.delete(conv);
+    this.loadedOf.add(conv);
+    const oldest = this.loadedOf.values().next().value;
+    if (this.loadedOf.size <= loadedThreads || oldest === undefined) return;
+    this.loadedOf.delete(oldest);
+    this.list.get(oldest)?.thread.drop();
   }
 
   private keepPage(c: Talk): void {
@@ -207,9 +222,9 @@ export class State {
     this.ctx.store.later("page/" + oldest, undefined);
   }
 
-  private forgetOldest(infos: readonly ConversationInfo[]): void {
+  private forgetOldest(infos: readonly KeptConversation[]): void {
     if (infos.length <= cachedConversations) return;
-    const byTime = [...infos].sort((a, b) => (b.last?.time ?? "").localeCompare(a.last?.time ?? ""));
+    const byTime = [...infos].sort((a, b) => b.at - a.at);
     for (const info of byTime.slice(cachedConversations)) this.ctx.store.later("conv/" + info.conv, undefined);
   }
 

@@ -23,6 +23,7 @@ export class ListSync {
   constructor(
     private readonly rest: Rest,
     private readonly state: State,
+    private readonly now: () => number,
   ) {}
 
   /** After `synced`. */
@@ -39,8 +40,7 @@ export class ListSync {
 
   private async read(): Promise<void> {
     if (this.complete) {
-      for (const f of (await this.ask(undefined)).items) this.state.learn(f);
-      return;
+      return this.learn((await this.ask(undefined)).items);
     }
     const before = [...this.state.list.all()];
     const seen = new Set<string>();
@@ -56,10 +56,19 @@ export class ListSync {
 
   private async page(cursor: string | undefined): Promise<string[]> {
     const page = await this.ask(cursor);
-    for (const f of page.items) this.state.learn(f);
+    this.learn(page.items);
     this.cursor = page.next;
     this.state.list.more.value = page.next !== undefined;
     return page.items.map((f) => f.conv);
+  }
+
+  /** The list is in the order of the heads' times, which the shapes do not tell. */
+  private learn(items: readonly ConversationFrame[]): void {
+    let at = this.now();
+    for (const f of items) {
+      at = Math.min(at, Date.parse(f.last?.time ?? "") || at);
+      this.state.learn(f, f.last === undefined ? at : 0);
+    }
   }
 
   private ask(cursor: string | undefined): Promise<ListPage> {

@@ -66,12 +66,12 @@ export class LogThread implements Thread {
   async load(from: number, to: number): Promise<void> {
     const lo = Math.max(from, this.first.peek());
     const hi = Math.min(to, this.head.peek(), lo + mostLoad - 1);
-    if (lo > hi) return;
     this.folded ??= this.head.peek();
+    if (lo > hi) return;
     const wanted: Promise<void>[] = [];
     for (let n = pageOf(lo); n <= pageOf(hi); n++) wanted.push(this.loadPage(n, lo, hi));
     await Promise.all(wanted);
-    this.ctx.used(this.info.peek().conv);
+    this.ctx.used(this.info.peek().conv, true);
   }
 
   around(seq: number): Promise<void> {
@@ -215,7 +215,7 @@ export class LogThread implements Thread {
   private apply(e: Entry): void {
     const me = this.user();
     this.folded = e.seq;
-    this.ctx.used(e.conv);
+    this.ctx.used(e.conv, false);
     batch(() => {
       if (e.type === "message") this.pages.set(e.seq, { item: this.withPositions(messageItem(e, me)), asOf: e.seq });
       else if (e.type === "members") this.pages.set(e.seq, { item: membersItem(e), asOf: e.seq });
