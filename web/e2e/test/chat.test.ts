@@ -107,8 +107,8 @@ test("a message is edited, answered, reacted to and deleted", async () => {
   await answer.getByRole("button", { name: /Go to the message that is answered/ }).waitFor();
 
   await jon.message("hello world").hover();
-  await jon.message("hello world").getByRole("button", { name: "React" }).click();
-  await jon.page.getByRole("button", { name: "👍" }).first().click();
+  await jon.message("hello world").getByRole("button", { name: "Message actions" }).click();
+  await jon.page.getByRole("group", { name: "React" }).getByRole("button", { name: "👍" }).click();
   await ida.message("hello world").getByRole("button", { name: /👍 1 reaction/ }).click();
   await jon.message("hello world").getByRole("button", { name: /👍 2 reactions, one of them yours/ }).waitFor();
 

@@ -1,7 +1,7 @@
 // The numbers of a conversation, as they follow from frames. Pure functions.
 
 import type { ConversationInfo, Position } from "../api.js";
-import type { ConversationFrame, Entry, Receipt } from "../protocol/frames.js";
+import type { ConversationFrame, Entry, MembersEntry, Receipt } from "../protocol/frames.js";
 
 /** A conversation that the server does not have yet, or that is not known yet. */
 export function emptyInfo(conv: string, kind: "direct" | "group", peer?: string): ConversationInfo {
@@ -108,9 +108,33 @@ export function withEntry(old: ConversationInfo, e: Entry, me: string, target: T
         mentions: Math.max(0, old.mentions - (target.mentioned ? 1 : 0)),
       };
     case "members":
-      return e.title === undefined ? now : { ...now, title: e.title };
+      return withMembers(now, e, me);
   }
   return now;
+}
+
+/** Brings in who came, went or got another role. The server tells it by the entry alone. */
+function withMembers(old: ConversationInfo, e: MembersEntry, me: string): ConversationInfo {
+  const users = new Map(e.users?.map((u) => [u.user, u.role]));
+  const others = old.peers?.filter((p) => !users.has(p.user));
+  const own = users.get(me);
+  switch (e.change) {
+    case "added": {
+      const peers = others && [...others, ...[...users.keys()].filter((user) => user !== me).map((user) => ({ user, read: 0, delivered: 0 }))];
+      return { ...old, members: old.members + users.size, peers, ...(own !== undefined && { role: own, left: undefined }) };
+    }
+    case "removed":
+    case "left":
+      return { ...old, members: Math.max(0, old.members - users.size), peers: others, ...(own !== undefined && { left: e.seq }) };
+    case "role":
+      return own === undefined ? old : { ...old, role: own };
+    case "closed":
+      return { ...old, left: e.seq };
+    case "renamed":
+      return { ...old, title: e.title };
+    case "created":
+      return { ...old, ...(e.title !== undefined && { title: e.title }), ...(own !== undefined && { role: own }) };
+  }
 }
 
 export function mentions(list: readonly string[] | undefined, user: string): boolean {
