@@ -79,11 +79,15 @@ export class Cluster {
     return answer.token;
   }
 
-  async post(path: string, body: unknown, token?: string): Promise<unknown> {
+  post(path: string, body: unknown, token?: string): Promise<unknown> {
+    return this.write("POST", path, body, token);
+  }
+
+  async write(method: "POST" | "PUT", path: string, body: unknown, token?: string): Promise<unknown> {
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (token) headers.authorization = `Bearer ${token}`;
-    const res = await fetch(this.url() + path, { method: "POST", headers, body: JSON.stringify(body) });
-    if (!res.ok) throw new Error(`POST ${path}: ${res.status} ${await res.text()}`);
+    const res = await fetch(this.url() + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+    if (!res.ok) throw new Error(`${method} ${path}: ${res.status} ${await res.text()}`);
     return res.json();
   }
 

@@ -36,7 +36,6 @@ export async function world(cluster: Cluster, me: string): Promise<World> {
   await say(longName, me, longWord);
   await say("layla", me, arabic);
   await say(me, "layla", "See you there! السلام عليكم");
-  await say("小明", me, "x").catch(() => undefined); // not a possible name: refused
   await say("xiaoming", me, "明天下午三点，我们在图书馆门口见，好吗？🎉");
   await say("noor", me, "👍");
   const made = await cluster.post("/v1/conversations", { title: "Kitchen", members: ["noor", "layla", "xiaoming"], cmid: `world-${me}` }, await cluster.token(me));
@@ -44,7 +43,10 @@ export async function world(cluster: Cluster, me: string): Promise<World> {
   await say("noor", { conv: group }, "Who has moved the big pan?\n\nIt was on the second shelf, and now it is not.");
   const first = await say(me, { conv: group }, "Not me. The recipe is at https://example.org/recipes/very-long-path/that-goes-on-and-on?with=parameters&and=more#fragment");
   await say("layla", { conv: group }, `@${me} have you looked in the oven?`, { mentions: [me], reply_to: first.seq });
-  await cluster.post(`/v1/conversations/${group}/messages/${first.seq}/reactions/${encodeURIComponent("❤️")}`, { cmid: `react-${me}` }, await cluster.token("layla")).catch(() => undefined);
+  for (const [user, emoji] of [["layla", "❤️"], ["noor", "❤️"], ["noor", "👀"]] as const) {
+    const path = `/v1/conversations/${group}/messages/${first.seq}/reactions/${encodeURIComponent(emoji)}?cmid=react-${++n}`;
+    await cluster.write("PUT", path, undefined, await cluster.token(user));
+  }
   await say("noor", { conv: group }, "Found it. Thanks!");
   return { group };
 }
