@@ -1,7 +1,7 @@
 import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { batch, computed, signal } from "@preact/signals-core";
 import type { ConversationInfo, MessageItem, OutgoingMessage, Rows, Thread, ThreadItem } from "../api.js";
-import type { Entry, Reset } from "../protocol/frames.js";
+import type { Entry } from "../protocol/frames.js";
 import type { Context } from "./context.js";
 import type { Effect } from "./fold.js";
 import { membersItem, messageItem, withEffect, withPositions } from "./fold.js";
@@ -84,12 +84,6 @@ export class LogThread implements Thread {
     if (this.folded === undefined || e.seq <= this.folded) return;
     if (e.seq === this.folded + 1 && this.catching === undefined) this.apply(e);
     else this.catchUp();
-  }
-
-  /** What comes next does not follow on what came. */
-  reset(r: Reset): void {
-    // Where the members changed meanwhile, or entries were left out, the log tells.
-    if (this.folded !== undefined && r.next !== undefined && r.next <= this.folded) this.drop();
   }
 
   /** Is everything loaded that was changed up to the head? If not, mends it. */
