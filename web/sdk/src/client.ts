@@ -210,10 +210,13 @@ export class Client {
     this.phase = "closed";
     this.rest.stop();
     this.ended(reason, message);
-    const settled = () => (this.user === undefined ? Promise.resolve() : this.store.flush());
+    const settled = () => {
+      if (this.user === undefined) return Promise.resolve();
+      return reason === "signed_out" ? this.store.abandon() : this.store.flush();
+    };
     if (this.hub === undefined) await settled();
     else await this.hub.stop(settled);
-    if (reason !== "signed_out") await this.o.storage.close();
+    await this.o.storage.close();
   }
 
   /** Ends all tabs' objects, and forgets what is kept. */
@@ -226,7 +229,5 @@ export class Client {
       const request = () => new Rest({ base: this.urls.http, tokens: this.tokens, network: this.o.network, clock: this.o.clock, random: this.o.random }).send("DELETE", "/v1/devices/" + device);
       await withTimeout(this.o.clock, 3_000, request).catch(() => {}); // it ends by itself after 60 days
     }
-    if (this.user !== undefined) await this.store.clear("");
-    await this.o.storage.close();
   }
 }

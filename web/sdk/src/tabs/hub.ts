@@ -67,6 +67,7 @@ export class Hub implements Core {
     this.channel = port.channel(name, (m) => this.message(m as Message));
     this.resign = port.elect(name, () => this.lead());
     this.post({ t: "join", from: id });
+    this.orderAgain(); // of what was read from storage some may have been settled since
   }
 
   /** Ends it. `settled` is waited for before another tab may lead. */
@@ -123,6 +124,10 @@ export class Hub implements Core {
     this.order({ do: "probe" });
   }
 
+  private orderAgain(): void {
+    if (this.engine === undefined) for (const command of this.o.unsettled()) this.submit(command);
+  }
+
   private order(order: Order): void {
     if (this.engine !== undefined) this.obey(this.o.id, order);
     else this.post({ t: "order", from: this.o.id, order });
@@ -175,7 +180,7 @@ export class Hub implements Core {
         if (m.to === this.o.id) m.events.forEach((ev) => this.o.take(ev));
         return;
       case "lead":
-        for (const command of this.o.unsettled()) this.submit(command);
+        this.orderAgain();
         if (this.watched.length > 0) this.watch(this.watched);
         this.post({ t: "join", from: this.o.id });
         return;
