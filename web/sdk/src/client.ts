@@ -116,6 +116,7 @@ export class Client {
       engine: (emit) =>
         new Engine({ url: this.urls.socket, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
       take: (ev) => {
+        if (this.phase === "closed") return;
         this.state.take(ev);
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();

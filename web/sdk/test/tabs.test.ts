@@ -178,4 +178,26 @@ describe("tabs of one profile", () => {
     expect(await late.direct("bob").stored(m.cmid)).toMatchObject({ seq: 1 });
     expect(await w.storage.list("u/alice/outbox/")).toEqual([]);
   });
+
+  test("a tab that is about to end does not lead", async () => {
+    const common = { clock: new FakeClock(), network: new FakeNetwork(), tabs: "shared" as const };
+    const profile = new FakeProfile();
+    const slow = memoryStorage();
+    let release = () => {};
+    const gate = new Promise<void>((done) => (release = done));
+    const one = await world({ ...common, tabsPort: profile.tab("1") });
+    const other = await world({ ...common, tabsPort: profile.tab("2"), storage: { ...slow, write: (ops) => gate.then(() => slow.write(ops)) } });
+    await one.net.last.welcome();
+    other.net.last.tell(conversation(1), message(1));
+    await settle();
+    other.parley.conversation(conv)!.draft.value = "half";
+    const closing = other.parley.close();
+    await one.parley.close();
+    await settle();
+    release();
+    await closing;
+    await settle();
+    expect(common.network.sockets).toHaveLength(1);
+    expect(other.parley.connection.value).toMatchObject({ phase: "ended", reason: "closed" });
+  });
 });

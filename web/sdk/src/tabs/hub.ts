@@ -49,6 +49,7 @@ export class Hub implements Core {
   private engine: Engine | undefined;
   private channel: TabsChannel | undefined;
   private resign = () => {};
+  private stopped = false;
   private cancelAgain = () => {};
   private watched: readonly string[] = [];
   private readonly watchers = new Map<string, { users: readonly string[]; at: number }>();
@@ -72,6 +73,7 @@ export class Hub implements Core {
 
   /** Ends it. `settled` is waited for before another tab may lead. */
   async stop(settled: () => Promise<void>): Promise<void> {
+    this.stopped = true;
     this.cancelAgain();
     this.engine?.stop();
     if (this.engine === undefined) this.post({ t: "bye", from: this.o.id });
@@ -134,6 +136,7 @@ export class Hub implements Core {
   }
 
   private lead(): void {
+    if (this.stopped) return; // it is about to resign
     const engine = this.o.engine((ev) => {
       this.o.take(ev);
       this.broadcast(ev);
