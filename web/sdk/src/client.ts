@@ -2,7 +2,8 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type * as api from "./api.js";
 import { Engine } from "./engine/engine.js";
 import { Store } from "./engine/store.js";
-import { Tokens, withTimeout } from "./engine/tokens.js";
+import { withTimeout } from "./engine/time.js";
+import { Tokens } from "./engine/tokens.js";
 import { Backoff } from "./engine/verdict.js";
 import { ParleyError } from "./errors.js";
 import { Files } from "./net/files.js";
@@ -116,6 +117,7 @@ export class Client {
       engine: (emit) =>
         new Engine({ url: this.urls.socket, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
       take: (ev) => {
+        if (this.phase === "closed") return;
         this.state.take(ev);
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
@@ -210,10 +212,13 @@ export class Client {
     this.phase = "closed";
     this.rest.stop();
     this.ended(reason, message);
-    const settled = () => (this.user === undefined ? Promise.resolve() : this.store.flush());
+    const settled = () => {
+      if (this.user === undefined) return Promise.resolve();
+      return reason === "signed_out" ? this.store.abandon() : this.store.flush();
+    };
     if (this.hub === undefined) await settled();
     else await this.hub.stop(settled);
-    if (reason !== "signed_out") await this.o.storage.close();
+    await this.o.storage.close();
   }
 
   /** Ends all tabs' objects, and forgets what is kept. */
@@ -226,7 +231,5 @@ export class Client {
       const request = () => new Rest({ base: this.urls.http, tokens: this.tokens, network: this.o.network, clock: this.o.clock, random: this.o.random }).send("DELETE", "/v1/devices/" + device);
       await withTimeout(this.o.clock, 3_000, request).catch(() => {}); // it ends by itself after 60 days
     }
-    if (this.user !== undefined) await this.store.clear("");
-    await this.o.storage.close();
   }
 }

@@ -93,7 +93,7 @@ test("what was sent is stored once and in order, whatever is cut", async () => {
   const seed = Number(process.env["SEED"] ?? Date.now() % 100_000);
   console.log(`seed ${seed}`);
   const random = seeded(seed);
-  const proxy = await cutter(server, random, 60_000);
+  const proxy = await cutter(server, random, 30_000);
   const [a, b] = [`cut-a-${seed}`, `cut-b-${seed}`];
   const stores = { a: memoryStorage(), b: memoryStorage() };
   let alice = mortal(server, proxy.url, a, stores.a, random);

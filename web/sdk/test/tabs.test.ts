@@ -142,6 +142,13 @@ describe("tabs of one profile", () => {
   test("signing out in one ends all", async () => {
     const w = await tabs(2);
     await w.net.last.welcome();
+    w.net.last.tell(conversation(1), message(1));
+    await settle();
+    for (const p of w.all) {
+      await p.conversation(conv)!.thread.load(1, 1);
+      p.conversation(conv)!.draft.value = "secret";
+    }
+    w.net.last.tell(message(2));
     await w.all[1]!.signOut();
     await settle();
     expect(w.all.map((p) => p.connection.value)).toEqual([
@@ -149,5 +156,48 @@ describe("tabs of one profile", () => {
       { phase: "ended", reason: "signed_out", message: "signed out" },
     ]);
     expect(await w.storage.list("")).toEqual([]);
+  });
+
+  test("a tab that read what was settled meanwhile learns of it", async () => {
+    const w = await tabs(1);
+    await w.net.last.welcome();
+    const m = w.all[0]!.direct("bob").send({ text: "one" });
+    await settle();
+    const sent = w.net.last.take("send");
+    const outbox = await w.storage.list("u/alice/outbox/");
+    w.net.last.tell(ackOf(sent[0]!, 1));
+    await settle();
+    // As if the tab had read the outbox just before that.
+    await w.storage.write(outbox.map(([key, value]) => ({ op: "put", key, value })));
+    const late = await w.open("late");
+    expect(late.direct("bob").thread.outgoing.value).toMatchObject([{ cmid: m.cmid, state: "pending" }]);
+    const again = w.net.last.take("send");
+    expect(again).toEqual(sent);
+    w.net.last.tell(ackOf(again[0]!, 1, { dup: true }));
+    await settle();
+    expect(await late.direct("bob").stored(m.cmid)).toMatchObject({ seq: 1 });
+    expect(await w.storage.list("u/alice/outbox/")).toEqual([]);
+  });
+
+  test("a tab that is about to end does not lead", async () => {
+    const common = { clock: new FakeClock(), network: new FakeNetwork(), tabs: "shared" as const };
+    const profile = new FakeProfile();
+    const slow = memoryStorage();
+    let release = () => {};
+    const gate = new Promise<void>((done) => (release = done));
+    const one = await world({ ...common, tabsPort: profile.tab("1") });
+    const other = await world({ ...common, tabsPort: profile.tab("2"), storage: { ...slow, write: (ops) => gate.then(() => slow.write(ops)) } });
+    await one.net.last.welcome();
+    other.net.last.tell(conversation(1), message(1));
+    await settle();
+    other.parley.conversation(conv)!.draft.value = "half";
+    const closing = other.parley.close();
+    await one.parley.close();
+    await settle();
+    release();
+    await closing;
+    await settle();
+    expect(common.network.sockets).toHaveLength(1);
+    expect(other.parley.connection.value).toMatchObject({ phase: "ended", reason: "closed" });
   });
 });

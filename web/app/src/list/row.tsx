@@ -3,6 +3,7 @@ import { badge } from "../format/size.ts";
 import type { Texts } from "../i18n/index.ts";
 import { useChat, useTexts, useTimes } from "../state/chat.ts";
 import { formatRoute } from "../state/router.ts";
+import { messageText } from "../thread/bubble.tsx";
 import { Avatar, UserAvatar } from "../ui/avatar.tsx";
 import { BellOff, Pin } from "../ui/icons.tsx";
 import { titleOf } from "./title.ts";
@@ -90,7 +91,8 @@ function Preview({ c, info, me, t }: { c: Conversation; info: ConversationInfo; 
   }
   if (last === undefined) return <span class="preview" />;
   const who = last.from === me ? t.you : info.kind === "group" ? last.from : "";
-  const text = last.gone ? t.recalled : last.text === "" ? t.file : last.text;
+  const item = last.text === "" ? c.thread.item(last.seq) : undefined; // files, or taken back
+  const text = last.gone ? t.recalled : item?.kind === "message" ? messageText(t, item, me ?? "") : last.text === "" ? "…" : last.text;
   return (
     <span class="preview cut" dir={who === "" ? "auto" : undefined}>
       {who !== "" && <b>{who}: </b>}

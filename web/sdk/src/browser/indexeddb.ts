@@ -19,9 +19,15 @@ export function indexedDBStorage(name = "parley"): StorageAdapter {
     const db = await open();
     return new Promise((resolve, reject) => {
       const tx = db.transaction(store, mode);
-      const request = work(tx.objectStore(store));
+      let request: IDBRequest<T> | undefined;
       tx.oncomplete = () => resolve(request?.result);
       tx.onabort = () => reject(tx.error ?? new Error("the transaction was aborted"));
+      try {
+        request = work(tx.objectStore(store));
+      } catch (err) {
+        tx.abort(); // a value that cannot be kept: then none of them is
+        reject(err as Error);
+      }
     });
   };
   return {

@@ -10,12 +10,11 @@ import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
 import type { Store } from "./store.js";
 import { Streams } from "./stream.js";
+import { earliest } from "./time.js";
 import { WatchList } from "./watchlist.js";
 
-/** `recv` is held back for so long, in ms. */
-const recvDelay = 100;
-/** Commands under way at most; less where the server's `pending` is less. */
-const window = 64;
+const recvDelay = 100; // ms
+const window = 64; // commands under way; less where the server's `pending` is less
 
 export interface DeskOptions {
   store: Store;
@@ -247,9 +246,4 @@ export class Desk {
     void this.o.store.write(keep ? { op: "put", key: outboxKey(command), value: failed } : { op: "delete", key: outboxKey(command) });
     this.o.emit({ e: "failed", command: failed });
   }
-}
-
-function earliest(...times: (string | number | object | undefined)[]): number | undefined {
-  const known = times.filter((t) => typeof t === "number");
-  return known.length === 0 ? undefined : Math.min(...known);
 }

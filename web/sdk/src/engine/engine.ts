@@ -7,6 +7,7 @@ import type { Ending } from "./connection.js";
 import { Connection } from "./connection.js";
 import { Desk } from "./desk.js";
 import type { Core, EngineEvent } from "./events.js";
+import { Renewal } from "./renewal.js";
 import type { Store } from "./store.js";
 import type { Tokens } from "./tokens.js";
 import { Backoff, closeVerdict } from "./verdict.js";
@@ -36,10 +37,10 @@ const flush = 50;
 export class Engine implements Core {
   private readonly desk: Desk;
   private readonly backoff: Backoff;
+  private readonly renewal: Renewal;
   private connection: Connection | undefined;
   private state: ConnectionState = { phase: "idle" };
   private cancelWait = () => {};
-  private cancelRenew = () => {};
   private online = true;
   private stopped = false;
   private device = "";
@@ -49,6 +50,7 @@ export class Engine implements Core {
 
   constructor(private readonly o: EngineOptions) {
     this.backoff = new Backoff(firstWait, longestWait, o.random);
+    this.renewal = new Renewal(o.tokens, o.clock, (token) => this.say(token));
     this.desk = new Desk({
       store: o.store,
       random: o.random,
@@ -76,7 +78,7 @@ export class Engine implements Core {
     this.stopped = true;
     this.life++;
     this.cancelWait();
-    this.cancelRenew();
+    this.renewal.stop();
     this.connection?.close();
     this.connection = undefined;
   }
@@ -188,40 +190,22 @@ export class Engine implements Core {
     this.desk.take(f, this.o.clock.now());
     if (f.type === "welcome") {
       this.setState({ phase: "syncing" });
-      this.renewLater(this.o.tokens.renewAt());
+      this.renewal.begin();
     } else if (f.type === "synced") {
       this.backoff.reset();
       this.setState({ phase: "live" });
     }
   }
 
-  /** Asks for the next token before this one ends, and says it to the server. */
-  private renewLater(at: number | undefined): void {
-    this.cancelRenew();
-    if (at === undefined) return;
-    const { clock } = this.o;
-    // Not at once, and not with a number that timers do not take.
-    const wait = Math.min(Math.max(at - clock.now(), 5_000), 2 ** 30);
-    this.cancelRenew = clock.after(wait, () => void this.renew(at));
-  }
-
-  private async renew(at: number): Promise<void> {
-    if (this.o.clock.now() < at) return this.renewLater(at);
-    const { connection } = this;
-    try {
-      const token = await this.o.tokens.renew();
-      if (connection === undefined || connection !== this.connection) return;
-      if (token !== this.token) connection.send({ type: "auth", token });
-      this.token = token;
-    } catch {
-      // The socket closes with 4401 when the old one ends; until then there is time to ask again.
-    }
-    if (connection === this.connection) this.renewLater(Math.max(this.o.tokens.renewAt() ?? Infinity, this.o.clock.now() + 15_000));
+  /** Another token for this connection, before the present one ends. */
+  private say(token: string): void {
+    if (token !== this.token) this.connection?.send({ type: "auth", token });
+    this.token = token;
   }
 
   private ended(e: Ending): void {
     this.connection = undefined;
-    this.cancelRenew();
+    this.renewal.stop();
     const verdict = closeVerdict(e.code);
     if (verdict === "giveUpOne") this.desk.giveUpLargest();
     this.desk.disconnected();

@@ -11,6 +11,7 @@ export class Store {
   private readonly lazy = new Map<string, StorageOp>();
   private waiting: (() => void) | undefined;
   private prefix = "";
+  private abandoned = false;
   private opened = () => {};
   private readonly ready: Promise<void>;
   private last: Promise<void>;
@@ -56,6 +57,7 @@ export class Store {
    * then works as one without storage does.
    */
   write(...ops: StorageOp[]): Promise<void> {
+    if (this.abandoned) return this.last;
     const mine = (op: StorageOp): StorageOp => (op.op === "clear" ? { ...op, prefix: this.prefix + op.prefix } : { ...op, key: this.prefix + op.key });
     // What comes while a write is under way goes with the next one, all together.
     if (this.next === undefined) {
@@ -72,12 +74,23 @@ export class Store {
     return this.last;
   }
 
+  /** Nothing is written any more, and what is there goes. */
+  async abandon(): Promise<void> {
+    this.abandoned = true;
+    this.waiting?.();
+    this.lazy.clear();
+    await this.last; // a write that is under way
+    const { prefix } = this;
+    await this.storage.write([{ op: "clear", prefix }]).catch((err: unknown) => this.failed(err));
+  }
+
   put(key: string, value: unknown): Promise<void> {
     return this.write({ op: "put", key, value });
   }
 
   /** Writes some time soon; a later value replaces an earlier one. */
   later(key: string, value: unknown): void {
+    if (this.abandoned) return;
     this.lazy.set(key, value === undefined ? { op: "delete", key } : { op: "put", key, value });
     this.waiting ??= this.clock.after(writeDelay, () => void this.flush());
   }

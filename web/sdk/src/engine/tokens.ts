@@ -1,6 +1,7 @@
 import type { Clock } from "../ports.js";
 import type { Claims } from "../protocol/ids.js";
 import { readToken } from "../protocol/ids.js";
+import { withTimeout } from "./time.js";
 
 /** How long the callback may take, in ms. */
 const tokenWithin = 15_000;
@@ -57,14 +58,4 @@ export class Tokens {
     const c = this.claims();
     return c?.expires !== undefined && c.expires <= this.clock.now();
   }
-}
-
-export function withTimeout<T>(clock: Clock, ms: number, work: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(ms, () => reject(new Error("no answer in time")));
-    Promise.resolve()
-      .then(work)
-      .then(resolve, reject)
-      .finally(cancel);
-  });
 }

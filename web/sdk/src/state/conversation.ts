@@ -3,14 +3,14 @@ import { batch, signal } from "@preact/signals-core";
 import type { Conversation, ConversationInfo, Draft, Member, OutgoingMessage, Position, Role, Stored } from "../api.js";
 import type { Command } from "../engine/command.js";
 import { ParleyError } from "../errors.js";
-import type { CommandFrame, ConversationFrame, Entry, Receipt, SendFrame } from "../protocol/frames.js";
-import { outboxKey } from "../engine/command.js";
+import type { ConversationFrame, Entry, Receipt } from "../protocol/frames.js";
 import type { KeptConversation } from "./cache.js";
 import type { Context } from "./context.js";
 import { messageItem } from "./fold.js";
 import { Group, groupOnly } from "./group.js";
 import { mentions, withEntry, withFrame, withRead, withReceipt } from "./info.js";
 import { Pending } from "./pending.js";
+import { Sender } from "./sender.js";
 import { LogThread } from "./thread.js";
 import { Typing } from "./typing.js";
 
@@ -32,6 +32,7 @@ export class Talk implements Conversation {
   private readonly now: Signal<ConversationInfo>;
   private readonly typist: Typing;
   private readonly group: Group;
+  private readonly sender: Sender;
   private cancelRecount: (() => void) | undefined;
 
   constructor(
@@ -49,6 +50,7 @@ export class Talk implements Conversation {
     this.typing = this.typist.users;
     this.group = new Group(ctx, this.now);
     this.members = this.group.members;
+    this.sender = new Sender(ctx, this.now, this.thread, this.pending, (command) => this.sent(command));
     this.draft = signal(draft);
     this.at = Math.max(at, Date.parse(info.last?.time ?? "") || 0);
   }
@@ -56,15 +58,7 @@ export class Talk implements Conversation {
   // ---------------------------------------------------------------- for the user
 
   send(d: Draft): OutgoingMessage {
-    const body: SendFrame["body"] = {};
-    if (d.text !== undefined && d.text !== "") body.text = d.text;
-    if (d.attachments !== undefined && d.attachments.length > 0) body.attachments = d.attachments;
-    if (d.data !== undefined) body.data = d.data;
-    const frame: Omit<SendFrame, "ref" | "cmid"> = { type: "send", ...this.address(), body };
-    if (d.replyTo !== undefined) frame.reply_to = d.replyTo;
-    if (d.mentions !== undefined && d.mentions.length > 0) frame.mentions = d.mentions;
-    if (d.silent) frame.silent = true;
-    return this.queue(frame);
+    return this.sender.send(d);
   }
 
   stored(cmid: string): Promise<Stored> {
@@ -72,34 +66,23 @@ export class Talk implements Conversation {
   }
 
   retry(cmid: string): OutgoingMessage | undefined {
-    const old = this.pending.get(cmid);
-    if (old?.failed === undefined || old.frame.type !== "send") return undefined;
-    const { cmid: _cmid, ref: _ref, ...frame } = old.frame;
-    const again = this.queue(frame);
-    this.discard(cmid);
-    return again;
+    return this.sender.retry(cmid);
   }
 
   discard(cmid: string): void {
-    const old = this.pending.get(cmid);
-    if (old?.failed === undefined) return;
-    void this.ctx.store.write({ op: "delete", key: outboxKey(old) });
-    this.ctx.tell({ e: "dropped", cmid });
+    this.sender.discard(cmid);
   }
 
   edit(seq: number, text: string): Promise<Stored> {
-    const item = this.thread.peek(seq);
-    const rest = item?.kind === "message" && item.body?.attachments !== undefined ? { attachments: item.body.attachments } : {};
-    const body = text === "" ? rest : { text, ...rest };
-    return this.change({ type: "edit", conv: this.id, target: seq, cmid: "", body });
+    return this.sender.edit(seq, text);
   }
 
   recall(seq: number): Promise<Stored> {
-    return this.change({ type: "recall", conv: this.id, target: seq, cmid: "" });
+    return this.sender.change({ type: "recall", conv: this.id, target: seq, cmid: "" });
   }
 
   react(seq: number, emoji: string, on: boolean): Promise<Stored> {
-    return this.change({ type: "react", conv: this.id, target: seq, cmid: "", emoji, on });
+    return this.sender.change({ type: "react", conv: this.id, target: seq, cmid: "", emoji, on });
   }
 
   markRead(seq: number): void {
@@ -230,30 +213,11 @@ export class Talk implements Conversation {
 
   // ---------------------------------------------------------------- inside
 
-  /** A direct conversation is addressed by its peer: the server makes it if need be. */
-  private address(): { conv: string } | { to: string } {
-    const { kind, peer } = this.now.peek();
-    return kind === "direct" && peer !== undefined ? { to: peer } : { conv: this.id };
-  }
-
-  private queue(frame: Omit<SendFrame, "ref" | "cmid">): OutgoingMessage {
-    const command = this.submit({ ...frame, cmid: "" });
+  /** Something went out. */
+  private sent(command: Command): void {
     this.typist.sent();
     this.at = Math.max(this.at, command.time);
     this.ctx.changed();
-    return this.pending.outgoing.peek().find((m) => m.cmid === command.cmid)!;
-  }
-
-  private change(frame: CommandFrame): Promise<Stored> {
-    const stored = this.pending.wait(this.submit(frame).cmid);
-    stored.catch(() => {}); // whoever does not wait is told by "error"
-    return stored;
-  }
-
-  private submit(frame: CommandFrame): Command {
-    const command = this.ctx.submit(this.id, frame);
-    this.pending.add(command);
-    return command;
   }
 
   private set(info: ConversationInfo): void {

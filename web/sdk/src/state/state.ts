@@ -123,7 +123,7 @@ export class State {
       case "presence":
         return this.presence.heard(f.user, f.last_seen === undefined ? { online: f.online } : { online: f.online, last_seen: f.last_seen });
       case "reset":
-        if (f.conv !== undefined) this.list.get(f.conv)?.thread.reset(f);
+        return; // what is known stays true; a thread reads for itself what was left out
     }
   }
 

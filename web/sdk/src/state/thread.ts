@@ -1,12 +1,14 @@
 import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { batch, computed, signal } from "@preact/signals-core";
 import type { ConversationInfo, MessageItem, OutgoingMessage, Rows, Thread, ThreadItem } from "../api.js";
-import type { Entry, Reset } from "../protocol/frames.js";
+import type { Entry } from "../protocol/frames.js";
 import type { Context } from "./context.js";
 import type { Effect } from "./fold.js";
 import { membersItem, messageItem, withEffect, withPositions } from "./fold.js";
 import { loadLog, loadStretch } from "./loader.js";
 import type { Pending } from "./pending.js";
+import { countUnread, findUnread } from "./unread.js";
+import type { Left } from "./info.js";
 import { Pages, pageOf, pageSize } from "./pages.js";
 import { merged, SparseRows } from "./rows.js";
 import type { CachedThread } from "./cache.js";
@@ -47,7 +49,7 @@ export class LogThread implements Thread {
     this.head = computed(() => info.value.head);
     this.rows = computed(() => new SparseRows(this.first.value, this.head.value, this.hidden.value));
     this.outgoing = pending.outgoing;
-    this.firstUnread = computed(() => this.findUnread());
+    this.firstUnread = computed(() => findUnread(this.pages, info.value, this.first.value));
   }
 
   item(seq: number): ThreadItem | undefined {
@@ -86,12 +88,6 @@ export class LogThread implements Thread {
     else this.catchUp();
   }
 
-  /** What comes next does not follow on what came. */
-  reset(r: Reset): void {
-    // Where the members changed meanwhile, or entries were left out, the log tells.
-    if (this.folded !== undefined && r.next !== undefined && r.next <= this.folded) this.drop();
-  }
-
   /** Is everything loaded that was changed up to the head? If not, mends it. */
   catchUp(): void {
     if (this.folded === undefined || this.catching !== undefined || this.folded >= this.head.peek()) return;
@@ -122,19 +118,8 @@ export class LogThread implements Thread {
   }
 
   /** Unread messages behind `read`, if they are all loaded. */
-  countUnread(read: number): { unread: number; mentions: number } | undefined {
-    const left = { unread: 0, mentions: 0 };
-    const head = this.head.peek();
-    if (head - read > mostLoad) return undefined;
-    for (let seq = read + 1; seq <= head; seq++) {
-      const slot = this.pages.peek(seq);
-      if (slot === undefined) return undefined;
-      const { item } = slot;
-      if (item?.kind !== "message" || item.own || item.recalled !== undefined) continue;
-      left.unread++;
-      if (item.mentions.includes(this.user()) || item.mentions.includes("*")) left.mentions++;
-    }
-    return left;
+  countUnread(read: number): Left | undefined {
+    return countUnread(this.pages, read, this.head.peek(), this.user());
   }
 
   restore(c: CachedThread): void {
@@ -245,16 +230,5 @@ export class LogThread implements Thread {
       if (page.items.length === 0 || !page.more_after) this.folded = Math.max(this.folded ?? 0, page.head);
       if (this.folded === from) return;
     }
-  }
-
-  private findUnread(): number | undefined {
-    const { read, head, unread, exact } = this.info.value;
-    if (read >= head || (unread === 0 && exact)) return undefined;
-    for (let seq = Math.max(read + 1, this.first.value); seq <= head; seq++) {
-      const slot = this.pages.read(seq);
-      if (slot === undefined) return seq;
-      if (slot.item?.kind === "message" && !slot.item.own && !slot.item.gone) return seq;
-    }
-    return undefined;
   }
 }

@@ -49,6 +49,7 @@ export class Hub implements Core {
   private engine: Engine | undefined;
   private channel: TabsChannel | undefined;
   private resign = () => {};
+  private stopped = false;
   private cancelAgain = () => {};
   private watched: readonly string[] = [];
   private readonly watchers = new Map<string, { users: readonly string[]; at: number }>();
@@ -67,10 +68,12 @@ export class Hub implements Core {
     this.channel = port.channel(name, (m) => this.message(m as Message));
     this.resign = port.elect(name, () => this.lead());
     this.post({ t: "join", from: id });
+    this.orderAgain(); // of what was read from storage some may have been settled since
   }
 
   /** Ends it. `settled` is waited for before another tab may lead. */
   async stop(settled: () => Promise<void>): Promise<void> {
+    this.stopped = true;
     this.cancelAgain();
     this.engine?.stop();
     if (this.engine === undefined) this.post({ t: "bye", from: this.o.id });
@@ -123,12 +126,17 @@ export class Hub implements Core {
     this.order({ do: "probe" });
   }
 
+  private orderAgain(): void {
+    if (this.engine === undefined) for (const command of this.o.unsettled()) this.submit(command);
+  }
+
   private order(order: Order): void {
     if (this.engine !== undefined) this.obey(this.o.id, order);
     else this.post({ t: "order", from: this.o.id, order });
   }
 
   private lead(): void {
+    if (this.stopped) return; // it is about to resign
     const engine = this.o.engine((ev) => {
       this.o.take(ev);
       this.broadcast(ev);
@@ -175,7 +183,7 @@ export class Hub implements Core {
         if (m.to === this.o.id) m.events.forEach((ev) => this.o.take(ev));
         return;
       case "lead":
-        for (const command of this.o.unsettled()) this.submit(command);
+        this.orderAgain();
         if (this.watched.length > 0) this.watch(this.watched);
         this.post({ t: "join", from: this.o.id });
         return;
