@@ -107,8 +107,11 @@ export function withEntry(old: ConversationInfo, e: Entry, me: string, target: T
         unread: Math.max(0, old.unread - 1),
         mentions: Math.max(0, old.mentions - (target.mentioned ? 1 : 0)),
       };
-    case "members":
+    case "members": {
+      const out = e.change === "closed" || ((e.change === "removed" || e.change === "left") && e.users?.some((u) => u.user === me));
+      if (out) now.left = e.seq; // the last entry one gets: nothing else tells
       return e.title === undefined ? now : { ...now, title: e.title };
+    }
   }
   return now;
 }
