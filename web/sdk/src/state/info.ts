@@ -107,13 +107,17 @@ export function withEntry(old: ConversationInfo, e: Entry, me: string, target: T
         unread: Math.max(0, old.unread - 1),
         mentions: Math.max(0, old.mentions - (target.mentioned ? 1 : 0)),
       };
-    case "members": {
-      const out = e.change === "closed" || ((e.change === "removed" || e.change === "left") && e.users?.some((u) => u.user === me));
-      if (out) now.left = e.seq; // the last entry one gets: nothing else tells
+    case "members":
+      if (ends(e, me)) now.left = e.seq;
       return e.title === undefined ? now : { ...now, title: e.title };
-    }
   }
   return now;
+}
+
+/** Is it the last entry that the user gets? No `conversation` frame follows it. */
+function ends(e: Entry & { type: "members" }, me: string): boolean {
+  if (e.change === "closed") return true;
+  return (e.change === "removed" || e.change === "left") && (e.users ?? []).some((u) => u.user === me);
 }
 
 export function mentions(list: readonly string[] | undefined, user: string): boolean {
