@@ -22,13 +22,14 @@ export function Head() {
           <Back />
         </button>
       )}
-      <button type="button" class="who" aria-label={`${title}. ${t.about}`} onClick={() => router.go({ ...router.route.peek(), panel: "info" })}>
+      <button type="button" class="who" onClick={() => router.go({ ...router.route.peek(), panel: "info" })}>
         {info.kind === "direct" && info.peer !== undefined ? <UserAvatar user={info.peer} size={2.375} /> : <Avatar name={title} group size={2.375} />}
         <span>
           <h2 class="cut" dir="auto">
             {title}
           </h2>
           <Under />
+          <span class="hidden">{t.about}</span>
         </span>
       </button>
       <button type="button" class="icon-button" aria-label={t.goToDate} title={t.goToDate} onClick={(e) => openDates(chat, view, e.currentTarget)}>

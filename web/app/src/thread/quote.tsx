@@ -28,7 +28,7 @@ export function Quote({ seq, tab }: { seq: number; tab: number }) {
     );
   }
   return (
-    <button type="button" class="quote" tabIndex={tab} aria-label={t.jumpToQuoted} style={{ "--name": `var(--name-${tone(message.from)})` }} onClick={() => view.goTo(seq)}>
+    <button type="button" class="quote" tabIndex={tab} title={t.jumpToQuoted} style={{ "--name": `var(--name-${tone(message.from)})` }} onClick={() => view.goTo(seq)}>
       <b class="cut">{message.own ? t.you : message.from}</b>
       <span class="cut" dir="auto">
         {messageText(t, message, me)}
