@@ -1,7 +1,7 @@
 // Prints what a browser loads at first, and fails if that is over the budget.
 import { readFile, stat } from "node:fs/promises";
 
-const budget = 100 * 1024; // gzip, of everything that index.html names
+const budget = 80 * 1024; // gzip, of everything that index.html names
 const dist = new URL("../dist/", import.meta.url);
 const size = async (name) => (await stat(new URL(name, dist)).catch(() => undefined))?.size;
 

@@ -65,7 +65,7 @@ export function useMentions(c: Conversation, area: RefObject<HTMLTextAreaElement
     look,
     close,
     choose,
-    aria: shown ? { role: "combobox", "aria-expanded": "true", "aria-autocomplete": "list", "aria-controls": listId, "aria-activedescendant": `${listId}-${at.value}` } : {},
+    aria: shown ? { "aria-autocomplete": "list", "aria-controls": listId, "aria-activedescendant": `${listId}-${at.value}` } : {},
     onKey(e) {
       const names = list.peek();
       if (names.length === 0) return false;

@@ -63,7 +63,7 @@ export function Results() {
   const done = state.value === "done" || !canSearch;
   return (
     <div class="list">
-      {named.length > 0 && <h3>{t.foundConversations}</h3>}
+      {named.length > 0 && <h2>{t.foundConversations}</h2>}
       <ul>
         {named.map((c) => (
           <Row key={c.id} c={c} me={me} open={c.id === router.route.value.conv} tab={0} />
@@ -75,7 +75,7 @@ export function Results() {
           <span class="cut">{t.startWith(words)}</span>
         </button>
       )}
-      {canSearch && words !== "" && hits.value.length > 0 && <h3>{t.foundMessages}</h3>}
+      {canSearch && words !== "" && hits.value.length > 0 && <h2>{t.foundMessages}</h2>}
       <ul>
         {hits.value.map((hit) => (
           <Hit key={hit.id} hit={hit} />

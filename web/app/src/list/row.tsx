@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import type { Conversation, ConversationInfo } from "@parley-chat/client";
 import { badge } from "../format/size.ts";
 import type { Texts } from "../i18n/index.ts";
@@ -72,6 +73,10 @@ export function Row({ c, me, open, tab }: RowProps) {
 }
 
 function Preview({ c, info, me, t }: { c: Conversation; info: ConversationInfo; me: string | undefined; t: Texts }) {
+  const unknown = info.last !== undefined && info.last.text === "" && !info.last.gone && !c.thread.has(info.last.seq) ? info.last.seq : 0;
+  useEffect(() => {
+    if (unknown > 0) void c.thread.load(unknown, unknown).catch(() => {}); // then it stays a dot-dot-dot
+  }, [unknown]);
   const typing = c.typing.value;
   const draft = c.draft.value.trim();
   const last = info.last;

@@ -74,7 +74,7 @@ export function Attachments({ list, tab }: { list: readonly Attachment[]; tab: n
       {files.length > 0 && (
         <div class="files">
           {files.map((f) => (
-            <button key={f.id} type="button" class="file" tabIndex={tab} aria-label={t.downloadFile(f.name, bytes(f.size, t.lang))} onClick={() => void saveFile(chat, f)}>
+            <button key={f.id} type="button" class="file" tabIndex={tab} title={t.downloadFile(f.name, bytes(f.size, t.lang))} onClick={() => void saveFile(chat, f)}>
               <span class="kind">
                 <FileIcon />
               </span>
@@ -83,6 +83,7 @@ export function Attachments({ list, tab }: { list: readonly Attachment[]; tab: n
                   {f.name}
                 </span>
                 <small>{bytes(f.size, t.lang)}</small>
+                <span class="hidden">{t.download}</span>
               </span>
             </button>
           ))}

@@ -22,7 +22,7 @@ export function Head() {
           <Back />
         </button>
       )}
-      <button type="button" class="who" title={t.about} onClick={() => router.go({ ...router.route.peek(), panel: "info" })}>
+      <button type="button" class="who" onClick={() => router.go({ ...router.route.peek(), panel: "info" })}>
         {info.kind === "direct" && info.peer !== undefined ? <UserAvatar user={info.peer} size={2.375} /> : <Avatar name={title} group size={2.375} />}
         <span>
           <h2 class="cut" dir="auto">

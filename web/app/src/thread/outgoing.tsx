@@ -36,7 +36,7 @@ export function OutgoingRow({ message, before }: { message: OutgoingMessage; bef
           <span>{times.day(message.time)}</span>
         </div>
       )}
-      <div class={`msg own${first ? " first" : ""}${failed ? " failed" : state === "pending" ? " waiting" : ""}`}>
+      <div class={`msg own${first ? " first" : ""}${failed ? " failed" : ""}`}>
         <div class="stack">
           <div class="line-up">
             <div class="bubble">
