@@ -32,8 +32,16 @@ test("they write to each other, and see how far a message is", async () => {
   await ann.sees("hello from the other gateway");
   await ann.is("ann says hello", "Read");
   await ben.is("hello from the other gateway", "Read");
-  await ben.page.getByRole("textbox", { name: "Message ann" }).pressSequentially("typ");
-  await ann.page.getByText("typing…").first().waitFor();
+  // That somebody types is told without any promise: he goes on until she sees it.
+  await expect
+    .poll(
+      async () => {
+        await ben.page.getByRole("textbox", { name: "Message ann" }).pressSequentially("typ ");
+        return ann.page.getByText("typing…").count();
+      },
+      { timeout: 20_000 },
+    )
+    .toBeGreaterThan(0);
   await ann.leave();
   await ben.leave();
 });

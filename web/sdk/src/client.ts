@@ -171,6 +171,11 @@ export class Client {
     return this.hub;
   }
 
+  setVisible(visible: boolean): void {
+    if (visible) this.hub?.probe();
+    else void this.store.flush(); // a hidden page may never be heard of again
+  }
+
   setOnline(online: boolean): void {
     this.online = online;
     this.hub?.setOnline(online);

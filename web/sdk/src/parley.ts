@@ -45,7 +45,7 @@ export function createParley(o: ParleyOptions): Parley {
     start: () => c.start(),
     retryNow: () => c.core?.retryNow(),
     setOnline: (online) => c.setOnline(online),
-    setVisible: (visible) => visible && c.core?.probe(),
+    setVisible: (visible) => c.setVisible(visible),
     close: () => c.close("closed", "closed"),
     signOut: () => c.signOut(),
   };

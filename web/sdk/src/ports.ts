@@ -57,6 +57,7 @@ export interface StorageAdapter {
   get(key: string): Promise<unknown>;
   /** Those whose keys begin with `prefix`, in the order of their keys. */
   list(prefix: string): Promise<readonly (readonly [key: string, value: unknown])[]>;
+  /** All of them or none. Several writes may be under way: they take effect in the order of the calls. */
   write(ops: readonly StorageOp[]): Promise<void>;
   close(): Promise<void>;
 }

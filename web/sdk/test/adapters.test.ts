@@ -6,7 +6,9 @@ import { browserTabs, indexedDBStorage } from "../src/browser/index.js";
 import { Files } from "../src/net/files.js";
 import { Rest } from "../src/net/rest.js";
 import { baseURL } from "../src/net/url.js";
+import { Store } from "../src/engine/store.js";
 import { Tokens } from "../src/engine/tokens.js";
+import { systemClock } from "../src/platform.js";
 import { FakeClock, jwt, settle } from "./support/fake.js";
 
 describe.each<[string, () => StorageAdapter]>([
@@ -138,4 +140,23 @@ describe("HTTP", () => {
     await settle();
     expect(await files.url("a_1", "file")).toBe("http://parley.test/v1/blobs/at/y");
   });
+});
+
+test("what is written is handed to the storage at once, not after what was written before", async () => {
+  const under: string[] = [];
+  const storage: StorageAdapter = {
+    ...memoryStorage(),
+    write: (ops) => {
+      under.push(ops.map((o) => ("key" in o ? o.key : o.prefix)).join(" "));
+      return new Promise(() => {}); // the page goes before this one is done
+    },
+  };
+  const store = new Store(storage, systemClock, () => {});
+  store.open("u/");
+  void store.put("outbox/1", 1);
+  void store.put("outbox/2", 2);
+  await Promise.resolve();
+  void store.put("outbox/3", 3);
+  await Promise.resolve();
+  expect(under).toEqual(["u/outbox/1 u/outbox/2", "u/outbox/3"]);
 });

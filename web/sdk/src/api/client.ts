@@ -54,7 +54,10 @@ export interface Parley {
   retryNow(): void;
   /** What the platform says of the network. `false` stops eager reconnecting, `true` connects. */
   setOnline(online: boolean): void;
-  /** `true` makes sure that the connection is alive, after a sleep for instance. */
+  /**
+   * `true` makes sure that the connection is alive, after a sleep for instance; `false`
+   * writes at once what else would be written within half a second, such as drafts.
+   */
   setVisible(visible: boolean): void;
   /** Ends this object and leaves everything in storage. Resolves when storage is written. */
   close(): Promise<void>;

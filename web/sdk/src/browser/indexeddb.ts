@@ -46,6 +46,7 @@ export function indexedDBStorage(name = "parley"): StorageAdapter {
     async write(ops) {
       await within("readwrite", (s) => {
         for (const op of ops) apply(s, op);
+        s.transaction.commit(); // said now, so that it holds even if the page is gone by the answer
         return undefined;
       });
     },

@@ -15,7 +15,7 @@ export class Store {
   private opened = () => {};
   private readonly ready: Promise<void>;
   private last: Promise<void>;
-  private next: StorageOp[] | undefined; // what the write after the present one writes
+  private next: StorageOp[] | undefined; // what is handed over in this turn
 
   constructor(
     private readonly storage: StorageAdapter,
@@ -53,22 +53,25 @@ export class Store {
   }
 
   /**
-   * Done when it is in storage. A failure is reported and does not reject: the client
-   * then works as one without storage does.
+   * Done when it, and all before it, is in storage. It is handed over at once, with what
+   * else is written in this turn of the event loop: a page that is about to go does not
+   * wait for an earlier write. A failure is reported and does not reject: the client then
+   * works as one without storage does.
    */
   write(...ops: StorageOp[]): Promise<void> {
     if (this.abandoned) return this.last;
     const mine = (op: StorageOp): StorageOp => (op.op === "clear" ? { ...op, prefix: this.prefix + op.prefix } : { ...op, key: this.prefix + op.key });
-    // What comes while a write is under way goes with the next one, all together.
     if (this.next === undefined) {
       const batch: StorageOp[] = [];
       this.next = batch;
-      this.last = this.last
+      const written = this.ready
         .then(() => {
           this.next = undefined;
           return this.storage.write(batch.map(mine));
         })
         .catch((err: unknown) => this.failed(err));
+      const before = this.last;
+      this.last = written.then(() => before);
     }
     this.next.push(...ops);
     return this.last;
