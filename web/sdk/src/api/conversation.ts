@@ -46,6 +46,13 @@ export interface Position {
   readonly delivered: number;
 }
 
+/** How far one message is with another member. */
+export interface Seen {
+  readonly user: string;
+  readonly delivered: boolean;
+  readonly read: boolean;
+}
+
 export interface Member extends Position {
   readonly role: Role;
   readonly joined: number;
@@ -107,7 +114,7 @@ export interface Conversation {
   close(): Promise<void>;
   settings(s: { muted?: boolean; pinned?: boolean; archived?: boolean }): Promise<void>;
   /** Who of the others got or read a message, at most 2,000. */
-  seenBy(seq: number): Promise<readonly Position[]>;
+  seenBy(seq: number): Promise<readonly Seen[]>;
   /** The first message at or after a time (ms since 1970), or undefined. A binary search in the log. */
   seqAt(time: number): Promise<number | undefined>;
 }

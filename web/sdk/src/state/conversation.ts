@@ -1,13 +1,13 @@
 import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { batch, signal } from "@preact/signals-core";
-import type { Conversation, ConversationInfo, Draft, Member, OutgoingMessage, Position, Role, Stored } from "../api.js";
+import type { Conversation, ConversationInfo, Draft, Member, OutgoingMessage, Role, Seen, Stored } from "../api.js";
 import type { Command } from "../engine/command.js";
-import { ParleyError } from "../errors.js";
+import type { ParleyError } from "../errors.js";
 import type { ConversationFrame, Entry, Receipt } from "../protocol/frames.js";
 import type { KeptConversation } from "./cache.js";
 import type { Context } from "./context.js";
 import { messageItem } from "./fold.js";
-import { Group, groupOnly } from "./group.js";
+import { Group } from "./group.js";
 import { mentions, withEntry, withFrame, withRead, withReceipt } from "./info.js";
 import { Pending } from "./pending.js";
 import { Sender } from "./sender.js";
@@ -55,8 +55,6 @@ export class Talk implements Conversation {
     this.at = Math.max(at, Date.parse(info.last?.time ?? "") || 0);
   }
 
-  // ---------------------------------------------------------------- for the user
-
   send(d: Draft): OutgoingMessage {
     return this.sender.send(d);
   }
@@ -102,55 +100,45 @@ export class Talk implements Conversation {
     return this.group.load();
   }
 
-  async add(user: string, role: Role = "member"): Promise<void> {
-    groupOnly(this.kind);
-    await this.group.set(user, role);
+  add(user: string, role: Role = "member"): Promise<void> {
+    return this.group.set(user, role);
   }
 
-  async remove(user: string): Promise<void> {
-    groupOnly(this.kind);
-    await this.group.remove(user);
+  remove(user: string): Promise<void> {
+    return this.group.remove(user);
   }
 
-  async setRole(user: string, role: Role): Promise<void> {
-    groupOnly(this.kind);
-    await this.group.set(user, role);
+  setRole(user: string, role: Role): Promise<void> {
+    return this.group.set(user, role);
   }
 
   muteMember(user: string, muted: boolean): Promise<void> {
-    return this.setRole(user, muted ? "muted" : "member");
+    return this.group.set(user, muted ? "muted" : "member");
   }
 
-  async rename(title: string): Promise<void> {
-    groupOnly(this.kind);
-    await this.group.rename(title);
+  rename(title: string): Promise<void> {
+    return this.group.rename(title);
   }
 
-  async leave(): Promise<void> {
-    groupOnly(this.kind);
-    if (this.now.peek().role === "owner") throw new ParleyError("forbidden", "the owner cannot leave before making somebody else the owner");
-    await this.group.leave();
+  leave(): Promise<void> {
+    return this.group.leave();
   }
 
-  async close(): Promise<void> {
-    groupOnly(this.kind);
-    if (this.now.peek().role !== "owner") throw new ParleyError("forbidden", "only the owner closes a group");
-    await this.group.leave();
+  close(): Promise<void> {
+    return this.group.close();
   }
 
   settings(s: { muted?: boolean; pinned?: boolean; archived?: boolean }): Promise<void> {
     return this.group.settings(s);
   }
 
-  seenBy(seq: number): Promise<readonly Position[]> {
+  seenBy(seq: number): Promise<readonly Seen[]> {
     return this.group.seenBy(seq);
   }
 
   seqAt(time: number): Promise<number | undefined> {
     return this.group.seqAt(time);
   }
-
-  // ---------------------------------------------------------------- from the server
 
   /** A `conversation` shape. */
   frame(f: ConversationFrame): void {
@@ -210,8 +198,6 @@ export class Talk implements Conversation {
     this.cancelRecount?.();
     this.pending.close(err);
   }
-
-  // ---------------------------------------------------------------- inside
 
   /** Something went out. */
   private sent(command: Command): void {

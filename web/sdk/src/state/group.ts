@@ -1,6 +1,6 @@
 import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { signal } from "@preact/signals-core";
-import type { ConversationInfo, Member, Position, Role } from "../api.js";
+import type { ConversationInfo, Member, Role, Seen } from "../api.js";
 import { ParleyError } from "../errors.js";
 import type { Query } from "../net/rest.js";
 import type { ConversationFrame, Entry, MessageEntry, Page, Receipt } from "../protocol/frames.js";
@@ -29,21 +29,33 @@ export class Group {
   }
 
   async set(user: string, role: Role): Promise<void> {
+    this.groupOnly();
     await this.ctx.rest.send("PUT", `${this.path}/members/${encodeURIComponent(user)}`, { role, cmid: this.ctx.newID() });
     await this.reload();
   }
 
   async remove(user: string): Promise<void> {
+    this.groupOnly();
     await this.ctx.rest.send("DELETE", `${this.path}/members/${encodeURIComponent(user)}?cmid=${this.ctx.newID()}`);
     await this.reload();
   }
 
   async rename(title: string): Promise<void> {
+    this.groupOnly();
     this.learn(await this.ctx.rest.send<ConversationFrame>("PATCH", this.path, { title, cmid: this.ctx.newID() }));
   }
 
-  /** Leaves; the owner closes the group. */
   async leave(): Promise<void> {
+    this.groupOnly();
+    // Not the request that closes the group where an owner makes it: one may have become owner just now.
+    const me = this.ctx.me.peek()?.user ?? "";
+    await this.ctx.rest.send("DELETE", `${this.path}/members/${encodeURIComponent(me)}?cmid=${this.ctx.newID()}`);
+    this.learn(await this.ctx.rest.get<ConversationFrame>(this.path));
+  }
+
+  async close(): Promise<void> {
+    this.groupOnly();
+    if (this.info.peek().role !== "owner") throw new ParleyError("forbidden", "only the owner closes a group");
     await this.ctx.rest.send("DELETE", `${this.path}?cmid=${this.ctx.newID()}`);
     this.learn(await this.ctx.rest.get<ConversationFrame>(this.path));
   }
@@ -52,8 +64,8 @@ export class Group {
     this.learn(await this.ctx.rest.send<ConversationFrame>("PATCH", this.path + "/me", s));
   }
 
-  seenBy(seq: number): Promise<readonly Position[]> {
-    return this.pages<Position>(`/messages/${seq}/seen`);
+  seenBy(seq: number): Promise<readonly Seen[]> {
+    return this.pages<Seen>(`/messages/${seq}/seen`);
   }
 
   /** The first entry at or after a time, by halving what is left. */
@@ -94,6 +106,10 @@ export class Group {
     );
   }
 
+  private groupOnly(): void {
+    if (this.info.peek().kind !== "group") throw new ParleyError("bad_request", "a direct conversation has no members to manage");
+  }
+
   private async reload(): Promise<void> {
     if (this.list.peek() !== undefined) await this.load();
   }
@@ -113,9 +129,4 @@ export class Group {
     }
     return all;
   }
-}
-
-/** Only groups have members to manage. */
-export function groupOnly(kind: "direct" | "group"): void {
-  if (kind !== "group") throw new ParleyError("bad_request", "a direct conversation has no members to manage");
 }
