@@ -48,8 +48,13 @@ bin/history:
 	@echo "building history $(VERSION)"
 	@GOWORK=off $(GOBUILD) -o $@ ./services/history/cmd/history
 
+.PHONY: web-test
+web-test: $(WEB) bin/parley ## types and tests of the chat for the browser
+	@echo "== web: types and tests"
+	@cd web && npm run --silent check && npm run --silent test
+
 .PHONY: test
-test: lint ## all checks and tests: linters, then every test with the race detector
+test: lint web-test ## all checks and tests: linters, then every test with the race detector
 	@echo "== tests (the first run builds a MongoDB-wire server, which takes some minutes)"
 	go test -race -timeout 20m work
 

@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import type { Conversation, Position } from "@parley-chat/client";
+import type { Conversation, Seen as SeenBy } from "@parley-chat/client";
 import { problemText, useTexts, type Chat } from "../state/chat.ts";
 import { Avatar } from "../ui/avatar.tsx";
 
@@ -12,7 +12,7 @@ export function openSeen(chat: Chat, c: Conversation, seq: number, anchor: Eleme
 
 function Seen({ c, seq }: { c: Conversation; seq: number }) {
   const t = useTexts();
-  const list = useSignal<readonly Position[] | undefined>(undefined);
+  const list = useSignal<readonly SeenBy[] | undefined>(undefined);
   const wrong = useSignal("");
   useEffect(() => {
     c.seenBy(seq).then(
@@ -22,10 +22,10 @@ function Seen({ c, seq }: { c: Conversation; seq: number }) {
   }, [c, seq]);
   if (wrong.value !== "") return <p class="seen problem">{wrong.value}</p>;
   if (list.value === undefined) return <p class="seen hint">{t.loading}</p>;
-  const read = list.value.filter((p) => p.read >= seq);
-  const got = list.value.filter((p) => p.read < seq && p.delivered >= seq);
-  const rest = list.value.filter((p) => p.read < seq && p.delivered < seq);
-  const part = (title: string, users: readonly Position[]) =>
+  const read = list.value.filter((p) => p.read);
+  const got = list.value.filter((p) => p.delivered && !p.read);
+  const rest = list.value.filter((p) => !p.delivered && !p.read);
+  const part = (title: string, users: readonly SeenBy[]) =>
     users.length > 0 && (
       <section>
         <h3 class="hint">{title}</h3>
