@@ -49,12 +49,12 @@ bin/history:
 	@GOWORK=off $(GOBUILD) -o $@ ./services/history/cmd/history
 
 .PHONY: test
-test: lint test-web ## all checks and tests: linters, the chat in a browser, then every Go test with the race detector
+test: lint web-test ## all checks and tests: linters, the chat in a browser, then every Go test with the race detector
 	@echo "== tests (the first run builds a MongoDB-wire server, which takes some minutes)"
 	go test -race -timeout 20m work
 
-.PHONY: test-web
-test-web: web bin/parley ## check and test the client and the chat, in a real browser too (about 3 minutes; some tests: make test-web ARGS=groups)
+.PHONY: web-test
+web-test: web bin/parley ## check and test the client and the chat, in a real browser too (about 3 minutes; some tests: make web-test ARGS=groups)
 	@echo "== the client and the chat: types and unit tests"
 	@cd web && npm run --silent check
 	@cd web && PARLEY_BIN=$(CURDIR)/bin/parley npm run --silent test

@@ -94,7 +94,7 @@ function fakeConversation(s: Script): Conversation {
     loadMembers: async () => [],
     add: async () => {}, remove: async () => {}, setRole: async () => {}, muteMember: async () => {}, rename: async () => {}, leave: async () => {}, close: async () => {},
     settings: async (set) => void (info.value = { ...info.peek(), ...set }),
-    seenBy: async (seq) => [{ user: "bob", read: seq, delivered: seq }, { user: "carol", read: 0, delivered: seq }],
+    seenBy: async () => [{ user: "bob", read: true, delivered: true }, { user: "carol", read: false, delivered: true }],
     seqAt: async () => 1,
   };
 }

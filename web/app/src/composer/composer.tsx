@@ -120,10 +120,8 @@ function Form({ uploads }: { uploads: Uploads }) {
     const to = el?.selectionEnd ?? from;
     const now = editing.peek() === undefined ? c.draft.peek() : changed.peek();
     setText(now.slice(0, from) + emoji + now.slice(to));
-    requestAnimationFrame(() => {
-      el?.focus();
-      el?.setSelectionRange(from + emoji.length, from + emoji.length);
-    });
+    el?.focus();
+    requestAnimationFrame(() => el?.setSelectionRange(from + emoji.length, from + emoji.length));
   };
   const name = titleOf(info, parley.me.value?.user, t);
   return (

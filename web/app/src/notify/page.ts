@@ -51,7 +51,7 @@ export function tellMessages(chat: Chat): () => void {
     if (!lead || !prefs.notify.peek() || chat.visible.peek() || typeof Notification === "undefined" || Notification.permission !== "granted") return;
     const title = titleOf(c.info.peek(), me, t);
     try {
-      const note = new Notification(title, { body: title === item.from ? text : t.newFrom(item.from, text), tag: c.id, icon: "/favicon.svg" });
+      const note = new Notification(title, { body: title === item.from ? text : t.newFrom(item.from, text), tag: c.id });
       note.onclick = () => {
         window.focus();
         router.go({ conv: c.id });

@@ -1,29 +1,33 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { useSignal, type ReadonlySignal } from "@preact/signals";
 import type { Attachment } from "@parley-chat/client";
 import { bytes } from "../format/size.ts";
 import { attempt, useChat, useTexts, type Chat } from "../state/chat.ts";
 import { File as FileIcon } from "../ui/icons.tsx";
 
-/** The URL of a file, as soon as there is one. It is asked for again when it fails. */
+/** The URL of a file, as soon as there is one. It is asked for again once there is a connection. */
 export function useFileURL(id: string | undefined, what: "file" | "thumb"): ReadonlySignal<string | undefined> {
   const { parley } = useChat();
   const url = useSignal<string | undefined>(undefined);
   const live = parley.connection.value.phase === "live";
+  const got = useRef("");
+  const key = `${id}/${what}`;
   useEffect(() => {
-    if (id === undefined) return;
+    if (id === undefined || got.current === key) return;
     let wanted = true;
     url.value = undefined;
     parley.attachmentURL(id, what).then(
       (u) => {
-        if (wanted) url.value = u;
+        if (!wanted) return;
+        got.current = key;
+        url.value = u;
       },
       () => {}, // it stays a grey field, and is asked for again when there is a connection
     );
     return () => {
       wanted = false;
     };
-  }, [id, what, live && url.peek() === undefined]);
+  }, [key, live]);
   return url;
 }
 

@@ -84,7 +84,7 @@ export function MessageBody({ item, first, last, tab }: MessageProps) {
               </>
             )}
           </div>
-          <Tools item={item} tab={tab} />
+          {!item.gone && <Tools item={item} tab={tab} />}
         </div>
         {item.reactions.length > 0 && !item.gone && <Reactions item={item} tab={tab} />}
       </div>

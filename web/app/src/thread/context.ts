@@ -10,12 +10,16 @@ export interface ThreadView {
   readonly scroller: Scroller;
   /** The message that the keyboard is at; 0: the latest. */
   readonly active: Signal<number>;
+  /** The message that gets the focus once it is rendered; 0: none. */
+  readonly wanted: Signal<number>;
   /** The message to be pointed out. */
   readonly flash: Signal<number>;
   /** Everything up to here was read when the conversation was opened: a line is drawn after it. */
   readonly readBefore: Signal<number>;
   /** The message over which that line is. */
   readonly newLine: ReadonlySignal<number | undefined>;
+  /** That message was in sight since. */
+  readonly lineSeen: Signal<number>;
   readonly replyTo: Signal<number | undefined>;
   readonly editing: Signal<number | undefined>;
   /** Puts the cursor into the composer. */

@@ -1,8 +1,9 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
+import type { ConversationInfo } from "@parley-chat/client";
 import { badge } from "../format/size.ts";
 import { useChat, useTexts, useTimes } from "../state/chat.ts";
-import { Down } from "../ui/icons.tsx";
+import { Down, Up } from "../ui/icons.tsx";
 import { useThread } from "./context.ts";
 import { openDates } from "./dates.tsx";
 
@@ -36,20 +37,36 @@ export function FloatingDay() {
 /** Leads to the first unread message, to a date, and to the end. */
 export function ToEnd() {
   const t = useTexts();
-  const { c, scroller } = useThread();
-  if (scroller.atEnd.value) return null;
+  const view = useThread();
+  const { c, scroller } = view;
+  const first = view.newLine.value;
+  const above = first !== undefined && first !== view.lineSeen.value && first < scroller.sight.value.from;
+  if (scroller.atEnd.value && !above) return null;
   const info = c.info.value;
   return (
     <div class="to-end">
-      <button type="button" class="float" aria-label={info.unread > 0 ? `${t.toLatest}. ${t.unreadBelow(info.unread)}` : t.toLatest} title={t.toLatest} onClick={() => scroller.toEnd()}>
-        <Down />
-        {info.unread > 0 && (
-          <span class="badge" aria-hidden="true">
-            {badge(info.unread, info.exact)}
-          </span>
-        )}
-      </button>
+      {above && (
+        <button type="button" class="float" aria-label={t.toUnread} title={t.toUnread} onClick={() => view.goTo(first)}>
+          <Up />
+        </button>
+      )}
+      {!scroller.atEnd.value && <LatestButton info={info} />}
     </div>
+  );
+}
+
+function LatestButton({ info }: { info: ConversationInfo }) {
+  const t = useTexts();
+  const { scroller } = useThread();
+  return (
+    <button type="button" class="float" aria-label={info.unread > 0 ? `${t.toLatest}. ${t.unreadBelow(info.unread)}` : t.toLatest} title={t.toLatest} onClick={() => scroller.toEnd()}>
+      <Down />
+      {info.unread > 0 && (
+        <span class="badge" aria-hidden="true">
+          {badge(info.unread, info.exact)}
+        </span>
+      )}
+    </button>
   );
 }
 

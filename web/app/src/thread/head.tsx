@@ -32,9 +32,11 @@ export function Head() {
           <span class="hidden">{t.about}</span>
         </span>
       </button>
-      <button type="button" class="icon-button" aria-label={t.goToDate} title={t.goToDate} onClick={(e) => openDates(chat, view, e.currentTarget)}>
-        <Calendar />
-      </button>
+      {info.head > 0 && (
+        <button type="button" class="icon-button" aria-label={t.goToDate} title={t.goToDate} onClick={(e) => openDates(chat, view, e.currentTarget)}>
+          <Calendar />
+        </button>
+      )}
       {parley.features.value.has("search") && info.head > 0 && (
         <button
           type="button"
@@ -71,6 +73,7 @@ function Under() {
   if (info.peer === undefined || info.peer === parley.me.value?.user || !parley.features.value.has("presence")) return null;
   const presence = parley.presence(info.peer).value;
   if (presence?.online) return <small class="cut live">{t.online}</small>;
-  if (presence?.last_seen === undefined) return <small class="cut">&nbsp;</small>;
+  if (presence === undefined) return <small class="cut">&nbsp;</small>; // its place is kept
+  if (presence.last_seen === undefined) return null;
   return <small class="cut">{t.lastSeen(times.brief(Date.parse(presence.last_seen)))}</small>;
 }

@@ -60,10 +60,25 @@ export function onLogKey(e: KeyboardEvent, chat: Chat, view: ThreadView): void {
 export function focusRow(view: ThreadView, box: HTMLElement, seq: number): void {
   view.active.value = seq;
   view.scroller.reveal(seq);
-  const focus = () => {
-    const row = box.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
-    row?.focus({ preventScroll: true });
-    return row !== null;
-  };
-  if (!focus()) requestAnimationFrame(() => focus());
+  const row = box.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
+  if (row !== null) row.focus({ preventScroll: true });
+  else {
+    box.focus({ preventScroll: true });
+    view.wanted.value = seq;
+  }
+}
+
+/** Gives the focus to a row that has been rendered, if it waits for it and the user has not gone elsewhere. */
+export function takeFocus(view: ThreadView, row: HTMLElement): void {
+  const box = row.closest(".scroller");
+  view.wanted.value = 0;
+  if ((row.getRootNode() as Document | ShadowRoot).activeElement === box) row.focus({ preventScroll: true });
+}
+
+/** After rows have changed: takes the focus back from a row that is gone. */
+export function keepFocus(box: HTMLElement, within: boolean): void {
+  const root = box.getRootNode() as Document | ShadowRoot;
+  const at = root.activeElement;
+  const lost = at === null || at === document.body || (root instanceof ShadowRoot && at === root.host);
+  if (lost && within) box.focus({ preventScroll: true });
 }

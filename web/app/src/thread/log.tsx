@@ -7,7 +7,7 @@ import { useChat, useTexts } from "../state/chat.ts";
 import { Bubbles } from "../ui/icons.tsx";
 import { useThread } from "./context.ts";
 import { FloatingDay, ToEnd } from "./floating.tsx";
-import { onLogKey } from "./keys.ts";
+import { keepFocus, onLogKey } from "./keys.ts";
 import { loadWindows } from "./loading.ts";
 import { OutgoingRow } from "./outgoing.tsx";
 import { reading } from "./reading.ts";
@@ -67,8 +67,7 @@ export function Log() {
   const tail = outgoing.filter((o) => !inLog.has(o.cmid));
   useLayoutEffect(() => {
     scroller.commit(w);
-    const root = outer.current?.getRootNode() as Document | ShadowRoot | undefined;
-    if (within.peek() && root?.activeElement === null) outer.current?.focus({ preventScroll: true });
+    if (outer.current !== null) keepFocus(outer.current, within.peek());
   });
 
   const name = titleOf(c.info.value, chat.parley.me.value?.user, t);
@@ -83,7 +82,12 @@ export function Log() {
         aria-label={t.messagesWith(name)}
         onKeyDown={(e) => onLogKey(e, chat, view)}
         onFocusIn={() => (within.value = true)}
-        onFocusOut={() => (within.value = false)}
+        onFocusOut={(e) => {
+          const left = e.target as Node;
+          queueMicrotask(() => {
+            if (left.isConnected) within.value = false; // else its row went out of the window
+          });
+        }}
       >
         <div ref={space} class="space">
           <div ref={box} class="rows">

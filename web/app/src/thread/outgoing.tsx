@@ -30,7 +30,7 @@ export function OutgoingRow({ message, before }: { message: OutgoingMessage; bef
     </span>
   );
   return (
-    <div class="row" data-cmid={message.cmid} role="article" tabIndex={-1} aria-label={`${t.says(t.you, times.time(message.time), bodyText(t, message.body))}. ${t.state[state]}`}>
+    <div class="row" data-cmid={message.cmid} data-state={state} role="article" tabIndex={-1} aria-label={`${t.says(t.you, times.time(message.time), bodyText(t, message.body))}. ${t.state[state]}`}>
       {day && (
         <div class="day">
           <span>{times.day(message.time)}</span>

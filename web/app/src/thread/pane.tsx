@@ -24,9 +24,11 @@ function newView(c: Conversation): ThreadView {
     c,
     scroller,
     active: signal(0),
+    wanted: signal(0),
     flash,
     readBefore,
     newLine: computed(() => firstAfter(c, readBefore.value)),
+    lineSeen: signal(0),
     replyTo: signal<number | undefined>(undefined),
     editing: signal<number | undefined>(undefined),
     focusComposer: { run: () => {} },
@@ -64,13 +66,15 @@ export function Pane({ c }: { c: Conversation }) {
   useEffect(() => () => uploads.stop(), [uploads]);
 
   // Opened at the first unread message; where that is may become known a little later.
-  const unread = c.thread.firstUnread.value;
+  const guess = c.thread.firstUnread.value;
+  const line = view.newLine.value;
   useEffect(() => {
     if (settled.peek() || view.scroller.moved.peek() > 0 || c.info.peek().unread === 0) return;
-    if (unread === undefined) return;
-    view.scroller.show({ seq: unread, dy: 72 });
-    if (c.thread.has(unread)) settled.value = true;
-  }, [view, unread]);
+    const seq = line ?? guess;
+    if (seq === undefined) return;
+    view.scroller.show({ seq, dy: 72 });
+    if (line !== undefined) settled.value = true; // what is read from now on moves nothing
+  }, [view, line, guess]);
 
   const jump = chat.jump.value;
   useEffect(() => {

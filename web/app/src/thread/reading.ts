@@ -27,6 +27,11 @@ export function reading(chat: Chat, view: ThreadView): () => void {
     known = head;
     line = view.newLine.peek();
   });
+  const stopLooked = effect(() => {
+    const at = view.newLine.value ?? 0;
+    const sight = scroller.sight.value;
+    if (chat.visible.value && at >= sight.from && at <= sight.to) view.lineSeen.value = at;
+  });
   // Who comes back to the page finds a line before what came meanwhile.
   const stopLine = effect(() => {
     if (!chat.visible.value) view.readBefore.value = c.thread.head.peek();
@@ -35,6 +40,7 @@ export function reading(chat: Chat, view: ThreadView): () => void {
     clearTimeout(timer);
     stopMark();
     stopSeen();
+    stopLooked();
     stopLine();
   };
 }

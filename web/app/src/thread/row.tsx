@@ -1,12 +1,14 @@
 // One row of the log: a day, a line before what is new, and a message or a note of
 // what happened to the group.
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ThreadItem } from "@parley-chat/client";
 import { follows, newDay, type Grouped } from "../format/grouping.ts";
 import { useChat, useTexts, useTimes } from "../state/chat.ts";
 import { openActions } from "./actions.tsx";
 import { MessageBody, messageText } from "./bubble.tsx";
 import { useThread } from "./context.ts";
+import { takeFocus } from "./keys.ts";
 import { membersText } from "./system.ts";
 
 const grouped = (item: ThreadItem): Grouped => ({
@@ -56,6 +58,10 @@ function KnownRow({ seq, item }: { seq: number; item: ThreadItem }) {
   const view = useThread();
   const me = chat.parley.me.value?.user ?? "";
   const { before, after } = useNeighbours(seq);
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (view.wanted.peek() === seq && box.current !== null) takeFocus(view, box.current);
+  }, [view, seq]);
   const self = grouped(item);
   const day = before !== "unknown" && newDay(before, self);
   const isNew = view.newLine.value === seq;
@@ -70,8 +76,10 @@ function KnownRow({ seq, item }: { seq: number; item: ThreadItem }) {
       : membersText(t, item, me);
   return (
     <div
+      ref={box}
       class={flash ? "row flash" : "row"}
       data-seq={seq}
+      data-state={item.kind === "message" && item.own ? item.state : undefined}
       role="article"
       tabIndex={active ? 0 : -1}
       aria-label={label}

@@ -23,8 +23,8 @@ function Seen({ c, seq }: { c: Conversation; seq: number }) {
   if (wrong.value !== "") return <p class="seen problem">{wrong.value}</p>;
   if (list.value === undefined) return <p class="seen hint">{t.loading}</p>;
   const read = list.value.filter((p) => p.read);
-  const got = list.value.filter((p) => !p.read && p.delivered);
-  const rest = list.value.filter((p) => !p.read && !p.delivered);
+  const got = list.value.filter((p) => p.delivered && !p.read);
+  const rest = list.value.filter((p) => !p.delivered && !p.read);
   const part = (title: string, users: readonly SeenBy[]) =>
     users.length > 0 && (
       <section>

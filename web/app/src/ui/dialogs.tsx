@@ -1,7 +1,7 @@
 // Everything that lies above the chat. All of it is <dialog> with showModal: the
 // browser makes the rest inert, keeps the focus inside and gives it back afterwards.
 
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { useChat, useTexts, type Asked, type PopupAt } from "../state/chat.ts";
@@ -17,11 +17,13 @@ interface ModalProps {
   /** Puts it where it belongs, and again when its size changes. */
   place?: (dialog: HTMLDialogElement) => void;
   onKeyDown?: (e: KeyboardEvent) => void;
+  box?: RefObject<HTMLDialogElement | null>;
 }
 
 /** A modal dialog that is open while it is rendered. */
-export function Modal({ class: cls, label, close, children, light = true, place, onKeyDown }: ModalProps) {
-  const ref = useRef<HTMLDialogElement>(null);
+export function Modal({ class: cls, label, close, children, light = true, place, onKeyDown, box }: ModalProps) {
+  const own = useRef<HTMLDialogElement>(null);
+  const ref = box ?? own;
   useLayoutEffect(() => {
     const dialog = ref.current;
     if (dialog === null) return;
@@ -35,6 +37,7 @@ export function Modal({ class: cls, label, close, children, light = true, place,
     if (place !== undefined) observer.observe(dialog);
     return () => {
       observer.disconnect();
+      if (!dialog.open) return; // closed before, and the focus may have gone elsewhere since
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
     };
@@ -128,6 +131,11 @@ export function AskDialog({ asked }: { asked: Asked }) {
 
 /** A small window beside the element that it belongs to; at the lower edge of a phone. */
 export function Popup({ at, close }: { at: PopupAt; close: () => void }) {
+  const box = useRef<HTMLDialogElement>(null);
+  const shut = () => {
+    box.current?.close(); // at once, so that what was chosen can take the focus
+    close();
+  };
   const place = (dialog: HTMLDialogElement) => {
     const a = at.anchor.getBoundingClientRect();
     const d = dialog.getBoundingClientRect();
@@ -138,8 +146,8 @@ export function Popup({ at, close }: { at: PopupAt; close: () => void }) {
     dialog.style.left = `${Math.min(Math.max(8, wish), Math.max(8, view.w - d.width - 8))}px`;
   };
   return (
-    <Modal class="popup" label={at.label} close={close} place={place} onKeyDown={arrows}>
-      {at.content(close)}
+    <Modal class="popup" label={at.label} close={close} place={place} onKeyDown={arrows} box={box}>
+      {at.content(shut)}
     </Modal>
   );
 }

@@ -26,7 +26,7 @@ export function openMenu(chat: Chat, anchor: Element, label: string, items: read
               autofocus={i === 0}
               onClick={() => {
                 close();
-                requestAnimationFrame(() => item.run()); // when the focus is free again
+                item.run();
               }}
             >
               {item.icon}
