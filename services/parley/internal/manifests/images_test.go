@@ -79,25 +79,16 @@ func TestImageBuilds(t *testing.T) {
 	}
 }
 
-// copyTree copies a file or folder of the repository to the same place under dir.
+// copyTree copies a file or folder of the repository to the same place under dir, over
+// what is there, as COPY does.
 func copyTree(t *testing.T, name, dir string) {
 	t.Helper()
-	from, to := filepath.Join(root, name), filepath.Join(dir, name)
-	info, err := os.Stat(from)
-	if err != nil {
+	to := filepath.Dir(filepath.Join(dir, name))
+	if err := os.MkdirAll(to, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if info.IsDir() {
-		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, read(t, name), 0o644); err != nil {
-		t.Fatal(err)
+	if out, err := exec.CommandContext(t.Context(), "cp", "-R", filepath.Join(root, name), to).CombinedOutput(); err != nil {
+		t.Fatalf("copy %s: %v: %s", name, err, out)
 	}
 }
 
