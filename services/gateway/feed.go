@@ -345,15 +345,29 @@ func (f *feed) Access(ctx context.Context, key chat.Key) (p view.Part, err error
 	return p, err
 }
 
-// Describe implements [session.Feed].
-func (f *feed) Describe(ctx context.Context, p view.Part) (frame []byte, err error) {
-	err = f.read(ctx, func(ctx context.Context) error {
-		c, err := f.g.view.Conversation(ctx, p)
-		c.Type = "conversation"
-		frame = wire.Encode(c)
+// Describe implements [session.Feed]. Each part has its own turn, and then all
+// together one for what is hidden.
+func (f *feed) Describe(ctx context.Context, parts []view.Part) ([][]byte, error) {
+	drafts := make([]view.Draft, len(parts))
+	for i, p := range parts {
+		err := f.read(ctx, func(ctx context.Context) (err error) {
+			drafts[i], err = f.g.view.Draft(ctx, p)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	frames := make([][]byte, len(parts))
+	err := f.read(ctx, func(ctx context.Context) error {
+		list, err := f.g.view.Finish(ctx, drafts)
+		for i := range list {
+			list[i].Type = "conversation"
+			frames[i] = wire.Encode(&list[i])
+		}
 		return err
 	})
-	return frame, err
+	return frames, err
 }
 
 // Entries implements [session.Feed].

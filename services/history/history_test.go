@@ -224,7 +224,7 @@ func TestAnswers(t *testing.T) {
 		t.Errorf("entries: %+v", entries)
 	}
 	unread := decode[wire.Unread](t, ask(h, "GET", conv+"/unread", "_/alice"))
-	if want := (wire.Unread{Conv: f.group.Conv, Unread: 1, Exact: true, Head: 4, Count: 2, Joined: 1, Own: 1}); unread != want {
+	if want := (wire.Unread{Conv: f.group.Conv, Unread: 1, Exact: true, Head: 4, Count: 2, Joined: 1, Floor: 1, Own: 1}); unread != want {
 		t.Errorf("unread: %+v", unread)
 	}
 }
