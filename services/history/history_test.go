@@ -35,7 +35,11 @@ func (tokens) Verify(token string) (auth.Identity, error) {
 	if !ok {
 		return auth.Identity{}, &auth.Error{Reason: auth.ReasonSignature}
 	}
-	return auth.Identity{NS: chat.NS(ns), User: chat.User(user)}, nil
+	id := auth.Identity{NS: chat.NS(ns), User: chat.User(user)}
+	if user == "operator" {
+		id.Scopes = []string{auth.ScopeOperator}
+	}
+	return id, nil
 }
 
 var _ rest.Verifier = (*auth.Verifier)(nil)

@@ -17,7 +17,8 @@ import (
 )
 
 // exportLines are in no schema: an export is lines of JSON.
-var exportLines = []any{wire.ExportProfile{}, wire.ExportBlock{}, wire.ExportDevice{}, wire.ExportMembership{}, wire.ExportNext{}}
+var exportLines = []any{wire.ExportProfile{}, wire.ExportBlock{}, wire.ExportDevice{}, wire.ExportMembership{}, wire.ExportAttachment{},
+	wire.ExportNext{}, wire.ExportEnd{}}
 
 // bodies are the types of what goes over HTTP, by their names in the contract.
 func bodies() map[string]reflect.Type {

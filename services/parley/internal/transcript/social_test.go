@@ -137,8 +137,14 @@ func playExport(s *stage) {
 	bob.send(`{"type":"send","conv":%q,"cmid":"b1","body":{"text":"But these are"}}`, conv)
 	bob.hear("ack")
 	s.rest("bob", "PUT", "/v1/blocks/mallory", "")
-	s.say("one JSON object a line; a last line of type next says that there is more")
+	var f wire.File
+	s.Decode(s.Do("POST", s.url+"/v1/attachments", "bob", fmt.Sprintf(`{"conv":%q,"name":"tea.txt","type":"text/plain","size":5,"cmid":"f1"}`, conv)), &f)
+	s.Do("PUT", s.url+f.Upload.URL, "", "green")
+	s.rest("bob", "POST", "/v1/messages", fmt.Sprintf(`{"conv":%q,"cmid":"b2","body":{"attachments":[{"id":%q,"name":"","type":"","size":0}]}}`, conv, f.ID))
+	s.say("one JSON object a line; a last line of type next would say that there is more, and with which cursor")
 	s.rest("bob", "GET", "/v1/export", "")
+	s.say("the bytes of the file")
+	s.rest("bob", "GET", "/v1/attachments/"+string(f.ID)+"?redirect=0", "")
 	s.say("somebody else's is for operators")
 	s.rest("alice", "GET", "/v1/export?user=bob", "")
 }
