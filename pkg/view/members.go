@@ -94,6 +94,11 @@ type audience struct {
 type mark struct {
 	user                    chat.User
 	joined, read, delivered chat.Seq
+	readAt, recvAt          chat.Reached
+}
+
+func markOf(m chat.Member) mark {
+	return mark{user: m.User, joined: m.Joined, read: m.Read, delivered: Delivered(m), readAt: m.ReadAt, recvAt: m.RecvAt}
 }
 
 // audience reads the current members of a conversation, without the read positions
@@ -123,7 +128,7 @@ func (r *Reader) everybody(ctx context.Context, p Part) (audience, error) {
 		for _, m := range page {
 			after = m.User
 			if current(p, m) {
-				a.members = append(a.members, mark{user: m.User, joined: m.Joined, read: m.Read, delivered: Delivered(m)})
+				a.members = append(a.members, markOf(m))
 			}
 			// Documents may be younger than the head: count who was in then.
 			if m.Joined <= last.Seq && (m.Left == 0 || m.Left > last.Seq) {

@@ -53,7 +53,7 @@ func (r *Reader) hideMarks(ctx context.Context, ns chat.NS, me chat.User, lists 
 	for _, marks := range lists {
 		for i := range marks {
 			if hidden(marks[i].user) {
-				marks[i].read = 0
+				marks[i].read, marks[i].readAt = 0, chat.Reached{}
 			}
 		}
 	}
@@ -160,7 +160,7 @@ func (r *Reader) others(ctx context.Context, p Part, e *chat.Entry, after chat.U
 			after = m.User
 			has := p.Conversation.History == chat.HistoryAll || m.Joined <= e.Seq
 			if current(p, m) && m.User != e.From && has {
-				marks = append(marks, mark{user: m.User, joined: m.Joined, read: m.Read, delivered: Delivered(m)})
+				marks = append(marks, markOf(m))
 			}
 		}
 		if len(page) < memberChunk {

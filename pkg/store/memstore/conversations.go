@@ -107,6 +107,7 @@ func (s *Store) Advance(ctx context.Context, moves []store.Move) ([]chat.Member,
 				m.Recv[mv.Device] = mv.Recv
 			}
 			m.Read, m.ReadCount = max(m.Read, mv.Read), max(m.ReadCount, mv.ReadCount)
+			m.ReadAt, m.RecvAt = mv.Reached(m.ReadAt, mv.Read), mv.Reached(m.RecvAt, mv.Recv)
 			if !slices.Contains(moved, m) {
 				moved = append(moved, m)
 			}

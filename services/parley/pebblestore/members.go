@@ -215,5 +215,8 @@ func move(m *chat.Member, mv *store.Move) bool {
 	if mv.ReadCount > m.ReadCount {
 		m.ReadCount, changed = mv.ReadCount, true
 	}
+	readAt, recvAt := mv.Reached(m.ReadAt, mv.Read), mv.Reached(m.RecvAt, mv.Recv)
+	changed = changed || readAt != m.ReadAt || recvAt != m.RecvAt
+	m.ReadAt, m.RecvAt = readAt, recvAt
 	return changed
 }
