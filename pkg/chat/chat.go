@@ -221,7 +221,9 @@ type Member struct {
 
 	Read      Seq   // read position of the user
 	ReadCount int64 // messages up to and including Read
-	// Recv is the position of each device: everything up to it has arrived there.
+	// Recv is the position of each device: everything up to it has arrived there. Below
+	// zero it is the negated place at which a new device was to begin, which has said
+	// nothing yet.
 	Recv map[Device]Seq
 	// ReadAt and RecvAt are how far Read, and the furthest of Recv, have come by moves
 	// of which the time is known, and when they came there first. Others, and those of

@@ -100,7 +100,7 @@ func (s *Store) Advance(ctx context.Context, moves []store.Move) ([]chat.Member,
 			if m == nil {
 				continue
 			}
-			if mv.Recv > m.Recv[mv.Device] {
+			if old, known := m.Recv[mv.Device]; mv.Recv != 0 && (!known || mv.Recv > old) {
 				if m.Recv == nil {
 					m.Recv = map[chat.Device]chat.Seq{}
 				}

@@ -64,7 +64,7 @@ func forwardOf(m store.Move) (bson.D, error) {
 			d = append(d, bson.E{Key: "read_at", Value: at})
 		}
 	}
-	if m.Recv > 0 {
+	if m.Recv != 0 {
 		key, err := recvKey(m.Device)
 		if err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 var cursorTests = []test{
 	{"advance and stay", advance},
 	{"when a position was reached", advanceTimes},
+	{"where a new device begins", advancePlaced},
 	{"of no member", advanceNobody},
 	{"several of one member", advanceSeveral},
 	{"nothing", advanceNothing},
@@ -91,6 +92,30 @@ func advanceTimes(f *fixture) {
 	want.Recv["phone"], want.Read, want.ReadCount = 9, 9, 9
 	want.ReadAt, want.RecvAt = chat.Reached{Seq: 9, Time: ms(25)}, chat.Reached{Seq: 9, Time: ms(25)}
 	move("phone", 9, 9, ms(25)) // further on, and by another clock
+}
+
+// advancePlaced checks that a place gives way to the first position, that it is not
+// put over one, and that of two the nearer to the beginning stays.
+func advancePlaced(f *fixture) {
+	key := f.joined("bob")
+	want := joinedMembers(key, "bob")[0]
+	move := func(device chat.Device, recv chat.Seq) {
+		f.Helper()
+		f.moves(want, store.Move{Key: key, User: "bob", Device: device, Recv: recv})
+	}
+	want.Recv = map[chat.Device]chat.Seq{"phone": -10}
+	move("phone", -10)
+	move("phone", -12)
+	want.Recv["phone"] = -8
+	move("phone", -8)
+	want.Recv["web"] = -chat.MaxSeq
+	move("web", -chat.MaxSeq)
+	want.Recv["phone"] = 3
+	move("phone", 3)
+	move("phone", -2)
+	f.ok("drop device", f.DropDevice(f.ctx, key.NS, "bob", "web"))
+	delete(want.Recv, "web")
+	move("phone", 1)
 }
 
 func advanceNobody(f *fixture) {
