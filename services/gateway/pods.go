@@ -19,6 +19,9 @@ const PodBeat = roster.Beat
 // no status.
 func ParsePodStatus(data []byte) (PodStatus, bool) { return roster.Parse(data) }
 
+// SortPods sorts by name and id.
+func SortPods(list []PodStatus) { roster.Sort(list) }
+
 // podName is what operators call this pod.
 func podName(name string) string {
 	if name == "" {
