@@ -40,6 +40,7 @@ func run(args []string) int {
 	fs.DurationVar(&o.Load.Bound, "max-staleness", 2*time.Second, "how long a connected device may lack what was acked")
 	fs.DurationVar(&o.Load.Timeout, "timeout", 5*time.Minute, "by then everything must have arrived")
 	fs.Uint64Var(&o.Load.Seed, "seed", 0, "of the random choices; 0: a random one")
+	fs.StringVar(&o.Before, "before", "", "begin with the program gateway in this directory, of another version: an upgrade")
 	svg := fs.String("svg", "", "draw into this file")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

@@ -27,8 +27,14 @@ type Options struct {
 	Calm     time.Duration // before the first restart, between two and after the last; default 4 s
 	Load     verify.Options
 	Race     bool // build the services with the race detector
+	// Before is a directory with the program gateway of another version: the gateways
+	// begin as that, and are of this version once restarted. Default: they are of this
+	// version all along.
+	Before string
 
 	Progress func(line string) // nil: nobody is told
+
+	dir string // of the programs
 }
 
 func (o Options) withDefaults() Options {
@@ -82,13 +88,14 @@ func Do(ctx context.Context, o Options) (run *Run, err error) {
 		return nil, fmt.Errorf("make a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	o.dir = dir
 	mongo, err := mongotest.OpenMemory()
 	if err != nil {
 		return nil, fmt.Errorf("start the MongoDB-wire server: %w", err)
 	}
 	defer func() { err = errors.Join(err, mongo.Close()) }()
 	o.Progress("building and starting three gateways, history and NATS")
-	cluster, err := procs.Start(ctx, procs.Options{Dir: dir, MongoURI: mongo.URI + "rolling", Race: o.Race, Args: []string{"--drain-window", o.Drain.String()}})
+	cluster, err := procs.Start(ctx, procs.Options{Dir: dir, MongoURI: mongo.URI + "rolling", Race: o.Race, Before: o.Before, Args: []string{"--drain-window", o.Drain.String()}})
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +152,7 @@ func (o Options) restart(ctx context.Context, cluster *procs.Cluster, zero time.
 			return err
 		}
 		r.Down = time.Since(zero).Seconds()
+		g.Use(o.dir)
 		if err := g.Start(); err != nil {
 			return err
 		}
