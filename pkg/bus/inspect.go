@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +25,7 @@ type Inspection struct {
 	RTT        time.Duration
 	Topics     []TopicCheck
 	Unreached  map[string]error // servers of the URL that cannot be used, and why
+	Apart      []string         // servers of the URL to which messages from Server do not come: they are not one cluster
 }
 
 // TopicCheck is whether a message on a topic's subject comes back.
@@ -51,35 +54,18 @@ func Inspect(ctx context.Context, o Options, users bool) (Inspection, error) {
 	defer b.end()
 	stop := context.AfterFunc(ctx, b.end)
 	defer stop()
-	var met *nats.Conn
 	var complaints complaints
-	for i, server := range b.servers.urls {
-		no := b.options()
-		no.Servers, no.NoEcho, no.AllowReconnect = []string{server}, false, false
-		no.Name, no.AsyncErrorCB = "parley-doctor", complaints.add
-		no.DisconnectedErrCB, no.ReconnectedCB, no.ReconnectErrCB, no.ClosedCB = nil, nil, nil, nil
-		nc, err := no.Connect()
-		switch {
-		case err != nil:
-			in.Unreached[b.servers.hosts[i]] = b.servers.safe(err)
-		case met != nil:
-			nc.Close()
-		default:
-			met = nc
-			defer nc.Close()
-		}
+	met, others := b.meet(&in, &complaints)
+	for _, nc := range others {
+		defer nc.Close()
 	}
 	if met == nil {
 		return in, errors.New("no server can be used")
 	}
+	defer met.Close()
 	in.Server, in.Version, in.Cluster = met.ConnectedAddr(), met.ConnectedServerVersion(), met.ConnectedClusterName()
 	in.MaxPayload, in.TLS = met.MaxPayload(), met.TLSRequired()
-	for _, s := range met.Servers() {
-		if _, host, ok := strings.Cut(s, "@"); ok {
-			s = host
-		}
-		in.Servers = append(in.Servers, s)
-	}
+	in.Servers = b.known(met, others)
 	if in.RTT, err = met.RTT(); err != nil {
 		return in, fmt.Errorf("ask for an echo: %w", b.servers.safe(err))
 	}
@@ -89,14 +75,67 @@ func Inspect(ctx context.Context, o Options, users bool) (Inspection, error) {
 	if users {
 		in.Topics = append(in.Topics, b.echo(ctx, met, &complaints, TopicUsers, b.subjectOf(0)))
 	}
+	if in.Topics[2].Err == nil {
+		in.Apart = b.apart(ctx, met, others)
+	}
 	return in, nil
+}
+
+// meet connects to each server of the URL; met is the first that can be used, others
+// are by host.
+func (b *Bus) meet(in *Inspection, said *complaints) (met *nats.Conn, others map[string]*nats.Conn) {
+	others = make(map[string]*nats.Conn)
+	for i, server := range b.servers.urls {
+		no := b.options()
+		no.Servers, no.NoEcho, no.AllowReconnect = []string{server}, false, false
+		no.Name, no.AsyncErrorCB = "parley-doctor", said.add
+		no.DisconnectedErrCB, no.ReconnectedCB, no.ReconnectErrCB, no.ClosedCB = nil, nil, nil, nil
+		nc, err := no.Connect()
+		switch {
+		case err != nil:
+			in.Unreached[b.servers.hosts[i]] = b.servers.safe(err)
+		case met != nil:
+			others[b.servers.hosts[i]] = nc
+		default:
+			met = nc
+		}
+	}
+	return met, others
+}
+
+// known lists servers, without credentials: those that were met, and those that they
+// know of.
+func (b *Bus) known(met *nats.Conn, others map[string]*nats.Conn) []string {
+	list := slices.Collect(maps.Keys(others))
+	for _, s := range met.Servers() {
+		s = s[strings.LastIndex(s, "@")+1:]
+		if _, host, ok := strings.Cut(s, "://"); ok {
+			s = host
+		}
+		list = append(list, s)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// apart lists the servers at which a message does not arrive that another one was given.
+func (b *Bus) apart(ctx context.Context, met *nats.Conn, others map[string]*nats.Conn) (list []string) {
+	for host, nc := range others {
+		ctx, cancel := context.WithTimeout(ctx, echoWait)
+		if pass(ctx, met, nc, b.subjects[TopicControl]) != nil {
+			list = append(list, host)
+		}
+		cancel()
+	}
+	slices.Sort(list)
+	return list
 }
 
 func (b *Bus) echo(ctx context.Context, nc *nats.Conn, said *complaints, topic Topic, subject string) TopicCheck {
 	check := TopicCheck{Topic: topic, Subject: subject}
 	ctx, cancel := context.WithTimeout(ctx, echoWait)
 	defer cancel()
-	err := echo(ctx, nc, subject)
+	err := pass(ctx, nc, nc, subject)
 	if refused := said.about(subject); refused != nil {
 		err = refused // which is why nothing came
 	}
@@ -106,31 +145,51 @@ func (b *Bus) echo(ctx context.Context, nc *nats.Conn, said *complaints, topic T
 	return check
 }
 
-func echo(ctx context.Context, nc *nats.Conn, subject string) error {
-	sub, err := nc.SubscribeSync(subject)
+// againAfter is how long a cluster may take to learn that there is a subscription.
+const againAfter = 100 * time.Millisecond
+
+// pass sees to it that a message of one connection comes to another, or to itself.
+func pass(ctx context.Context, from, to *nats.Conn, subject string) error {
+	sub, err := to.SubscribeSync(subject)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }() // the connection ends soon
-	if err := nc.FlushWithContext(ctx); err != nil {
+	if err := to.FlushWithContext(ctx); err != nil {
 		return err
 	}
 	sign := rand.Text()
 	msg := nats.NewMsg(subject)
 	msg.Header.Set(doctorHeader, sign)
-	if err := nc.PublishMsg(msg); err != nil {
-		return err
-	}
-	if err := nc.FlushWithContext(ctx); err != nil {
-		return err
-	}
 	for {
-		got, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return fmt.Errorf("it did not come back: %w", err)
+		if err := from.PublishMsg(msg); err != nil {
+			return err
 		}
-		if got.Header.Get(doctorHeader) == sign {
-			return nil
+		if err := from.FlushWithContext(ctx); err != nil {
+			return err
+		}
+		came, err := comes(ctx, sub, sign)
+		if came || err != nil {
+			return err
+		}
+	}
+}
+
+// comes waits a moment for the message of a sign; an error says that ctx has ended.
+func comes(ctx context.Context, sub *nats.Subscription, sign string) (bool, error) {
+	moment, cancel := context.WithTimeout(ctx, againAfter)
+	defer cancel()
+	for {
+		got, err := sub.NextMsgWithContext(moment)
+		switch {
+		case ctx.Err() != nil:
+			return false, fmt.Errorf("it did not come back: %w", ctx.Err())
+		case moment.Err() != nil:
+			return false, nil
+		case err != nil:
+			return false, err
+		case got.Header.Get(doctorHeader) == sign:
+			return true, nil
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +42,7 @@ func run(args []string) int {
 	fs.DurationVar(&o.Load.Timeout, "timeout", 5*time.Minute, "by then everything must have arrived")
 	fs.Uint64Var(&o.Load.Seed, "seed", 0, "of the random choices; 0: a random one")
 	fs.StringVar(&o.Before, "before", "", "begin with the program gateway in this directory, of another version: an upgrade")
+	more := fs.String("gateway-args", "", "further arguments of every gateway, separated by blanks")
 	svg := fs.String("svg", "", "draw into this file")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -51,6 +53,7 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "parley-rolling: unexpected argument %q\n", fs.Arg(0))
 		return config.ExitUsage
 	}
+	o.Args = strings.Fields(*more)
 	o.Progress = func(line string) { fmt.Fprintln(os.Stderr, line) }
 	r, err := rolling.Do(ctx, o)
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
@@ -313,6 +315,45 @@ func TestNATSThatIsNotWell(t *testing.T) {
 	r = run(two)
 	r.says(t, "nats", Warn, "one of the servers cannot be used")
 	r.says(t, "nats", OK, "connected")
+	run(natsServer(t, nil)+","+natsServer(t, nil)).says(t, "nats", Fail, "does not come to", "one cluster")
+}
+
+func TestNATSCluster(t *testing.T) {
+	route := closedPort(t)
+	clustered := func(o *server.Options) {
+		o.Cluster = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: -1}
+		o.Routes = server.RoutesFromStr("nats://" + route)
+	}
+	first := natsServer(t, func(o *server.Options) {
+		clustered(o)
+		host, port, err := net.SplitHostPort(route)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Routes, o.Cluster.Host = nil, host
+		if o.Cluster.Port, err = strconv.Atoi(port); err != nil {
+			t.Fatal(err)
+		}
+	})
+	urls := first + "," + natsServer(t, clustered)
+	deadline := time.Now().Add(20 * time.Second)
+	for { // the servers find each other
+		in, err := bus.Inspect(t.Context(), bus.Options{URL: urls, Cluster: "x"}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(in.Apart) == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	r := examine(t, settings(t, nil, "--nats-url", urls, "--data", t.TempDir()))
+	r.says(t, "nats", OK, "2 servers are known")
+	r.says(t, "nats", OK, "all 3 topics")
+	for _, x := range r.Results {
+		if x.Check == "nats" && x.Status != OK {
+			t.Errorf("%+v", x)
+		}
+	}
 }
 
 func TestMongoThatIsNotWell(t *testing.T) {

@@ -63,6 +63,10 @@ func judgeNATS(f *findings, in bus.Inspection, err error) {
 	} else {
 		f.ok("%d servers are known: %s", n, strings.Join(in.Servers, ", "))
 	}
+	if len(in.Apart) > 0 {
+		f.fail("make them one cluster (routes), or name one only: pods on one do not hear those on another, and find their messages in the store, late",
+			"what %s is given does not come to %s", in.Server, strings.Join(in.Apart, ", "))
+	}
 	for _, t := range in.Topics {
 		if t.Err != nil {
 			f.fail("let this user publish and subscribe to parley.>", "a message on %s does not come back: %v", t.Subject, t.Err)
@@ -95,7 +99,7 @@ func (e *examination) others(ctx context.Context, f *findings) {
 }
 
 // Listen hears the statuses of all pods, for a time; the latest of each, by name.
-func Listen(ctx context.Context, o bus.Options, for_ time.Duration) ([]gateway.PodStatus, error) {
+func Listen(ctx context.Context, o bus.Options, span time.Duration) ([]gateway.PodStatus, error) {
 	b, err := bus.Connect(ctx, o)
 	if err != nil {
 		return nil, err
@@ -112,7 +116,7 @@ func Listen(ctx context.Context, o bus.Options, for_ time.Duration) ([]gateway.P
 		}
 	})
 	if err == nil {
-		over := time.NewTimer(for_)
+		over := time.NewTimer(span)
 		defer over.Stop()
 		select {
 		case <-over.C:

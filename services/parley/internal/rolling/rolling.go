@@ -31,6 +31,7 @@ type Options struct {
 	// begin as that, and are of this version once restarted. Default: they are of this
 	// version all along.
 	Before string
+	Args   []string // further arguments of every gateway
 
 	Progress func(line string) // nil: nobody is told
 
@@ -95,7 +96,7 @@ func Do(ctx context.Context, o Options) (run *Run, err error) {
 	}
 	defer func() { err = errors.Join(err, mongo.Close()) }()
 	o.Progress("building and starting three gateways, history and NATS")
-	cluster, err := procs.Start(ctx, procs.Options{Dir: dir, MongoURI: mongo.URI + "rolling", Race: o.Race, Before: o.Before, Args: []string{"--drain-window", o.Drain.String()}})
+	cluster, err := procs.Start(ctx, procs.Options{Dir: dir, MongoURI: mongo.URI + "rolling", Race: o.Race, Before: o.Before, Args: append([]string{"--drain-window", o.Drain.String()}, o.Args...)})
 	if err != nil {
 		return nil, err
 	}
