@@ -3,12 +3,15 @@ package rolling
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -134,15 +137,19 @@ func (w *watch) run(ctx context.Context, zero time.Time) {
 	}
 }
 
-// sessions is what a gateway's metrics say; 0: it does not answer.
+// sessions is what a gateway's metrics say; 0: it does not run; not a number: it did not
+// answer in time.
 func (w *watch) sessions(ctx context.Context, g *procs.Process) float64 {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/metrics", g.OpsPort), nil)
 	if err != nil {
-		return 0
+		return math.NaN()
 	}
 	res, err := w.http.Do(req)
-	if err != nil {
+	if errors.Is(err, syscall.ECONNREFUSED) {
 		return 0
+	}
+	if err != nil {
+		return math.NaN()
 	}
 	defer res.Body.Close()
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
@@ -151,5 +158,5 @@ func (w *watch) sessions(ctx context.Context, g *procs.Process) float64 {
 			return n
 		}
 	}
-	return 0
+	return math.NaN()
 }

@@ -71,7 +71,7 @@ type Restart struct {
 // Sample is who was connected to what.
 type Sample struct {
 	At       float64
-	Sessions []float64 // of each gateway; 0 while it is away
+	Sessions []float64 // of each gateway; 0 while it is away; not a number where it did not answer in time
 }
 
 // Return is an idle connection that came back.

@@ -30,7 +30,9 @@ func TestDo(t *testing.T) {
 	// when it was restarted came back.
 	most := 0.0
 	for _, s := range run.Samples {
-		most = max(most, s.Sessions[0]+s.Sessions[1]+s.Sessions[2])
+		if n := s.Sessions[0] + s.Sessions[1] + s.Sessions[2]; n > most { // not where one did not answer
+			most = n
+		}
 	}
 	if most < 24 || len(run.Returns) < 20 {
 		t.Errorf("at most %v connections, %d came back", most, len(run.Returns))

@@ -31,7 +31,7 @@ type Chart struct {
 
 // Band is a stretch of the x axis in which something went on.
 type Band struct {
-	Name     string // above it; "": none
+	Name     string // above it, if there is room; "": none
 	From, To float64
 }
 
@@ -106,7 +106,9 @@ func (c Chart) draw(b *strings.Builder) {
 	for _, band := range c.Bands {
 		from, to := chartLeft+width*x.place(band.From), chartLeft+width*x.place(band.To)
 		fmt.Fprintf(b, `<rect class="band" x="%.1f" width="%.1f" y="%d" height="%d"/>`+"\n", from, to-from, chartTop, chartPlot)
-		text(b, (from+to)/2, chartTop-4, "soft", "middle", band.Name)
+		if to-from > 6.5*float64(len(band.Name)) { // else names lie on one another
+			text(b, (from+to)/2, chartTop-4, "soft", "middle", band.Name)
+		}
 	}
 	for _, v := range y.ticks {
 		at := chartTop + chartPlot*(1-y.place(v))
