@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,18 @@ func TestJudgePods(t *testing.T) {
 	r.says(t, "x", Warn, "2 versions", "parley 1 (a); parley 2 (b)", "upgrade")
 	r.says(t, "x", Warn, "route in 2 ways")
 	r.says(t, "x", Warn, "b has not heard 5000")
+}
+
+func TestDevTokens(t *testing.T) {
+	for addr, status := range map[string]bool{":0": true, "0.0.0.0:0": true, "127.0.0.1:0": false, "localhost:0": false, "[::1]:0": false} {
+		for _, args := range [][]string{{"--dev-tokens=true"}, {"--dev-tokens=false"}} {
+			r := examine(t, settings(t, nil, append(args, "--listen", addr, "--data", t.TempDir())...))
+			warned := slices.ContainsFunc(r.Results, func(x Result) bool { return strings.Contains(x.Found, "dev tokens are on") })
+			if want := status && args[0] == "--dev-tokens=true"; warned != want {
+				t.Errorf("%s %s: warned %v", addr, args[0], warned)
+			}
+		}
+	}
 }
 
 func TestJudgeFiles(t *testing.T) {

@@ -40,9 +40,10 @@ type Settings struct {
 	Timeout     time.Duration // for each check
 	JSON        bool
 
-	environ []string // as os.Environ has it
-	root    string   // of the file system; for tests
-	flags   *config.Flags
+	devTokens bool
+	environ   []string // as os.Environ has it
+	root      string   // of the file system; for tests
+	flags     *config.Flags
 }
 
 // also are variables that mean something to other programs of the project.
@@ -77,13 +78,13 @@ func (s *Settings) Flags(environ []string) *config.Flags {
 	fs.IntVar(&s.Connections, "connections", 10_000, "connections that one gateway is to hold")
 	fs.DurationVar(&s.Timeout, "timeout", 10*time.Second, "most time for one check")
 	fs.BoolVar(&s.JSON, "json", false, "print JSON")
-	others(fs)
+	s.others(fs)
 	return s.flags
 }
 
 // others declares the flags that single services have, so that their variables are
-// known. Their values are of no concern here.
-func others(fs *flag.FlagSet) {
+// known. Most of their values are of no concern here.
+func (s *Settings) others(fs *flag.FlagSet) {
 	var d time.Duration
 	var b bool
 	var n int
@@ -91,7 +92,7 @@ func others(fs *flag.FlagSet) {
 	fs.DurationVar(&d, "shutdown-grace", 45*time.Second, "of gateways")
 	fs.BoolVar(&b, "search", true, "of all services")
 	fs.IntVar(&n, "gateways", 1, "of parley up")
-	fs.BoolVar(&b, "dev-tokens", true, "of parley up")
+	fs.BoolVar(&s.devTokens, "dev-tokens", true, "of parley up")
 	fs.BoolVar(&b, "verbose", false, "of parley up")
 }
 

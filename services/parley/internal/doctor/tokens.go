@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 // tokens checks the key that tokens are checked with.
 func (e *examination) tokens(ctx context.Context, f *findings) {
 	j := e.s.JWT
+	if e.s.As == AllInOne && e.s.devTokens && !loopback(e.s.Addr) {
+		f.warn("set --dev-tokens=false, or --listen 127.0.0.1:8080", "dev tokens are on: whoever reaches %s can be anybody", e.s.Addr)
+	}
 	file := j.HS256SecretFile
 	if file == "" && j.PublicKeyFile == "" && j.JWKSURL == "" {
 		if !j.Optional {
@@ -52,6 +56,13 @@ func (e *examination) tokens(ctx context.Context, f *findings) {
 	if j.Issuer == "" && len(opts.HS256Secret) == 0 {
 		f.warn("set --jwt-issuer or PARLEY_JWT_ISSUER", "tokens of any issuer that has the key are taken")
 	}
+}
+
+// loopback reports whether only this machine reaches an address to listen on.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 func exists(path string) bool {
