@@ -98,6 +98,10 @@ func (s *Settings) others(fs *flag.FlagSet) {
 
 // Complete fills in what follows from the rest, after the flags were parsed.
 func (s *Settings) Complete() error {
+	// Addresses are known once their groups were asked; what they complain about is a
+	// result of the check configuration.
+	_ = s.Mongo.Validate()
+	_ = s.NATS.Validate()
 	if s.As == "" {
 		s.As = AllInOne
 		if s.Mongo.URI != "" {
