@@ -79,6 +79,9 @@ func (g *Gateway) sayAgain() {
 // onSocial takes what is said on the control subject.
 func (g *Gateway) onSocial(data []byte) {
 	if !bytes.HasPrefix(data, noticePrefix) {
+		if g.onPods(data) {
+			return
+		}
 		g.onControl(data)
 		return
 	}

@@ -100,6 +100,7 @@ func (s *Session) addJobLocked(j job) {
 		s.jobs = &jobs{queued: make(map[job]bool)}
 		s.jobs.ctx, s.jobs.cancel = context.WithCancel(context.Background())
 		s.work.Add(1)
+		s.countSyncing(1)
 		go s.runJobs(s.jobs)
 	}
 	s.jobs.queued[j] = true
@@ -202,6 +203,7 @@ func (s *Session) addPlace(st Stream) *place {
 // runJobs is the syncer. It ends when nothing is left to do.
 func (s *Session) runJobs(q *jobs) {
 	defer s.work.Done()
+	defer s.countSyncing(-1)
 	defer q.cancel()
 	for {
 		s.mu.Lock()
