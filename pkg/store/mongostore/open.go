@@ -73,7 +73,7 @@ type Store struct {
 
 	messages, reactions, edits, conversations, members *mongo.Collection
 	devices, attachments, journal, pods, meta          *mongo.Collection
-	blocks, profiles                                   *mongo.Collection
+	blocks, profiles, jobs                             *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -129,6 +129,7 @@ func (s *Store) use(db *mongo.Database) {
 	s.blocks = db.Collection("blocks")
 	s.profiles = db.Collection("profiles")
 	s.attachments = db.Collection("attachments")
+	s.jobs = db.Collection("jobs")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
 	s.meta = db.Collection("meta")
@@ -215,6 +216,7 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		{s.blocks, nil},
 		{s.profiles, nil},
 		{s.attachments, []mongo.IndexModel{{Keys: ascending("due")}, {Keys: ascending("uses")}}},
+		{s.jobs, []mongo.IndexModel{{Keys: ascending("k", "st", "due")}}},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},
