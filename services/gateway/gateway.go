@@ -28,6 +28,7 @@ import (
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
+	"github.com/parley-chat/parley/services/gateway/internal/jobs"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
@@ -78,6 +79,7 @@ type Options struct {
 	sweep    time.Duration
 	session  session.Options  // fields of it that a test sets
 	presence presence.Options // fields of it that a test sets
+	jobs     jobs.Options     // fields of it that a test sets
 }
 
 // Reader is how connections wait for their clients.
@@ -104,7 +106,7 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
+var features = []string{"batch", "blocks", "broadcast", "devices", "edit", "erase", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -118,6 +120,7 @@ type Gateway struct {
 	receipts *receipt.Tracker
 	uploads  *upload.Manager // nil: switched off
 	presence *presence.Tracker
+	jobs     *jobs.Runner
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    *reads
@@ -131,11 +134,12 @@ type Gateway struct {
 	epoch    atomic.Pointer[string]
 	stats    counters
 
-	ctx    context.Context // ends when Drain begins its last step
-	cancel context.CancelFunc
-	unsub  []func()
-	loops  sync.WaitGroup
-	served sync.WaitGroup // sessions, and their requests
+	ctx     context.Context // ends when Drain begins its last step
+	cancel  context.CancelFunc
+	endWork func() // gives back the jobs that are under way, and waits for that
+	unsub   []func()
+	loops   sync.WaitGroup
+	served  sync.WaitGroup // sessions, and their requests
 
 	mu       sync.Mutex
 	open     map[*client]bool
@@ -184,6 +188,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	}
 	g.commit = commit.NewCommitter(committer)
 	g.presence = g.newPresence()
+	g.jobs = g.newJobs()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -230,6 +235,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	if g.uploads != nil {
 		g.loops.Go(func() { g.uploads.Run(g.ctx) })
 	}
+	g.work()
 	return g, nil
 }
 
@@ -328,6 +334,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 		}
 		g.untilEmpty(ctx, g.opts.DrainWindow)
 	}
+	g.endWork() // while there is somebody who stores what it sends
 	g.commit.Stop(ctx)
 	g.mu.Lock()
 	g.ended = true

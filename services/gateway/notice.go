@@ -26,6 +26,7 @@ type notice struct {
 	Device chat.Device    `json:"device,omitempty"`
 	Before string         `json:"before,omitempty"` // sessions that began later stay
 	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
+	Erased bool           `json:"erased,omitzero"`  // something in Conv was taken away
 }
 
 // noticePrefix is how a notice begins, among what else is said on its subject.
@@ -84,6 +85,10 @@ func (g *Gateway) onSocial(data []byte) {
 
 // heed gives a notice to the sessions of this pod.
 func (g *Gateway) heed(n *notice) {
+	if n.Erased {
+		g.table.DropRing(chat.Key{NS: n.NS, Conv: n.Conv})
+		return
+	}
 	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {
 		g.hiders.set(route.UserKey{NS: n.NS, User: n.User}, *n.Hide)
 	}
