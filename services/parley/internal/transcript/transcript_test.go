@@ -26,6 +26,7 @@ var sections = []section{
 	{"Search", "", playSearch},
 	{"Attachments", "", playFiles},
 	{"Server to server", "", playServices},
+	{"Broadcasts and erasures", "", playJobs},
 	{"Contracts", "", playContracts},
 }
 
