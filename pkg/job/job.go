@@ -51,6 +51,8 @@ type ErasureProgress struct {
 	Conv chat.ConvID `json:"conv,omitempty"` // the one under way, or the last that is done
 	// Before is where the rest of Conv ends: everything from there on is done; 0: all is.
 	Before chat.Seq `json:"before,omitzero"`
+	Head   chat.Seq `json:"head,omitzero"`  // of Conv when it was begun
+	Found  bool     `json:"found,omitzero"` // the user has written in Conv
 	// Files are messages of the part below Before whose attachments must go: written down
 	// before the text that names them is gone.
 	Files         []chat.Seq `json:"files,omitempty"`

@@ -74,3 +74,13 @@ type Erasure struct {
 	Conversations int       `json:"conversations"` // that are done
 	Messages      int       `json:"messages"`      // of the user, that were found in them
 }
+
+// Erased says that nothing which a user wrote in a conversation up to an entry has a
+// body any more: a client that keeps messages drops theirs. It is told to who is
+// connected, and may be lost.
+type Erased struct {
+	Type string      `json:"type"`
+	Conv chat.ConvID `json:"conv"`
+	User chat.User   `json:"user"`
+	Seq  chat.Seq    `json:"seq"`
+}

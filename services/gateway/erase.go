@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/jobs"
 )
 
@@ -116,13 +117,31 @@ func (e eraser) conversation(ctx context.Context, m *chat.Member, p *job.Erasure
 	if err != nil {
 		return fmt.Errorf("read conversation: %w", err)
 	}
-	p.Conv, p.Before = m.Conv, 0
-	if len(convs) > 0 && convs[0].Last.Seq > 0 {
-		p.Before = convs[0].Last.Seq + 1
-	} else {
+	p.Conv, p.Before, p.Head, p.Found = m.Conv, 0, 0, false
+	if len(convs) == 0 || convs[0].Last.Seq == 0 {
 		p.Conversations++
+		return nil
 	}
-	return nil
+	p.Head = convs[0].Last.Seq
+	p.Before = p.Head + 1
+	return e.finished(ctx, m, p.Head)
+}
+
+// finished sees to it that nothing is stored above the head: what a pod that died has
+// left there would come to light later. A command that is refused does that: it is
+// judged as of everything that is stored, and what is stored is finished before.
+func (e eraser) finished(ctx context.Context, m *chat.Member, head chat.Seq) error {
+	above, err := e.g.opts.Store.Entries(ctx, m.Key, store.Range{After: head, Limit: 1})
+	if err != nil {
+		return fmt.Errorf("read tail: %w", err)
+	}
+	if len(above) == 0 {
+		return nil
+	}
+	nothing := chat.MaxSeq
+	who := command.Actor{NS: m.NS, User: m.User}
+	_, err = e.g.do(ctx, command.Recall(who, &wire.Recall{Conv: m.Conv, Target: &nothing, CMID: "erase"}))
+	return chat.Unavailable(fmt.Sprintf("%s is being finished: %v", m.Conv, err))
 }
 
 // page takes away what the user has in the last entries before p.Before. save says
@@ -146,11 +165,14 @@ func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress) 
 	if err := e.dropFiles(ctx, key, p.Files); err != nil {
 		return false, err
 	}
-	p.Files, p.Messages = nil, p.Messages+messages
-	if p.Before = list[0].Seq; p.Before == 1 {
-		p.Before = 0
-		p.Conversations++
-		e.g.say(&notice{NS: key.NS, Conv: key.Conv, Erased: true})
+	p.Files, p.Messages, p.Found = nil, p.Messages+messages, p.Found || len(seqs) > 0
+	if p.Before = list[0].Seq; p.Before > 1 {
+		return false, nil
+	}
+	p.Before = 0
+	p.Conversations++
+	if p.Found {
+		e.g.say(&notice{NS: key.NS, User: p.User, Conv: key.Conv, Erased: p.Head})
 	}
 	return false, nil
 }

@@ -253,6 +253,16 @@ func TestErasure(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	l.gone(index, srv.Names)
+	told := map[chat.ConvID]chat.Seq{}
+	for range 2 {
+		f := expect[*wire.Erased](bob)
+		if told[f.Conv] = f.Seq; f.User != "alice" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if told[l.group.Conv] != chat.Seq(len(l.log(l.group))) || told[l.direct.Conv] != 4 {
+		t.Errorf("told %v", told)
+	}
 	if code := phone.closed(); code != 4401 {
 		t.Errorf("the device's session ended with %d", code)
 	}
@@ -304,6 +314,40 @@ func TestErasureOfWhoHasLeft(t *testing.T) {
 		if bytes.Contains(e.Body, []byte(secret)) {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// What a pod that died has stored, and told nobody, does not come to light later.
+func TestErasureOfWhatIsNotFinished(t *testing.T) {
+	c := newCluster(t, 2, brisk())
+	l := &life{cluster: c, direct: chat.Key{NS: chat.DefaultNS, Conv: chat.DirectID(chat.DefaultNS, "alice", "bob")}}
+	c.send("alice", `"to":"bob"`, "m1", "first "+secret)
+	dead := c.store.Inject(memstore.Fault{Op: memstore.OpFinish, Kind: memstore.Fail, When: func(call memstore.Call) bool { return call.Client == "pod0" }})
+	work := c.store.Inject(memstore.Fault{Op: memstore.OpClaimJobs, Kind: memstore.Fail, When: func(call memstore.Call) bool { return call.Client == "pod0" }})
+	alice, _ := c.login(0, "alice", "")
+	alice.send(`{"type":"send","to":"bob","cmid":"m2","body":{"text":"second %s"}}`, secret)
+	if err := dead.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.erase("x1"); got.State != wire.JobDone || got.Messages != 2 {
+		t.Errorf("%+v", got)
+	}
+	list := l.log(l.direct)
+	for _, e := range list {
+		if !e.Gone || e.Body != nil {
+			t.Errorf("%+v", e)
+		}
+	}
+	if len(list) != 2 {
+		t.Errorf("%d entries", len(list))
+	}
+	dead.Remove()
+	work.Remove()
+	if a := c.send("alice", `"to":"bob"`, "m2", "second "+secret); a.Seq != 2 || !a.Dup { // it was alive after all
+		t.Errorf("%+v", a)
+	}
+	if e := l.log(l.direct)[1]; !e.Gone {
+		t.Errorf("%+v", e)
 	}
 }
 
