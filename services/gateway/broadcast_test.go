@@ -354,3 +354,56 @@ func TestBroadcastSurvivesADrain(t *testing.T) {
 	}
 	c.received("shop", users, "to all")
 }
+
+// A request without an answer is repeated, and makes one job; so does a cancel.
+func TestBroadcastUnderFaultsOfItsRequests(t *testing.T) {
+	for _, op := range []memstore.Op{memstore.OpJobs, memstore.OpCreateJob, memstore.OpCancelJob} {
+		for _, kind := range []memstore.Kind{memstore.Fail, memstore.FailApplied} {
+			t.Run(fmt.Sprint(op, kind), func(t *testing.T) {
+				c := newCluster(t, 1, brisk())
+				c.store.Inject(memstore.Fault{Op: op, Kind: kind, Times: 1})
+				users := crowd(50)
+				again := func(method, path, in string, out any) int {
+					t.Helper()
+					status := c.as("shop", sendAny, 0, method, path, in, out)
+					if status == http.StatusServiceUnavailable {
+						status = c.as("shop", sendAny, 0, method, path, in, out)
+					}
+					return status
+				}
+				var b wire.Broadcast
+				if status := again("POST", "/v1/broadcasts", broadcastOf(users, ""), &b); status != http.StatusAccepted {
+					t.Fatal(status)
+				}
+				if got := c.broadcastEnded(b.ID); got.Sent != 50 {
+					t.Errorf("%+v", got)
+				}
+				c.received("shop", users, "to all")
+				if status := again("DELETE", "/v1/broadcasts/"+string(b.ID), "", &b); status != http.StatusOK || b.State != wire.JobDone {
+					t.Errorf("cancelled too late: %d %+v", status, b)
+				}
+			})
+		}
+	}
+}
+
+// While the store does not take messages nobody is counted as failed; when it does
+// again, the rest is sent.
+func TestBroadcastWaitsForTheStore(t *testing.T) {
+	c := newCluster(t, 1, brisk())
+	away := c.store.Inject(memstore.Fault{Op: memstore.OpAppend, Kind: memstore.Fail, Skip: 1})
+	users := crowd(300)
+	var b wire.Broadcast
+	if status := c.as("shop", sendAny, 0, "POST", "/v1/broadcasts", broadcastOf(users, ""), &b); status != http.StatusAccepted {
+		t.Fatal(status)
+	}
+	failed := c.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Pass})
+	if err := failed.Wait(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	away.Remove()
+	if got := c.broadcastEnded(b.ID); got.Sent != 300 || got.Failed != 0 || got.Failure != "" {
+		t.Errorf("%+v", got)
+	}
+	c.received("shop", users, "to all")
+}

@@ -148,6 +148,9 @@ func (s *Store) ClaimJobs(ctx context.Context, c store.Claim) ([]store.Job, erro
 				{Key: "st", Value: int32(store.JobLeased)}, {Key: "o", Value: c.Owner}, {Key: "due", Value: now.Add(c.Lease)},
 				{Key: "a", Value: j.Attempt + 1}, {Key: "n", Value: int32(j.Tries + 1)}, {Key: "v", Value: int64(0)}, {Key: "s", Value: j.Started},
 			}}})
+		if err != nil && len(claimed) > 0 {
+			break // what was claimed is done now; the rest comes back
+		}
 		if err != nil {
 			return nil, s.fail("claiming a job", err)
 		}
