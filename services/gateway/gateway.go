@@ -399,6 +399,7 @@ type Stats struct {
 	Files    upload.Stats      // what became of attachments
 	Online   presence.Stats    // who is online
 	Dropped  uint64            // typing frames for which a session had no room
+	Jobs     jobs.Stats        // what became of broadcasts and erasures
 }
 
 type counters struct {
@@ -409,7 +410,7 @@ type counters struct {
 func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(), Jobs: g.jobs.Stats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -433,6 +434,7 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Refused += s.Refused
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
+		sum.Jobs = sum.Jobs.Add(s.Jobs)
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

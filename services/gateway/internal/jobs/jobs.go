@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/store"
@@ -72,9 +73,28 @@ type Runner struct {
 	wake chan struct{}
 	busy sync.WaitGroup
 
+	over, failures, givenUp atomic.Uint64
+
 	mu      sync.Mutex
 	running int
 	kinds   map[store.JobKind]*kind
+}
+
+// Stats is what a runner counts.
+type Stats struct {
+	Ended    uint64 // jobs that ended here, those that were given up included
+	Failures uint64 // steps that failed and are tried again
+	GivenUp  uint64 // jobs that were given up
+}
+
+// Add is the sum with another runner's.
+func (s Stats) Add(o Stats) Stats {
+	return Stats{Ended: s.Ended + o.Ended, Failures: s.Failures + o.Failures, GivenUp: s.GivenUp + o.GivenUp}
+}
+
+// Stats returns the present counts; it does not block.
+func (r *Runner) Stats() Stats {
+	return Stats{Ended: r.over.Load(), Failures: r.failures.Load(), GivenUp: r.givenUp.Load()}
 }
 
 // kind is how jobs of a kind fare.
@@ -260,6 +280,7 @@ func (w *work) failed(ctx context.Context, err error) {
 	// A step that succeeded has set Tries to 0; this failure is then the first.
 	w.job.Tries = max(w.job.Tries, 1)
 	wait := Delay(w.job.Tries, rand.Float64())
+	w.r.failures.Add(1)
 	w.log.Warn("a job failed; trying again later", "tries", w.job.Tries, "wait", wait, "error", err)
 	w.job.State = store.JobNew
 	w.save(ctx, wait)
@@ -267,6 +288,10 @@ func (w *work) failed(ctx context.Context, err error) {
 
 func (w *work) end(ctx context.Context, state store.JobState, why string) {
 	w.job.State, w.job.Failure = state, why
+	w.r.over.Add(1)
+	if state == store.JobDead {
+		w.r.givenUp.Add(1)
+	}
 	w.save(ctx, 0)
 }
 

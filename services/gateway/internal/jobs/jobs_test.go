@@ -73,11 +73,16 @@ func (b *bench) create(id chat.JobID) {
 	}
 }
 
-// run starts a runner; it ends with the test, or with what is returned.
-func (b *bench) run(name string, h Handler) (stop func()) {
-	ctx, cancel := context.WithCancel(b.Context())
-	r := New(Options{Store: b.store.As(name), Owner: func() string { return name }, Handlers: map[store.JobKind]Handler{"count": h},
+func (b *bench) runner(name string, h Handler) *Runner {
+	return New(Options{Store: b.store.As(name), Owner: func() string { return name }, Handlers: map[store.JobKind]Handler{"count": h},
 		Log: slog.New(slog.DiscardHandler)})
+}
+
+func (b *bench) run(name string, h Handler) (stop func()) { return b.start(b.runner(name, h)) }
+
+// start starts a runner; it ends with the test, or with what is returned.
+func (b *bench) start(r *Runner) (stop func()) {
+	ctx, cancel := context.WithCancel(b.Context())
 	var running sync.WaitGroup
 	running.Go(func() { r.Run(ctx) })
 	stop = func() {
@@ -136,8 +141,12 @@ func TestFailuresBackOffAndEnd(t *testing.T) {
 		b := newBench(t)
 		h := &counter{upTo: 5, fail: func(context.Context, int) error { return errAway }}
 		b.create("a")
-		b.run("w", h)
+		r := b.runner("w", h)
+		b.start(r)
 		j := b.until("a", store.JobDead, 30*time.Hour)
+		if want := (Stats{Ended: 1, Failures: uint64(MaxTries - 1), GivenUp: 1}); r.Stats() != want {
+			t.Errorf("counted %+v, want %+v", r.Stats(), want)
+		}
 		if h.done() != MaxTries || j.Failure == "" {
 			t.Errorf("%d tries, want %d; %+v", h.done(), MaxTries, j)
 		}
