@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,6 +258,34 @@ func TestBroadcastIsCancelled(t *testing.T) {
 	}
 }
 
+// killFirst lets the first of two pods die at a call of it to the store, after a job
+// was made: that one goes wrong in a way, and none after it gets there. What it
+// returns waits until then, and lets the second pod look for jobs: it shall not be first.
+func (c *cluster) killFirst(op memstore.Op, kind memstore.Kind, skip int) (died func()) {
+	second := c.store.Inject(memstore.Fault{Op: memstore.OpClaimJobs, Kind: memstore.Fail, When: func(call memstore.Call) bool { return call.Client == "pod1" }})
+	made, dead := false, false // guarded by the store's lock, as When is
+	c.store.Inject(memstore.Fault{Kind: memstore.Fail, When: func(call memstore.Call) bool { return call.Client == "pod0" && dead }})
+	seen := 0
+	last := c.store.Inject(memstore.Fault{Op: op, Kind: kind, Times: 1, When: func(call memstore.Call) bool {
+		if call.Client == "pod0" && made {
+			seen++
+		}
+		dead = dead || seen > skip
+		return dead
+	}})
+	c.store.Inject(memstore.Fault{Op: memstore.OpCreateJob, Kind: memstore.Pass, When: func(memstore.Call) bool {
+		made = true
+		return false
+	}})
+	return func() {
+		c.t.Helper()
+		if err := last.Wait(c.t.Context(), 1); err != nil {
+			c.t.Fatal(err)
+		}
+		second.Remove()
+	}
+}
+
 // Whatever a pod was doing when it was killed, another one goes on, and everybody gets
 // the message exactly once. From the moment on that a case names, no call of the first
 // pod reaches the store.
@@ -285,27 +312,12 @@ func TestBroadcastSurvivesItsPod(t *testing.T) {
 			c := newCluster(t, 2, brisk())
 			users := crowd(300)
 			online, _ := c.login(1, users[299], "")
-			// The second one must not be first.
-			second := c.store.Inject(memstore.Fault{Op: memstore.OpClaimJobs, Kind: memstore.Fail, When: func(call memstore.Call) bool { return call.Client == "pod1" }})
-			var dead atomic.Bool
-			ready := false // guarded by the store's lock, as When is
-			c.store.Inject(memstore.Fault{Kind: memstore.Fail, When: func(call memstore.Call) bool { return call.Client == "pod0" && dead.Load() }})
-			last := c.store.Inject(memstore.Fault{Op: k.op, Kind: k.kind, Skip: k.skip, Times: 1, When: func(call memstore.Call) bool {
-				return call.Client == "pod0" && ready
-			}})
-			c.store.Inject(memstore.Fault{Op: memstore.OpCreateJob, Kind: memstore.Pass, When: func(memstore.Call) bool {
-				ready = true
-				return false
-			}})
+			died := c.killFirst(k.op, k.kind, k.skip)
 			var b wire.Broadcast
 			if status := c.as("shop", sendAny, 0, "POST", "/v1/broadcasts", broadcastOf(users, ""), &b); status != http.StatusAccepted {
 				t.Fatal(status)
 			}
-			if err := last.Wait(t.Context(), 1); err != nil {
-				t.Fatal(err)
-			}
-			dead.Store(true)
-			second.Remove()
+			died()
 			got := c.broadcastEnded(b.ID)
 			if got.State != wire.JobDone || got.Sent != 300 || got.Failed != 0 {
 				t.Errorf("%+v", got)

@@ -69,8 +69,12 @@ func newLife(c *cluster) *life {
 	c.send("bob", inGroup, "b1", "kept one")
 	edit(first, "e1")
 	l.sendFile("POST", "/v1/messages", inGroup+",", inGroup, "m2")
+	var more []string
 	for i := range 260 { // several pages
-		c.send("bob", inGroup, fmt.Sprint("x", i), fmt.Sprint("kept ", i))
+		more = append(more, fmt.Sprintf(`{%s,"cmid":"x%d","body":{"text":"kept %d"}}`, inGroup, i, i))
+	}
+	if status := c.rest("POST", "/v1/messages/batch", "bob", `{"messages":[`+strings.Join(more, ",")+`]}`, nil); status != http.StatusOK {
+		c.t.Fatal(status)
 	}
 	// The only file of this one is in an edit, pages away, which is then edited itself.
 	l.sendFile("PATCH", fmt.Sprintf("%s/messages/%d", path, first), "", inGroup, "e2")
@@ -141,7 +145,7 @@ func (l *life) everything() string {
 		}
 		all.Write(wire.Encode(v))
 	}
-	ctx, r := l.t.Context(), l.gates[0].view
+	ctx, r := l.t.Context(), l.gates[len(l.gates)-1].view
 	for _, key := range []chat.Key{l.group, l.direct} {
 		for _, e := range l.log(key) {
 			all.Write(e.Body)
@@ -370,6 +374,37 @@ func TestErasureUnderEveryFault(t *testing.T) {
 				l.gone(index, srv.Names)
 			})
 		}
+	}
+}
+
+// A pod that is killed anywhere in an erasure leaves nothing undone.
+func TestErasureSurvivesItsPod(t *testing.T) {
+	for _, k := range []struct {
+		op   memstore.Op
+		kind memstore.Kind
+		skip int
+	}{
+		{memstore.OpDropDevice, memstore.FailApplied, 0}, {memstore.OpSaveJob, memstore.Fail, 1}, {memstore.OpBlank, memstore.FailApplied, 0},
+		{memstore.OpBlank, memstore.Fail, 1}, {memstore.OpSearchApply, memstore.Fail, 1}, {memstore.OpDeleteAttachment, memstore.Fail, 0},
+		{memstore.OpDeleteAttachment, memstore.FailApplied, 1}, {memstore.OpMemberships, memstore.Fail, 0},
+	} {
+		t.Run(fmt.Sprint(k.op, k.kind, k.skip), func(t *testing.T) {
+			t.Parallel()
+			c, srv, _ := fileCluster(t, 2, brisk(), func(o *Options) { o.Search = c0(o).Search() })
+			l := newLife(c)
+			c.login(1, "alice", `{"type":"hello","device":"phone"}`)
+			index := l.index()
+			died := c.killFirst(k.op, k.kind, k.skip)
+			var e wire.Erasure
+			if status := c.as("root", eraseAny, 0, "POST", "/v1/users/alice/erase", `{"cmid":"x1"}`, &e); status != http.StatusAccepted {
+				t.Fatal(status)
+			}
+			died()
+			if j := c.ended(e.ID); j.State != store.JobDone || j.Owner != c.gates[1].Pod() {
+				t.Errorf("%+v", j)
+			}
+			l.gone(index, srv.Names)
+		})
 	}
 }
 
