@@ -46,11 +46,9 @@ func (e eraser) step(ctx context.Context, ns chat.NS, p *job.ErasureProgress) (d
 		p.Self = true
 		return false, e.self(ctx, ns, p.User)
 	}
-	began := time.Now()
-	for p.Before != 0 {
-		if save, err := e.page(ctx, chat.Key{NS: ns, Conv: p.Conv}, p); err != nil || save || time.Since(began) > eraseStep {
-			return false, err
-		}
+	until := time.Now().Add(eraseStep)
+	if save, err := e.pages(ctx, chat.Key{NS: ns, Conv: p.Conv}, p, until); err != nil || save {
+		return false, err
 	}
 	members, err := e.g.opts.Store.Memberships(ctx, ns, p.User, p.Conv, eraseConvs)
 	if err != nil {
@@ -60,13 +58,22 @@ func (e eraser) step(ctx context.Context, ns chat.NS, p *job.ErasureProgress) (d
 		if err := e.conversation(ctx, &members[i], p); err != nil {
 			return false, err
 		}
-		for p.Before != 0 {
-			if save, err := e.page(ctx, members[i].Key, p); err != nil || save || time.Since(began) > eraseStep {
-				return false, err
-			}
+		if save, err := e.pages(ctx, members[i].Key, p, until); err != nil || save {
+			return false, err
 		}
 	}
 	return len(members) < eraseConvs, nil
+}
+
+// pages goes through the rest of a conversation; save says that how far it is must be
+// saved before it goes on, or that the time of the step is over.
+func (e eraser) pages(ctx context.Context, key chat.Key, p *job.ErasureProgress, until time.Time) (save bool, err error) {
+	for p.Before != 0 {
+		if save, err := e.page(ctx, key, p, until); err != nil || save || time.Now().After(until) {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // self takes away what is in no conversation: the profile, blocks and devices, whose
@@ -146,7 +153,7 @@ func (e eraser) finished(ctx context.Context, m *chat.Member, head chat.Seq) err
 
 // page takes away what the user has in the last entries before p.Before. save says
 // that what it found must be saved before it goes on.
-func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress) (save bool, err error) {
+func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress, until time.Time) (save bool, err error) {
 	list, err := e.g.opts.Store.Entries(ctx, key, store.Range{Before: p.Before, Limit: erasePage, Desc: true})
 	if err != nil {
 		return false, fmt.Errorf("read entries: %w", err)
@@ -162,10 +169,10 @@ func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress) 
 	if err := e.take(ctx, key, seqs); err != nil {
 		return false, err
 	}
-	if err := e.dropFiles(ctx, key, p.Files); err != nil {
-		return false, err
+	if err := e.dropFiles(ctx, key, p, until); err != nil || len(p.Files) > 0 {
+		return true, err
 	}
-	p.Files, p.Messages, p.Found = nil, p.Messages+messages, p.Found || len(seqs) > 0
+	p.Messages, p.Found = p.Messages+messages, p.Found || len(seqs) > 0
 	if p.Before = list[0].Seq; p.Before > 1 {
 		return false, nil
 	}
@@ -227,14 +234,19 @@ func (e eraser) take(ctx context.Context, key chat.Key, seqs []chat.Seq) error {
 	return e.g.unindex(ctx, docs)
 }
 
-func (e eraser) dropFiles(ctx context.Context, key chat.Key, messages []chat.Seq) error {
+// dropFiles deletes the files of messages that are gone, as many as there is time for.
+func (e eraser) dropFiles(ctx context.Context, key chat.Key, p *job.ErasureProgress, until time.Time) error {
 	if e.g.uploads == nil {
-		return nil
+		p.Files = nil
 	}
-	for _, seq := range messages {
-		if err := e.g.uploads.Drop(ctx, key, seq); err != nil {
+	for len(p.Files) > 0 {
+		if err := e.g.uploads.Drop(ctx, key, p.Files[0]); err != nil {
 			return fmt.Errorf("delete attachments: %w", err)
 		}
+		if p.Files = p.Files[1:]; time.Now().After(until) {
+			return nil
+		}
 	}
+	p.Files = nil
 	return nil
 }
