@@ -120,35 +120,48 @@ func (e eraser) conversation(ctx context.Context, m *chat.Member, p *job.Erasure
 			return fmt.Errorf("drop settings: %w", err)
 		}
 	}
-	convs, err := e.g.opts.Store.ConversationsByKey(ctx, []chat.Key{m.Key})
-	if err != nil {
-		return fmt.Errorf("read conversation: %w", err)
+	p.Conv, p.Before, p.Found = m.Conv, 0, false
+	var err error
+	if p.Head, err = e.head(ctx, m); err != nil {
+		return err
 	}
-	p.Conv, p.Before, p.Head, p.Found = m.Conv, 0, 0, false
-	if len(convs) == 0 || convs[0].Last.Seq == 0 {
+	if p.Head == 0 {
 		p.Conversations++
 		return nil
 	}
-	p.Head = convs[0].Last.Seq
 	p.Before = p.Head + 1
-	return e.finished(ctx, m, p.Head)
+	return nil
 }
 
-// finished sees to it that nothing is stored above the head: what a pod that died has
-// left there would come to light later. A command that is refused does that: it is
-// judged as of everything that is stored, and what is stored is finished before.
-func (e eraser) finished(ctx context.Context, m *chat.Member, head chat.Seq) error {
-	above, err := e.g.opts.Store.Entries(ctx, m.Key, store.Range{After: head, Limit: 1})
-	if err != nil {
-		return fmt.Errorf("read tail: %w", err)
+// head is the last entry of a conversation; 0: there is none. What a pod that died has
+// stored above it is finished first, because it would come to light later. A command
+// that is refused does that: it is judged as of everything that is stored. Where others
+// write at the same moment there is always something above the head.
+func (e eraser) head(ctx context.Context, m *chat.Member) (chat.Seq, error) {
+	s := e.g.opts.Store
+	for look := 0; ; look++ {
+		convs, err := s.ConversationsByKey(ctx, []chat.Key{m.Key})
+		if err != nil {
+			return 0, fmt.Errorf("read conversation: %w", err)
+		}
+		if len(convs) == 0 {
+			return 0, nil
+		}
+		head := convs[0].Last.Seq
+		above, err := s.Entries(ctx, m.Key, store.Range{After: head, Limit: 1})
+		if err != nil {
+			return 0, fmt.Errorf("read tail: %w", err)
+		}
+		if len(above) == 0 || look > 0 {
+			return head, nil
+		}
+		nothing := chat.MaxSeq
+		who := command.Actor{NS: m.NS, User: m.User}
+		_, err = e.g.do(ctx, command.Recall(who, &wire.Recall{Conv: m.Conv, Target: &nothing, CMID: "!erase"}))
+		if cerr := chat.AsError(err); cerr.Code == chat.CodeUnavailable {
+			return 0, fmt.Errorf("finish what is stored in %s: %w", m.Conv, cerr)
+		}
 	}
-	if len(above) == 0 {
-		return nil
-	}
-	nothing := chat.MaxSeq
-	who := command.Actor{NS: m.NS, User: m.User}
-	_, err = e.g.do(ctx, command.Recall(who, &wire.Recall{Conv: m.Conv, Target: &nothing, CMID: "erase"}))
-	return chat.Unavailable(fmt.Sprintf("%s is being finished: %v", m.Conv, err))
 }
 
 // page takes away what the user has in the last entries before p.Before. save says

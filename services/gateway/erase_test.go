@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/parley-chat/parley/pkg/auth"
@@ -352,6 +353,44 @@ func TestErasureOfWhatIsNotFinished(t *testing.T) {
 	}
 	if e := l.log(l.direct)[1]; !e.Gone {
 		t.Errorf("%+v", e)
+	}
+}
+
+// Where others write all the time an erasure ends all the same.
+func TestErasureAmongWriters(t *testing.T) {
+	c := newCluster(t, 2, brisk())
+	l := &life{cluster: c, group: chat.Key{NS: chat.DefaultNS, Conv: c.group("bob", "alice")}}
+	for i := range 20 {
+		c.send("alice", fmt.Sprintf(`"conv":%q`, l.group.Conv), fmt.Sprint("m", i), secret)
+	}
+	bob, _ := c.login(1, "bob", "")
+	stop := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			bob.send(`{"type":"send","conv":%q,"cmid":"b%d","body":{"text":"kept"}}`, l.group.Conv, i)
+			expect[*wire.Ack](bob)
+		}
+	})
+	for i := range 5 {
+		if got := l.erase(fmt.Sprint("x", i)); got.State != wire.JobDone || got.Messages != 20 || got.Failure != "" {
+			t.Errorf("%+v", got)
+		}
+	}
+	close(stop)
+	writing.Wait()
+	for _, e := range l.log(l.group) {
+		if text := e.Kind == chat.KindMessage; text && e.Gone != (e.From == "alice") {
+			t.Fatalf("%+v", e)
+		}
+	}
+	if failures := c.gates[0].Stats().Jobs.Failures + c.gates[1].Stats().Jobs.Failures; failures != 0 {
+		t.Errorf("%d steps failed", failures)
 	}
 }
 
