@@ -96,9 +96,11 @@ func (e eraser) self(ctx context.Context, ns chat.NS, user chat.User) error {
 		return fmt.Errorf("read blocks: %w", err)
 	}
 	for _, b := range blocks {
-		if _, err := s.PutBlock(ctx, ns, chat.Block{User: user, Peer: b.Peer, Version: versionAfter(b.Version)}); err != nil {
+		off := chat.Block{User: user, Peer: b.Peer, Version: versionAfter(b.Version)}
+		if _, err := s.PutBlock(ctx, ns, off); err != nil {
 			return fmt.Errorf("drop block: %w", err)
 		}
+		e.g.say(&notice{NS: ns, User: user, Block: &blockNotice{Peer: b.Peer, Version: off.Version}})
 	}
 	devices, err := s.Devices(ctx, ns, user)
 	if err != nil {

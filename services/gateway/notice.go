@@ -27,6 +27,14 @@ type notice struct {
 	Before string         `json:"before,omitempty"` // sessions that began later stay
 	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
 	Erased chat.Seq       `json:"erased,omitzero"`  // what User wrote in Conv up to it was taken away
+	Block  *blockNotice   `json:"block,omitempty"`  // that the user has switched
+}
+
+// blockNotice is a block on its way to who is told of its user.
+type blockNotice struct {
+	Peer    chat.User `json:"peer"`
+	Version int64     `json:"version"`
+	On      bool      `json:"on,omitzero"`
 }
 
 // noticePrefix is how a notice begins, among what else is said on its subject.
@@ -37,8 +45,8 @@ func (g *Gateway) say(n *notice) {
 	n.Notice, n.Epoch = 1, *g.epoch.Load()
 	g.heed(n)
 	left := 1
-	if n.Device != "" {
-		left = 2 // nothing else would ever end that session
+	if n.Device != "" || n.Block != nil {
+		left = 2 // nothing else would end that session, or a watch's view
 	}
 	data := wire.Encode(n)
 	if g.publishNotice(data) {
@@ -94,6 +102,9 @@ func (g *Gateway) heed(n *notice) {
 	}
 	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {
 		g.hiders.set(route.UserKey{NS: n.NS, User: n.User}, *n.Hide)
+	}
+	if b := n.Block; b != nil {
+		g.presence.Blocked(n.NS, chat.Block{User: n.User, Peer: b.Peer, Version: b.Version, On: b.On})
 	}
 	for _, sink := range g.table.Sessions(n.NS, n.User) {
 		s, ok := sink.(*session.Session)
