@@ -29,6 +29,9 @@ const ScopeSendAny = "send:any"
 // ScopeOperator lets an operator look at what is not the operator's own.
 const ScopeOperator = "operator"
 
+// ScopeEraseAny lets an operator erase what a user has left.
+const ScopeEraseAny = "erase:any"
+
 // Identity is what a valid token says. It is a value: nobody changes Scopes.
 type Identity struct {
 	NS      chat.NS   // "ns", or [chat.DefaultNS]

@@ -40,6 +40,7 @@ type Store interface {
 	Settings
 	Attachments
 	Retention
+	Jobs
 	Journal
 	Pods
 	Meta

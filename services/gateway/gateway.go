@@ -28,6 +28,7 @@ import (
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
+	"github.com/parley-chat/parley/services/gateway/internal/jobs"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
@@ -82,6 +83,7 @@ type Options struct {
 	session  session.Options  // fields of it that a test sets
 	presence presence.Options // fields of it that a test sets
 	balance  balanceOptions   // for tests: zero fields have defaults
+	jobs     jobs.Options     // fields of it that a test sets
 }
 
 // Reader is how connections wait for their clients.
@@ -108,7 +110,7 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
+var features = []string{"batch", "blocks", "broadcast", "devices", "edit", "erase", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
@@ -122,6 +124,7 @@ type Gateway struct {
 	receipts *receipt.Tracker
 	uploads  *upload.Manager // nil: switched off
 	presence *presence.Tracker
+	jobs     *jobs.Runner
 	table    *route.Table
 	repair   *repair.Reconciler
 	reads    *reads
@@ -139,11 +142,12 @@ type Gateway struct {
 	epoch    atomic.Pointer[string]
 	stats    counters
 
-	ctx    context.Context // ends when Drain begins its last step
-	cancel context.CancelFunc
-	unsub  []func()
-	loops  sync.WaitGroup
-	served sync.WaitGroup // sessions, and their requests
+	ctx     context.Context // ends when Drain begins its last step
+	cancel  context.CancelFunc
+	endWork func() // gives back the jobs that are under way, and waits for that
+	unsub   []func()
+	loops   sync.WaitGroup
+	served  sync.WaitGroup // sessions, and their requests
 
 	mu       sync.Mutex
 	open     map[*client]bool
@@ -195,6 +199,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	}
 	g.commit = commit.NewCommitter(committer)
 	g.presence = g.newPresence()
+	g.jobs = g.newJobs()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -242,6 +247,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	if g.uploads != nil {
 		g.loops.Go(func() { g.uploads.Run(g.ctx) })
 	}
+	g.work()
 	return g, nil
 }
 
@@ -341,6 +347,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 		}
 		g.untilEmpty(ctx, g.opts.DrainWindow)
 	}
+	g.endWork() // while there is somebody who stores what it sends
 	g.commit.Stop(ctx)
 	g.mu.Lock()
 	g.ended = true
@@ -409,6 +416,7 @@ type Stats struct {
 	Syncing  int               // sessions that read what they missed
 	Moved    uint64            // sessions that were sent to other pods because this one had more
 	Over     int               // sessions above what the pod would have after rebalancing
+	Jobs     jobs.Stats        // what became of broadcasts and erasures
 }
 
 type counters struct {
@@ -420,7 +428,7 @@ func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
 		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
-		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load())}
+		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()), Jobs: g.jobs.Stats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -447,6 +455,7 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Syncing += s.Syncing
 		sum.Moved += s.Moved
 		sum.Over += s.Over
+		sum.Jobs = sum.Jobs.Add(s.Jobs)
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

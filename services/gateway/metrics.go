@@ -30,6 +30,9 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 		{"gateway_attachments_refused_total", "Uploads that were not what was announced, or not there.", func(s Stats) uint64 { return s.Files.Refused }},
 		{"gateway_attachments_collected_total", "Files that no message carried any more, and that were deleted.", func(s Stats) uint64 { return s.Files.Collected }},
 		{"gateway_rebalance_moved_total", "Sessions that were sent to other pods because this one had more.", func(s Stats) uint64 { return s.Moved }},
+		{"gateway_jobs_ended_total", "Broadcasts and erasures that ended on this pod.", func(s Stats) uint64 { return s.Jobs.Ended }},
+		{"gateway_jobs_failures_total", "Steps of jobs that failed and are tried again.", func(s Stats) uint64 { return s.Jobs.Failures }},
+		{"gateway_jobs_given_up_total", "Jobs that were given up.", func(s Stats) uint64 { return s.Jobs.GivenUp }},
 		{"gateway_frames_refused_total", "Frames that were answered with an error.", func(s Stats) uint64 { return s.Refused }},
 	} {
 		m.Counter(c.name, c.help, func() uint64 { return c.of(stats()) })

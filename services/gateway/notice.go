@@ -26,6 +26,7 @@ type notice struct {
 	Device chat.Device    `json:"device,omitempty"`
 	Before string         `json:"before,omitempty"` // sessions that began later stay
 	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
+	Erased chat.Seq       `json:"erased,omitzero"`  // what User wrote in Conv up to it was taken away
 	Block  *blockNotice   `json:"block,omitempty"`  // that the user has switched
 }
 
@@ -95,6 +96,13 @@ func (g *Gateway) onSocial(data []byte) {
 
 // heed gives a notice to the sessions of this pod.
 func (g *Gateway) heed(n *notice) {
+	if n.Erased != 0 {
+		dropped := g.table.Erase(chat.Key{NS: n.NS, Conv: n.Conv}, func() []byte {
+			return wire.Encode(&wire.Erased{Type: "erased", Conv: n.Conv, User: n.User, Seq: n.Erased})
+		})
+		g.stats.dropped.Add(uint64(dropped))
+		return
+	}
 	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {
 		g.hiders.set(route.UserKey{NS: n.NS, User: n.User}, *n.Hide)
 	}

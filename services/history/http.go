@@ -28,6 +28,7 @@ func (s *Service) routes() chi.Router {
 	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
 	s.socialRoutes(r)
+	s.jobRoutes(r)
 	r.Get("/v1/attachments/{id}", s.api.Handle(s.attachment))
 	r.Get("/v1/attachments/{id}/thumb", s.api.Handle(s.thumbnail))
 	if s.search != nil {

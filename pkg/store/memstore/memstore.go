@@ -47,6 +47,7 @@ func New(o Options) *Store {
 		blocks:   map[store.Pair]chat.Block{},
 		profiles: map[owner]chat.Profile{},
 		files:    map[file]store.Attachment{},
+		jobs:     map[job]store.Job{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
 		calls:    map[Op]int{},
@@ -75,6 +76,7 @@ type state struct {
 	blocks   map[store.Pair]chat.Block
 	profiles map[owner]chat.Profile
 	files    map[file]store.Attachment
+	jobs     map[job]store.Job
 	journals map[string]map[uint64]store.JournalDoc
 	pods     map[string]store.Pod
 	meta     store.MetaInfo

@@ -73,7 +73,7 @@ type Store struct {
 
 	messages, reactions, edits, conversations, members *mongo.Collection
 	devices, attachments, journal, pods, meta          *mongo.Collection
-	blocks, profiles                                   *mongo.Collection
+	blocks, profiles, jobs                             *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -120,6 +120,7 @@ func (s *Store) use(db *mongo.Database) {
 	s.blocks = db.Collection("blocks")
 	s.profiles = db.Collection("profiles")
 	s.attachments = db.Collection("attachments")
+	s.jobs = db.Collection("jobs")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
 	s.meta = db.Collection("meta")
@@ -202,6 +203,7 @@ func (s *Store) layout() []collection {
 		{s.blocks, nil},
 		{s.profiles, nil},
 		{s.attachments, []index{{keys: []string{"due"}}, {keys: []string{"uses"}}}},
+		{s.jobs, []index{{keys: []string{"k", "st", "due"}}}},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},

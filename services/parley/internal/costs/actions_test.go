@@ -30,6 +30,7 @@ var rows = []string{
 	"conversation list, second page of 50, 5,000 conversations",
 	"create a group of 10", "create a group of 2,000", "add a member", "remove a member", "rename a group",
 	"announce a file", "complete a file", "send a message with a file", "download a file",
+	rowBroadcast, rowErase,
 	"search for one word, in 20 conversations", "search for one word, in one conversation",
 }
 
@@ -37,7 +38,7 @@ var rows = []string{
 func measure(t *testing.T, kind func() backend) map[string]usage {
 	all := map[string]usage{}
 	for name, part := range map[string]func(*world){
-		"conversations": measureConversations, "many": measureMany, "log": measureLog, "signals": measureSignals, "groups": measureGroups, "files": measureFiles,
+		"conversations": measureConversations, "many": measureMany, "log": measureLog, "signals": measureSignals, "groups": measureGroups, "files": measureFiles, "jobs": measureJobs,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, kind(), func(o *allinone.Options) {

@@ -69,11 +69,11 @@ const operator = chat.User("root")
 
 func (s *stage) token(user chat.User) (string, error) {
 	id := auth.Identity{User: user}
-	if user == service {
+	switch user {
+	case service:
 		id.Scopes = []string{auth.ScopeSendAny}
-	}
-	if user == operator {
-		id.Scopes = []string{auth.ScopeOperator}
+	case operator:
+		id.Scopes = []string{auth.ScopeOperator, auth.ScopeEraseAny}
 	}
 	return s.signer.Sign(id, time.Hour)
 }
@@ -177,7 +177,7 @@ var shorten = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "…"},
 	{regexp.MustCompile(`"(session|epoch|server|next)":"[^"]+"`), `"$1":"…"`},
 	{regexp.MustCompile(`/v1/blobs/[^" ]+`), "/v1/blobs/…"},
-	{regexp.MustCompile(`\b([dga]_[a-z0-9]{5})[a-z0-9]{10,}`), "$1"},
+	{regexp.MustCompile(`\b([dgaj]_[a-z0-9]{5})[a-z0-9]{10,}`), "$1"},
 	{regexp.MustCompile(`"limits":\{[^}]*\}`), `"limits":{…}`},
 }
 

@@ -31,6 +31,7 @@ var sections = []section{
 	{"Attachments", "", playFiles},
 	{"Devices", "", playDevices},
 	{"Server to server", "", playServices},
+	{"Broadcasts and erasures", "", playJobs},
 	{"Where is my message", "", playTrace},
 	{"Export of a user's data", "", playExport},
 	{"Retention", "", playRetention},
