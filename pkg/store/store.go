@@ -40,6 +40,7 @@ type Store interface {
 	Settings
 	Attachments
 	Retention
+	Revocations
 	Journal
 	Pods
 	Meta

@@ -73,7 +73,7 @@ type Store struct {
 
 	messages, reactions, edits, conversations, members *mongo.Collection
 	devices, attachments, journal, pods, meta          *mongo.Collection
-	blocks, profiles                                   *mongo.Collection
+	blocks, profiles, revocations                      *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -128,6 +128,7 @@ func (s *Store) use(db *mongo.Database) {
 	s.devices = db.Collection("devices")
 	s.blocks = db.Collection("blocks")
 	s.profiles = db.Collection("profiles")
+	s.revocations = db.Collection("revocations")
 	s.attachments = db.Collection("attachments")
 	s.journal = db.Collection("journal")
 	s.pods = db.Collection("pods")
@@ -214,6 +215,7 @@ func (s *Store) makeIndexes(ctx context.Context) error {
 		{s.devices, nil},
 		{s.blocks, nil},
 		{s.profiles, nil},
+		{s.revocations, []mongo.IndexModel{{Keys: ascending("at")}, {Keys: ascending("r.u")}}},
 		{s.attachments, []mongo.IndexModel{{Keys: ascending("due")}, {Keys: ascending("uses")}}},
 		{s.journal, nil},
 		{s.pods, nil},

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Settings", settingsTests},
 		{"Attachments", attachmentTests},
 		{"Retention", retentionTests},
+		{"Revocations", revocationTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},
 		{"Meta", metaTests},

@@ -16,6 +16,7 @@ const (
 	settingsLayout     = 2 // of a member who has set something: layout 1, and that
 	blockLayout        = 1
 	profileLayout      = 1
+	revocationLayout   = 1
 	recallLayout       = 1
 	journalLayout      = 1
 	podLayout          = 1
