@@ -17,8 +17,9 @@ import (
 )
 
 // roles are who asks, in the order of a row. Elsewhere is the owner's name in
-// another tenant; a service has send:any, and is in no group.
-var roles = []string{"none", "stranger", "former", "muted", "member", "admin", "owner", "service", "elsewhere"}
+// another tenant; a service has send:any, an operator the scopes operator and revoke:any,
+// and neither is in a group.
+var roles = []string{"none", "stranger", "former", "muted", "member", "admin", "owner", "service", "elsewhere", "operator"}
 
 // access is a row of the matrix: one request, and what each role gets. In path and
 // body {conv}, {own} and {foreign} stand for the group and for messages of the caller
@@ -31,35 +32,39 @@ type access struct {
 }
 
 var matrix = []access{
-	{"connect", "", "", "", "401 101 101 101 101 101 101 101 101"},
-	{"createGroup", "", "", `{"title":"t","cmid":"new"}`, "401 201 201 201 201 201 201 201 201"},
-	{"renameGroup", "", "", `{"title":"t","cmid":"new"}`, "401 404 403 403 403 200 200 404 404"},
-	{"leaveGroup", "", "/v1/conversations/{conv}?cmid=new", "", "401 404 403 204 204 204 204 404 404"},
-	{"setMember", "add", "/v1/conversations/{conv}/members/new", `{"role":"member","cmid":"new"}`, "401 404 403 403 403 200 200 404 404"},
-	{"setMember", "make an admin", "/v1/conversations/{conv}/members/victim", `{"role":"admin","cmid":"new"}`, "401 404 403 403 403 403 200 404 404"},
-	{"setMember", "make oneself an owner", "/v1/conversations/{conv}/members/{me}", `{"role":"owner","cmid":"new"}`, "401 404 403 403 403 403 200 404 404"},
-	{"removeMember", "a member", "/v1/conversations/{conv}/members/victim?cmid=new", "", "401 404 403 403 403 204 204 404 404"},
-	{"removeMember", "the owner", "/v1/conversations/{conv}/members/owner?cmid=new", "", "401 404 403 403 403 403 403 404 404"},
-	{"editMessage", "own", "/v1/conversations/{conv}/messages/{own}", `{"cmid":"new","body":{"text":"x"}}`, "401 404 403 403 200 200 200 404 404"},
-	{"editMessage", "foreign", "/v1/conversations/{conv}/messages/{foreign}", `{"cmid":"new","body":{"text":"x"}}`, "401 404 403 403 403 403 403 404 404"},
-	{"recallMessage", "own", "/v1/conversations/{conv}/messages/{own}?cmid=new", "", "401 404 403 200 200 200 200 404 404"},
-	{"recallMessage", "foreign", "/v1/conversations/{conv}/messages/{foreign}?cmid=new", "", "401 404 403 403 403 200 200 404 404"},
-	{"react", "", "/v1/conversations/{conv}/messages/{foreign}/reactions/%F0%9F%91%8D?cmid=new", "", "401 404 403 403 200 200 200 404 404"},
-	{"unreact", "", "/v1/conversations/{conv}/messages/{foreign}/reactions/%F0%9F%91%8D?cmid=new", "", "401 404 403 403 200 200 200 404 404"},
-	{"postMessage", "to the group", "", `{"conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 404 403 403 200 200 200 404 404"},
-	{"postMessage", "for a member", "", `{"from":"victim","conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 403 403 403 403 403 403 200 403"},
-	{"postMessage", "for who is not a member", "", `{"from":"nobody","conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 403 403 403 403 403 403 404 403"},
-	{"postMessages", "each message has a result of its own", "", `{"messages":[{"conv":"{conv}","cmid":"new","body":{"text":"x"}}]}`, "401 200 200 200 200 200 200 200 200"},
-	{"setRetention", "", "", `{"floor":1}`, "401 404 403 403 403 403 200 404 404"},
-	{"setMe", "", "", `{"muted":true}`, "401 404 200 200 200 200 200 404 404"},
-	{"setProfile", "", "", `{"hide_read":true}`, "401 200 200 200 200 200 200 200 200"},
-	{"block", "", "/v1/blocks/victim", "", "401 200 200 200 200 200 200 200 200"},
-	{"unblock", "", "/v1/blocks/victim", "", "401 204 204 204 204 204 204 204 204"},
-	{"removeDevice", "one's own, if there is one", "/v1/devices/phone", "", "401 204 204 204 204 204 204 204 204"},
-	{"announceAttachment", "", "", `{"conv":"{conv}","name":"a.png","type":"image/png","size":9,"cmid":"new"}`, "401 404 403 403 201 201 201 404 404"},
-	{"completeAttachment", "foreign", "/v1/attachments/{file}", "", "401 404 404 404 404 404 404 404 404"},
-	{"openapi", "", "", "", "200 200 200 200 200 200 200 200 200"},
-	{"asyncapi", "", "", "", "200 200 200 200 200 200 200 200 200"},
+	{"connect", "", "", "", "401 101 101 101 101 101 101 101 101 101"},
+	{"createGroup", "", "", `{"title":"t","cmid":"new"}`, "401 201 201 201 201 201 201 201 201 201"},
+	{"renameGroup", "", "", `{"title":"t","cmid":"new"}`, "401 404 403 403 403 200 200 404 404 404"},
+	{"leaveGroup", "", "/v1/conversations/{conv}?cmid=new", "", "401 404 403 204 204 204 204 404 404 404"},
+	{"setMember", "add", "/v1/conversations/{conv}/members/new", `{"role":"member","cmid":"new"}`, "401 404 403 403 403 200 200 404 404 404"},
+	{"setMember", "make an admin", "/v1/conversations/{conv}/members/victim", `{"role":"admin","cmid":"new"}`, "401 404 403 403 403 403 200 404 404 404"},
+	{"setMember", "make oneself an owner", "/v1/conversations/{conv}/members/{me}", `{"role":"owner","cmid":"new"}`, "401 404 403 403 403 403 200 404 404 404"},
+	{"removeMember", "a member", "/v1/conversations/{conv}/members/victim?cmid=new", "", "401 404 403 403 403 204 204 404 404 404"},
+	{"removeMember", "the owner", "/v1/conversations/{conv}/members/owner?cmid=new", "", "401 404 403 403 403 403 403 404 404 404"},
+	{"editMessage", "own", "/v1/conversations/{conv}/messages/{own}", `{"cmid":"new","body":{"text":"x"}}`, "401 404 403 403 200 200 200 404 404 404"},
+	{"editMessage", "foreign", "/v1/conversations/{conv}/messages/{foreign}", `{"cmid":"new","body":{"text":"x"}}`, "401 404 403 403 403 403 403 404 404 404"},
+	{"recallMessage", "own", "/v1/conversations/{conv}/messages/{own}?cmid=new", "", "401 404 403 200 200 200 200 404 404 404"},
+	{"recallMessage", "foreign", "/v1/conversations/{conv}/messages/{foreign}?cmid=new", "", "401 404 403 403 403 200 200 404 404 404"},
+	{"react", "", "/v1/conversations/{conv}/messages/{foreign}/reactions/%F0%9F%91%8D?cmid=new", "", "401 404 403 403 200 200 200 404 404 404"},
+	{"unreact", "", "/v1/conversations/{conv}/messages/{foreign}/reactions/%F0%9F%91%8D?cmid=new", "", "401 404 403 403 200 200 200 404 404 404"},
+	{"postMessage", "to the group", "", `{"conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 404 403 403 200 200 200 404 404 404"},
+	{"postMessage", "for a member", "", `{"from":"victim","conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 403 403 403 403 403 403 200 403 403"},
+	{"postMessage", "for who is not a member", "", `{"from":"nobody","conv":"{conv}","cmid":"new","body":{"text":"x"}}`, "401 403 403 403 403 403 403 404 403 403"},
+	{"postMessages", "each message has a result of its own", "", `{"messages":[{"conv":"{conv}","cmid":"new","body":{"text":"x"}}]}`, "401 200 200 200 200 200 200 200 200 200"},
+	{"setRetention", "", "", `{"floor":1}`, "401 404 403 403 403 403 200 404 404 200"},
+	{"setMe", "", "", `{"muted":true}`, "401 404 200 200 200 200 200 404 404 404"},
+	{"setProfile", "", "", `{"hide_read":true}`, "401 200 200 200 200 200 200 200 200 200"},
+	{"block", "", "/v1/blocks/victim", "", "401 200 200 200 200 200 200 200 200 200"},
+	{"unblock", "", "/v1/blocks/victim", "", "401 204 204 204 204 204 204 204 204 204"},
+	{"removeDevice", "one's own, if there is one", "/v1/devices/phone", "", "401 204 204 204 204 204 204 204 204 204"},
+	{"announceAttachment", "", "", `{"conv":"{conv}","name":"a.png","type":"image/png","size":9,"cmid":"new"}`, "401 404 403 403 201 201 201 404 404 404"},
+	{"completeAttachment", "foreign", "/v1/attachments/{file}", "", "401 404 404 404 404 404 404 404 404 404"},
+	{"revoke", "a user's tokens", "", `{"user":"victim"}`, "401 403 403 403 403 403 403 403 403 200"},
+	{"revoke", "a token", "", `{"token":"x","expires":"2100-01-01T00:00:00Z"}`, "401 403 403 403 403 403 403 403 403 200"},
+	{"ban", "", "/v1/bans/victim", `{}`, "401 403 403 403 403 403 403 403 403 200"},
+	{"liftBan", "", "/v1/bans/victim", "", "401 403 403 403 403 403 403 403 403 204"},
+	{"openapi", "", "", "", "200 200 200 200 200 200 200 200 200 200"},
+	{"asyncapi", "", "", "", "200 200 200 200 200 200 200 200 200 200"},
 }
 
 // Who may do what, for every request of the contract.
@@ -142,6 +147,8 @@ func (r *realm) token(user string) string {
 		return ""
 	case "service":
 		id.Scopes = []string{auth.ScopeSendAny}
+	case "operator":
+		id.Scopes = []string{auth.ScopeOperator, auth.ScopeRevokeAny}
 	case "elsewhere":
 		id.NS, id.User = r.ns+"-x", "owner"
 	}

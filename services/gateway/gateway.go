@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
@@ -128,8 +129,11 @@ type Gateway struct {
 	hiders   hiders
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
 	kicks    kicks
+	revoked  *revoke.List
 	epoch    atomic.Pointer[string]
 	stats    counters
+
+	revokedNews chan struct{} // holds one: the list has changed
 
 	ctx    context.Context // ends when Drain begins its last step
 	cancel context.CancelFunc
@@ -165,6 +169,10 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	opts.Limits = opts.Limits.WithDefaults()
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
+	if err := g.loadRevoked(ctx); err != nil {
+		return nil, err
+	}
+	opts.Verifier = g.opts.Verifier
 	g.takeUploads() // before the limits are handed on
 	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
@@ -226,6 +234,8 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(g.beat)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	g.loops.Go(func() { g.revoked.Run(g.ctx) })
+	g.loops.Go(g.endRevoked)
 	g.loops.Go(func() { g.presence.Run(g.ctx) })
 	if g.uploads != nil {
 		g.loops.Go(func() { g.uploads.Run(g.ctx) })
@@ -273,6 +283,7 @@ func (g *Gateway) beat() {
 func (g *Gateway) Missed() {
 	g.repair.Look()
 	g.presence.Missed()
+	g.revoked.Look()
 }
 
 func (g *Gateway) clients() []*client {
@@ -392,6 +403,7 @@ type Stats struct {
 	Files    upload.Stats      // what became of attachments
 	Online   presence.Stats    // who is online
 	Dropped  uint64            // typing frames for which a session had no room
+	Revoked  revoke.Stats      // the list of tokens that are not taken any more
 }
 
 type counters struct {
@@ -402,7 +414,7 @@ type counters struct {
 func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(), Revoked: g.revoked.Stats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -426,6 +438,8 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Refused += s.Refused
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
+		sum.Revoked.Entries = max(sum.Revoked.Entries, s.Revoked.Entries) // all have the same
+		sum.Revoked.Age = max(sum.Revoked.Age, s.Revoked.Age)
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

@@ -29,6 +29,7 @@ func (g *Gateway) routes() http.Handler {
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	g.socialRoutes(r)
+	g.revokeRoutes(r)
 	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
 	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
 	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))

@@ -10,6 +10,8 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_users_online", "Users with a session on this pod.", func() float64 { return float64(stats().Online.Users) })
 	m.Gauge("gateway_cluster_users_online", "Users online over all pods that are heard; who is on two pods counts twice.", func() float64 { return float64(stats().Online.ClusterUsers) })
 	m.Gauge("gateway_users_watched", "Users whose presence is watched on this pod.", func() float64 { return float64(stats().Online.Subjects) })
+	m.Gauge("gateway_revocations", "Revocations and bans that are in force.", func() float64 { return float64(stats().Revoked.Entries) })
+	m.Gauge("gateway_revocations_age_seconds", "Time since revocations were last read: more than a few seconds means that new ones are not heard of.", func() float64 { return stats().Revoked.Age.Seconds() })
 	m.CounterBy("gateway_repaired_total", "Entries that were announced and not heard, found by repair.", "trigger",
 		func() map[string]uint64 { return stats().Repaired })
 	for _, c := range []struct {

@@ -26,6 +26,9 @@ type notice struct {
 	Device chat.Device    `json:"device,omitempty"`
 	Before string         `json:"before,omitempty"` // sessions that began later stay
 	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
+	// Revoked: look at the revocations now. What was revoked is read from the store
+	// and never believed to a message.
+	Revoked bool `json:"revoked,omitzero"`
 }
 
 // noticePrefix is how a notice begins, among what else is said on its subject.
@@ -84,6 +87,10 @@ func (g *Gateway) onSocial(data []byte) {
 
 // heed gives a notice to the sessions of this pod.
 func (g *Gateway) heed(n *notice) {
+	if n.Revoked {
+		g.revoked.Look()
+		return
+	}
 	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {
 		g.hiders.set(route.UserKey{NS: n.NS, User: n.User}, *n.Hide)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -55,7 +56,7 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 	var bad error
 	if token, ok := auth.BearerFromHeader(r.Header); ok {
 		id, err := g.opts.Verifier.Verify(token)
-		if errors.Is(err, auth.ErrUnavailable) {
+		if errors.Is(err, auth.ErrUnavailable) || errors.Is(err, auth.ErrBanned) {
 			rest.Error(w, err)
 			return
 		}
@@ -136,10 +137,15 @@ func (c *client) Ended() {
 }
 
 // unauthorized ends a session whose token is not good, or, where that is what err
-// says, cannot be checked now: then another token would not help.
+// says, cannot be checked now, or whose user is banned: then another token would not
+// help.
 func (c *client) unauthorized(err error) {
-	if errors.Is(err, auth.ErrUnavailable) {
+	switch {
+	case errors.Is(err, auth.ErrUnavailable):
 		c.s.Close(chat.CloseTryLater, "tokens cannot be checked at the moment; reconnect")
+		return
+	case errors.Is(err, auth.ErrBanned):
+		c.s.Close(chat.CloseForbidden, "this user is banned")
 		return
 	}
 	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
@@ -212,6 +218,11 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 		c.unauthorized(nil)
 		return
 	}
+	if err := g.revoked.Check(revoke.TokenOf(*c.id)); err != nil { // since the handshake
+		c.unauthorized(err)
+		return
+	}
+	c.hold(*c.id) // before Begin: from then on whoever looks finds it
 	attempt := time.Now().UnixMilli()
 	if h.Attempt != nil {
 		attempt = *h.Attempt
@@ -219,10 +230,13 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	epoch := *g.epoch.Load()
 	c.s.Begin(session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt},
 		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
-	c.s.SetExpiry(c.id.Expires)
 	c.id, c.hello = nil, true
 	id := c.s.Identity()
 	g.table.Register(c.s)
+	if err := c.revoked(); err != nil { // just now, and whoever ends sessions did not see this one
+		c.unauthorized(err)
+		return
+	}
 	c.present()
 	g.replaceOlder(c.s)
 	c.s.Answer(wire.Encode(&wire.Welcome{
@@ -252,7 +266,10 @@ func (c *client) onAuth(f *wire.Auth) {
 		c.unauthorized(err)
 		return
 	}
-	c.s.SetExpiry(id.Expires)
+	c.hold(id)
+	if err := c.revoked(); err != nil {
+		c.unauthorized(err)
+	}
 }
 
 func (c *client) actor() command.Actor {

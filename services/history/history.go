@@ -19,6 +19,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
@@ -29,6 +30,10 @@ type Options struct {
 	Verifier rest.Verifier
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
+
+	// Revoked is the list of who is banned, for GET /v1/bans; the caller keeps it in
+	// step, and has Verifier guarded by it. Nil: that path is not there.
+	Revoked *revoke.List
 
 	// Files hands out URLs of attachments. Nil: they are switched off.
 	Files *attach.Reader
@@ -59,6 +64,7 @@ type Service struct {
 	writes  http.Handler   // answers what changes something
 	meter   meter
 	search  *searcher.Searcher // nil: there is none
+	revoked *revoke.List       // nil: there is none
 }
 
 // New makes a Service.
@@ -70,6 +76,7 @@ func New(o Options) *Service {
 		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
 		origins: o.Origins,
 		files:   o.Files,
+		revoked: o.Revoked,
 		writes:  http.HandlerFunc(refuseWrite),
 		meter:   meter{observe: o.Observe},
 	}

@@ -105,6 +105,8 @@ type Session struct {
 
 	hand     hand // guarded by the clock
 	mu       sync.Mutex
+	mark     uint64     // of the token, see Hold
+	issued   int64      // when it was issued, Unix ms
 	cond     *sync.Cond // wakes Acquire and credit; nil: nobody waits
 	due      time.Duration
 	closeBy  time.Duration // when to give up on a client that does not let itself be closed
@@ -160,6 +162,21 @@ func (s *Session) Identity() *Identity { return &s.id }
 
 // Owner implements route.Sink.
 func (s *Session) Owner() (chat.NS, chat.User) { return s.id.NS, s.id.User }
+
+// Hold notes which token the session goes on with: a mark that the caller knows it
+// by, and when it was issued (zero: it does not say).
+func (s *Session) Hold(mark uint64, issued time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mark, s.issued = mark, issued.UnixMilli()
+}
+
+// Held is what Hold was told; !ok: nobody has said hello yet.
+func (s *Session) Held() (mark uint64, issued time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mark, time.UnixMilli(s.issued), s.ready
+}
 
 // SetExpiry says when the session's token expires.
 func (s *Session) SetExpiry(t time.Time) {

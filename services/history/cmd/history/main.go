@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/history"
 )
@@ -134,7 +135,12 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		search.RegisterMetrics(&port.Metrics)
 		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
 	}
-	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
+	revoked := revoke.New(revoke.Options{Store: data, Log: log})
+	if err := revoked.Load(ctx); err != nil {
+		return err
+	}
+	stack.Add("revocations", start(fail, func(ctx context.Context) error { revoked.Run(ctx); return nil }))
+	service := history.New(history.Options{Store: data, Verifier: revoked.Guard(verifier), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
 		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
 	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
 

@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/gateway"
@@ -130,7 +131,12 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	histOpts := history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	revoked := revoke.New(revoke.Options{Store: st, Log: o.Log})
+	if err := revoked.Load(ctx); err != nil {
+		return nil, err
+	}
+	c.stack.Run("revocations", revoked.Run)
+	histOpts := history.Options{Store: st, Search: c.search, Verifier: revoked.Guard(verifier), Revoked: revoked, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(st, files, o.Limits)
 	}
