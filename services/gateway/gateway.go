@@ -22,6 +22,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/search"
@@ -63,6 +64,9 @@ type Options struct {
 	Routing     Routing       // how entries reach other pods; default RoutingBroadcast
 	Origins     []string      // patterns of allowed origins beside the same host
 	Limits      chat.Limits   // zero fields: defaults
+	Guard       *guard.Guard  // bounds what one address and one user may ask for; nil: nothing does
+	FramesPerS  int           // that a session may send, with twice that at once; beyond it, it is closed; 0: no limit
+	BytesPerS   int           // the same in bytes
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
@@ -178,9 +182,11 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
 	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
+	g.sessions.FramesPerS, g.sessions.BytesPerS = opts.FramesPerS, opts.BytesPerS
+	g.sessions.TooFast = func() { opts.Guard.Refuse(guard.Frames) }
 	g.sessions = g.sessions.WithDefaults()
 	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
-	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
+	g.api = rest.API{Verifier: opts.Verifier, Guard: opts.Guard, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
@@ -404,6 +410,7 @@ type Stats struct {
 	Online   presence.Stats    // who is online
 	Dropped  uint64            // typing frames for which a session had no room
 	Revoked  revoke.Stats      // the list of tokens that are not taken any more
+	Limited  map[string]uint64 // what was refused because of a limit, by limit
 }
 
 type counters struct {
@@ -414,7 +421,7 @@ type counters struct {
 func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(), Revoked: g.revoked.Stats()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(), Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -423,10 +430,13 @@ func (g *Gateway) Handler() http.Handler { return g.routes() }
 
 // Sum adds the counts of several pods.
 func Sum(list []Stats) (sum Stats) {
-	sum.Repaired = make(map[string]uint64)
+	sum.Repaired, sum.Limited = make(map[string]uint64), make(map[string]uint64)
 	for _, s := range list {
 		for why, n := range s.Repaired {
 			sum.Repaired[why] += n
+		}
+		for limit, n := range s.Limited {
+			sum.Limited[limit] += n
 		}
 		sum.Sessions += s.Sessions
 		sum.Pending += s.Pending

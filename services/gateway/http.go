@@ -71,6 +71,15 @@ func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, 
 	}
 }
 
+// mayStore counts what the caller wants to be stored. A service that sends for
+// others sends what they all send: it has no limit.
+func (g *Gateway) mayStore(id auth.Identity, n int) error {
+	if id.Has(auth.ScopeSendAny) {
+		return nil
+	}
+	return g.opts.Guard.Sends(id.NS, id.User, n)
+}
+
 func actor(id auth.Identity) command.Actor { return command.Actor{NS: id.NS, User: id.User} }
 
 // cmidOf takes a write's cmid from its body or query, or from the Idempotency-Key.
@@ -229,6 +238,9 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	}
 	cmid, err := cmidOf(r, in.CMID)
 	if err != nil {
+		return err
+	}
+	if err := g.mayStore(id, 1); err != nil {
 		return err
 	}
 	cmd, err := g.messageOf(r.Context(), id, &in, cmid)

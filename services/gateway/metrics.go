@@ -14,6 +14,8 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_revocations_age_seconds", "Time since revocations were last read: more than a few seconds means that new ones are not heard of.", func() float64 { return stats().Revoked.Age.Seconds() })
 	m.CounterBy("gateway_repaired_total", "Entries that were announced and not heard, found by repair.", "trigger",
 		func() map[string]uint64 { return stats().Repaired })
+	m.CounterBy("gateway_limited_total", "Connections, requests and sends that were refused because of a limit.", "limit",
+		func() map[string]uint64 { return stats().Limited })
 	for _, c := range []struct {
 		name, help string
 		of         func(Stats) uint64

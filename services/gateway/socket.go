@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/wire"
@@ -27,6 +28,7 @@ type client struct {
 	g       *Gateway
 	s       *session.Session
 	id      *auth.Identity // the token before hello; nil: none, or hello was said
+	source  guard.Source   // where it is connected from; 0: no limit holds
 	hello   bool
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
@@ -52,36 +54,63 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		rest.Error(w, chat.Errorf(chat.CodeBadRequest, "offer the WebSocket subprotocol %q", wire.Subprotocol))
 		return
 	}
-	c := &client{g: g}
-	var bad error
-	if token, ok := auth.BearerFromHeader(r.Header); ok {
-		id, err := g.opts.Verifier.Verify(token)
-		if errors.Is(err, auth.ErrUnavailable) || errors.Is(err, auth.ErrBanned) {
-			rest.Error(w, err)
-			return
-		}
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			rest.Error(w, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more"))
-			return
-		}
-		c.id = &id
-	} else if i := slices.IndexFunc(offered, isBearer); i >= 0 {
-		id, err := g.opts.Verifier.Verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
-		c.id, bad = &id, err
+	c := &client{g: g, source: g.opts.Guard.Source(r)}
+	bad, err := c.authenticate(r, offered)
+	if err != nil {
+		rest.Error(w, err)
+		return
 	}
 	if g.Draining() {
 		rest.Error(w, chat.Unavailable("this pod is stopping; connect to another one"))
 		return
 	}
-	var err error
+	if err := g.opts.Guard.Connect(c.source); err != nil {
+		rest.Error(w, err)
+		return
+	}
 	if c.s, err = session.Accept(w, r, &g.sessions); err != nil {
+		g.opts.Guard.Disconnect(c.source)
 		g.log.Debug("handshake refused", "error", err)
 		return
 	}
 	// From here on net/http's goroutine, with its large stack and buffers, is not
 	// needed any more.
 	c.serve(bad)
+}
+
+// authenticate looks at the tokens of a handshake. bad is what is wrong with one that
+// only closing can refuse; err is the answer to the handshake.
+func (c *client) authenticate(r *http.Request, offered []string) (bad, err error) {
+	g := c.g
+	if err := g.opts.Guard.Handshake(c.source); err != nil {
+		return nil, err
+	}
+	if token, ok := auth.BearerFromHeader(r.Header); ok {
+		id, err := c.verify(token)
+		switch {
+		case err == nil:
+			c.id = &id
+			return nil, nil
+		case errors.Is(err, auth.ErrUnavailable), errors.Is(err, auth.ErrBanned):
+			return nil, err
+		}
+		return nil, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more")
+	}
+	if i := slices.IndexFunc(offered, isBearer); i >= 0 {
+		id, err := c.verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
+		c.id = &id
+		return err, nil
+	}
+	return nil, nil
+}
+
+// verify looks at a token, and counts one that nobody should have.
+func (c *client) verify(token string) (auth.Identity, error) {
+	id, err := c.g.opts.Verifier.Verify(token)
+	if err != nil && rest.Guessed(err) {
+		c.g.opts.Guard.Failed(c.source)
+	}
+	return id, err
 }
 
 func isBearer(p string) bool { return strings.HasPrefix(p, wire.BearerPrefix) }
@@ -108,6 +137,7 @@ func (c *client) serve(badToken error) {
 	g.mu.Unlock()
 	if ended {
 		c.s.Drop()
+		g.opts.Guard.Disconnect(c.source)
 		return
 	}
 	switch {
@@ -130,6 +160,7 @@ func (c *client) Ended() {
 		c.s.DetachAll()
 		g.kicks.forget(c.s)
 	}
+	g.opts.Guard.Disconnect(c.source)
 	g.mu.Lock()
 	delete(g.open, c)
 	g.mu.Unlock()
@@ -207,7 +238,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 		return
 	}
 	if h.Token != "" {
-		id, err := g.opts.Verifier.Verify(h.Token)
+		id, err := c.verify(h.Token)
 		if err != nil || c.id != nil && !sameUser(id, c.id.NS, c.id.User) {
 			c.unauthorized(err)
 			return
@@ -237,6 +268,11 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 		c.unauthorized(err)
 		return
 	}
+	if c.crowded() {
+		g.opts.Guard.Refuse(guard.ConnectionsPerUser)
+		c.s.Close(chat.CloseTooManyFrames, "this user has too many connections; close another one first")
+		return
+	}
 	c.present()
 	g.replaceOlder(c.s)
 	c.s.Answer(wire.Encode(&wire.Welcome{
@@ -250,6 +286,24 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.Start()
 }
 
+// crowded reports whether the session's user has as many others here as there may
+// be. The one that comes last is refused; the device's own older session gives way
+// and does not count. It is asked once the session is registered, so that of two
+// that come at once not both find the last place.
+func (c *client) crowded() bool {
+	most := c.g.opts.Guard.ConnectionsPerUser()
+	if most <= 0 {
+		return false
+	}
+	id, n := c.s.Identity(), 0
+	for _, sink := range c.g.table.Sessions(id.NS, id.User) {
+		if s, ok := sink.(*session.Session); ok && s != c.s && s.Identity().Device != id.Device && !s.Closing() {
+			n++
+		}
+	}
+	return n >= most
+}
+
 func sameUser(a auth.Identity, ns chat.NS, user chat.User) bool { return a.NS == ns && a.User == user }
 
 // newSessionID grows with time, so that of two sessions the later is the larger.
@@ -261,7 +315,7 @@ func newSessionID() string {
 }
 
 func (c *client) onAuth(f *wire.Auth) {
-	id, err := c.g.opts.Verifier.Verify(f.Token)
+	id, err := c.verify(f.Token)
 	if self := c.s.Identity(); err != nil || !sameUser(id, self.NS, self.User) {
 		c.unauthorized(err)
 		return
@@ -287,6 +341,11 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	if !c.bucket.take(time.Now()) {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		return
+	}
+	if err := c.g.opts.Guard.Sends(cmd.Key.NS, cmd.From, 1); err != nil {
+		st.Refuse(cmd.CMID)
+		c.refuse(ref, chat.AsError(err))
 		return
 	}
 	if err := c.g.attach(context.Background(), cmd, cmd.Target, body); err != nil {

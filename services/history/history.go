@@ -18,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/view"
@@ -30,6 +31,7 @@ type Options struct {
 	Verifier rest.Verifier
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
+	Guard    *guard.Guard // bounds requests by address and user; nil: nothing does
 
 	// Revoked is the list of who is banned, for GET /v1/bans; the caller keeps it in
 	// step, and has Verifier guarded by it. Nil: that path is not there.
@@ -73,7 +75,7 @@ func New(o Options) *Service {
 		store:   o.Store,
 		view:    view.New(o.Store, o.Limits),
 		limits:  o.Limits.WithDefaults(),
-		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
+		api:     rest.API{Verifier: o.Verifier, Guard: o.Guard, Timeout: o.Timeout, Log: o.Log},
 		origins: o.Origins,
 		files:   o.Files,
 		revoked: o.Revoked,

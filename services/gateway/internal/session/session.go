@@ -34,6 +34,12 @@ type Options struct {
 	Poller Poller // how connections wait until they can be read; default [Goroutines]
 	Clock  *Clock // of the pod; default a new one, which nobody calls
 
+	// FramesPerS and BytesPerS are what a client may send in a second, with two seconds
+	// of it at once; what it sends counts against both together. 0: there is no limit.
+	// Beyond it the session is closed: no client that means well comes near.
+	FramesPerS, BytesPerS int
+	TooFast               func() // called when a session is closed for it; default: nobody is told
+
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
 	CloseWait   time.Duration // for the answer to a close frame; default 5 s
@@ -95,6 +101,7 @@ type Session struct {
 	conn    *websocket.Conn
 	link    link
 	started time.Duration // as all times here on the pod's clock
+	paid    time.Duration // owned by the reader, see pace
 
 	// Set once, by Begin, before the session is registered anywhere.
 	id   Identity
@@ -253,6 +260,7 @@ func (s *Session) readFrame() error {
 		return fmt.Errorf("read frame: %w", err)
 	}
 	s.touch()
+	s.pace(len(data))
 	if typ != websocket.MessageText {
 		s.Close(chat.CloseProtocol, "frames are JSON text, this one is binary")
 	}
