@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/guard"
 )
@@ -42,33 +43,38 @@ func (g *Requests) Validate() error {
 
 // Connections bounds what one address, one user and one session may do over sockets.
 type Connections struct {
-	PerUser    int // open at a time; default 100; 0: no limit
-	PerAddress int // open at a time; default 10,000; 0: no limit
-	Handshakes int // a second from one address; default 500; 0: no limit
-	UserSends  int // a second, over all sessions; default 2,000; 0: no limit
-	FramesPerS int // of one session; default 5,000; 0: no limit
-	BytesPerS  int // of one session; default 16 MiB; 0: no limit
+	PerUser    int           // open at a time; default 100; 0: no limit
+	PerAddress int           // open at a time; default 10,000; 0: no limit
+	Handshakes int           // a second from one address; default 500; 0: no limit
+	UserSends  int           // a second, over all sessions; default 2,000; 0: no limit
+	FramesPerS int           // of one session; default 5,000; 0: no limit
+	BytesPerS  int           // of one session; default 16 MiB; 0: no limit
+	Admission  time.Duration // default 2 s; 0: nobody is turned away
 
 	set bool
 }
 
 // Register declares --connections-per-user, --connections-per-address,
-// --handshakes-per-address, --sends-per-user, --frames-per-second and
-// --bytes-per-second.
+// --handshakes-per-address, --sends-per-user, --frames-per-second,
+// --bytes-per-second and --admission.
 func (g *Connections) Register(fs *flag.FlagSet) {
 	if !g.set {
-		*g = Connections{PerUser: 100, PerAddress: 10_000, Handshakes: 500, UserSends: 2000, FramesPerS: 5000, BytesPerS: 16 << 20, set: true}
+		*g = Connections{PerUser: 100, PerAddress: 10_000, Handshakes: 500, UserSends: 2000, FramesPerS: 5000, BytesPerS: 16 << 20, Admission: 2 * time.Second, set: true}
 	}
 	number(fs, &g.PerUser, "connections-per-user", "keep this many `connections` of one user open on a gateway; the next one is refused; 0: no limit")
 	number(fs, &g.PerAddress, "connections-per-address", "keep this many `connections` from one address (IPv6: /64) open on a gateway; 0: no limit")
 	number(fs, &g.Handshakes, "handshakes-per-address", "take this many `connections` a second from one address, ten times that in a burst; 0: no limit")
 	number(fs, &g.UserSends, "sends-per-user", "take this many `messages` a second of one user over all connections and HTTP, twice that in a burst;\nof services with the scope send:any any number; 0: no limit")
 	number(fs, &g.FramesPerS, "frames-per-second", "close a session that sends more `frames` a second than this, with twice that in a burst; 0: no limit")
+	fs.DurationVar(&g.Admission, "admission", g.Admission, "answer new connections with 503 while not even the fastest takes less than this `time` until its welcome,\nbecause clients would have given up until theirs; 0: never")
 	number(fs, &g.BytesPerS, "bytes-per-second", "close a session that sends more `bytes` a second than this, with twice that in a burst; 0: no limit")
 }
 
 // Validate refuses negative numbers.
 func (g *Connections) Validate() error {
+	if g.Admission < 0 {
+		return fmt.Errorf("an admission of %v is no time: set %s to e.g. 2s, or 0", g.Admission, both("admission"))
+	}
 	return atLeastZero(map[string]int{"connections-per-user": g.PerUser, "connections-per-address": g.PerAddress, "handshakes-per-address": g.Handshakes,
 		"sends-per-user": g.UserSends, "frames-per-second": g.FramesPerS, "bytes-per-second": g.BytesPerS})
 }

@@ -1,7 +1,10 @@
 package rest
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -58,5 +61,34 @@ func TestGuessed(t *testing.T) {
 	}
 	if Guessed(errNoToken) || Guessed(nil) {
 		t.Error("no token is no guess")
+	}
+}
+
+// Only the first request of a connection has waited since the connection was made.
+func TestArrived(t *testing.T) {
+	took := make(chan bool, 1)
+	srv := httptest.NewUnstartedServer(nil)
+	srv.Config = NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		at := Arrived(r, now)
+		took <- at.Before(now)
+	}), slog.New(slog.DiscardHandler))
+	srv.Start()
+	defer srv.Close()
+	client := srv.Client()
+	for i, want := range []bool{true, false, false} {
+		res, err := client.Get(srv.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if got := <-took; got != want {
+			t.Errorf("request %d: arrived before: %v", i+1, got)
+		}
+	}
+	now := time.Now()
+	if got := Arrived(httptest.NewRequest("GET", "/", nil), now); !got.Equal(now) {
+		t.Errorf("elsewhere: %v", got)
 	}
 }

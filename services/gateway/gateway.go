@@ -61,12 +61,15 @@ type Options struct {
 	Verifier Verifier
 	Meta     store.MetaInfo // as the store has it at the start
 
-	Routing     Routing       // how entries reach other pods; default RoutingBroadcast
-	Origins     []string      // patterns of allowed origins beside the same host
-	Limits      chat.Limits   // zero fields: defaults
-	Guard       *guard.Guard  // bounds what one address and one user may ask for; nil: nothing does
-	FramesPerS  int           // that a session may send, with twice that at once; beyond it, it is closed; 0: no limit
-	BytesPerS   int           // the same in bytes
+	Routing    Routing      // how entries reach other pods; default RoutingBroadcast
+	Origins    []string     // patterns of allowed origins beside the same host
+	Limits     chat.Limits  // zero fields: defaults
+	Guard      *guard.Guard // bounds what one address and one user may ask for; nil: nothing does
+	FramesPerS int          // that a session may send, with twice that at once; beyond it, it is closed; 0: no limit
+	BytesPerS  int          // the same in bytes
+	// Admission turns handshakes away while not even the fastest takes less than this:
+	// [DefaultAdmission] is good; 0: nobody is turned away.
+	Admission   time.Duration
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
@@ -113,29 +116,30 @@ var features = []string{"batch", "blocks", "devices", "edit", "export", "groups"
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
-	opts     Options
-	log      *slog.Logger
-	sessions session.Options
-	api      rest.API
-	view     *view.Reader
-	journal  *journal.Journal
-	commit   *commit.Committer
-	receipts *receipt.Tracker
-	uploads  *upload.Manager // nil: switched off
-	presence *presence.Tracker
-	table    *route.Table
-	repair   *repair.Reconciler
-	reads    *reads
-	entries  route.Scanner // owned by the subscription to entries
-	mail     route.Scanner // owned by the subscription to users' subjects
-	digest   digest
-	notices  notices
-	hiders   hiders
-	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
-	kicks    kicks
-	revoked  *revoke.List
-	epoch    atomic.Pointer[string]
-	stats    counters
+	opts      Options
+	log       *slog.Logger
+	sessions  session.Options
+	api       rest.API
+	view      *view.Reader
+	journal   *journal.Journal
+	commit    *commit.Committer
+	receipts  *receipt.Tracker
+	uploads   *upload.Manager // nil: switched off
+	presence  *presence.Tracker
+	table     *route.Table
+	repair    *repair.Reconciler
+	reads     *reads
+	entries   route.Scanner // owned by the subscription to entries
+	mail      route.Scanner // owned by the subscription to users' subjects
+	digest    digest
+	notices   notices
+	hiders    hiders
+	listen    func(a bus.Address, there bool) // nil: users' subjects are not taken
+	kicks     kicks
+	revoked   *revoke.List
+	admission admission
+	epoch     atomic.Pointer[string]
+	stats     counters
 
 	revokedNews chan struct{} // holds one: the list has changed
 
@@ -173,6 +177,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	opts.Limits = opts.Limits.WithDefaults()
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
 	g.epoch.Store(&opts.Meta.Epoch)
+	g.admission.bound = opts.Admission
 	if err := g.loadRevoked(ctx); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type client struct {
 	s       *session.Session
 	id      *auth.Identity // the token before hello; nil: none, or hello was said
 	source  guard.Source   // where it is connected from; 0: no limit holds
+	arrived int64          // when its connection was taken, Unix ms
 	hello   bool
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
@@ -54,8 +55,16 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		rest.Error(w, chat.Errorf(chat.CodeBadRequest, "offer the WebSocket subprotocol %q", wire.Subprotocol))
 		return
 	}
-	c := &client{g: g, source: g.opts.Guard.Source(r)}
+	now := time.Now()
+	if err := g.admission.refuse(now); err != nil {
+		g.opts.Guard.Refuse(guard.Overload)
+		rest.Error(w, err)
+		return
+	}
+	c := &client{g: g, source: g.opts.Guard.Source(r), arrived: rest.Arrived(r, now).UnixMilli()}
 	bad, err := c.authenticate(r, offered)
+	now = time.Now()
+	g.admission.note(&g.admission.checked, now.Sub(time.UnixMilli(c.arrived)), now)
 	if err != nil {
 		rest.Error(w, err)
 		return
@@ -262,6 +271,8 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.Begin(session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt},
 		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
 	c.id, c.hello = nil, true
+	now := time.Now()
+	g.admission.note(&g.admission.welcomes, now.Sub(time.UnixMilli(c.arrived)), now)
 	id := c.s.Identity()
 	g.table.Register(c.s)
 	if err := c.revoked(); err != nil { // just now, and whoever ends sessions did not see this one

@@ -147,7 +147,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	}
 	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond},
-		Guard: guard.New(config.Guard(&c.Requests, &c.Connections)), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+		Guard: guard.New(config.Guard(&c.Requests, &c.Connections)), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (c *upSettings) options(log *slog.Logger) allinone.Options {
 			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
 	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
 		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
-		Limits: chat.Limits{SendsPerS: c.PerSecond}, Guard: config.Guard(&c.Requests, &c.Connections), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS,
+		Limits: chat.Limits{SendsPerS: c.PerSecond}, Guard: config.Guard(&c.Requests, &c.Connections), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission,
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
 }

@@ -56,6 +56,7 @@ type Options struct {
 	// counts for itself. Zero: nothing does.
 	Guard                 guard.Options
 	FramesPerS, BytesPerS int
+	Admission             time.Duration
 	Files                 Files
 	Log                   *slog.Logger // default: slog.Default()
 }
@@ -165,7 +166,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		opts := gateway.Options{Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		opts := gateway.Options{Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
