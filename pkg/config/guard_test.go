@@ -43,3 +43,18 @@ func TestGuard(t *testing.T) {
 		t.Errorf("history: %v", err)
 	}
 }
+
+// A * that is a part of a name would allow what others register.
+func TestOriginWildcards(t *testing.T) {
+	for origin, ok := range map[string]bool{
+		"https://*.example.com": true, "*.example.com": true, "localhost:*": true, "https://[2001:db8::1]": true, "https://chat.example.com:8443": true,
+		"https://*example.com": false, "example.*": false, "https://chat.*.com": false, "*://example.com": false, "https://*.exa*mple.com": false,
+		"https://*.*.com": false, "localhost:80*": false, "https://chat?example.com": false, "https://[a-z].example.com": false, "*": false, "https://*": false,
+	} {
+		var o config.Origins
+		err := config.New("gateway", "", &o).Parse([]string{"--allowed-origins", origin})
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", origin, err)
+		}
+	}
+}

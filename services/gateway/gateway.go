@@ -186,7 +186,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
-	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
+	g.sessions.Limits, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Heartbeat, opts.Log
 	g.sessions.FramesPerS, g.sessions.BytesPerS = opts.FramesPerS, opts.BytesPerS
 	g.sessions.TooFast = func() { opts.Guard.Refuse(guard.Frames) }
 	g.sessions = g.sessions.WithDefaults()

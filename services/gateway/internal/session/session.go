@@ -27,7 +27,6 @@ import (
 // Options configure sessions. Limits must be complete; the rest may be zero.
 type Options struct {
 	Limits    chat.Limits
-	Origins   []string // patterns of allowed origins beside the same host
 	Heartbeat time.Duration
 	Log       *slog.Logger
 
@@ -138,7 +137,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, er
 	s.link.s = s
 	s.touch()
 	var err error
-	if s.conn, err = s.link.upgrade(w, r, opts.Origins); err != nil {
+	if s.conn, err = s.link.upgrade(w, r); err != nil {
 		return nil, err
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
