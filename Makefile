@@ -97,6 +97,10 @@ bench-go: ## Go benchmarks of each step, summarised (more: COUNT=10, OLD=build/b
 scaling: ## renew the tables of docs/scaling.md from docs/unit-costs.json
 	@go run ./services/parley/cmd/parley simulate --table --into docs/scaling.md
 
+.PHONY: authorisation
+authorisation: ## write the tables of docs/authorisation.md: who may do what
+	PARLEY_WRITE_AUTHORISATION=1 go test -count=1 -run TestDocument ./pkg/contract/authz
+
 .PHONY: costs
 costs: ## measure what each action costs the store, and renew docs/costs.md (about 1 minute)
 	PARLEY_WRITE_COSTS=1 go test -count=1 -run 'TestDocument|TestTimes' ./services/parley/internal/costs

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/contract/authz"
 	"github.com/parley-chat/parley/pkg/contract/spec"
 	"github.com/parley-chat/parley/pkg/store/memstore"
 	"github.com/parley-chat/parley/pkg/wire"
@@ -71,7 +72,10 @@ func onlyIDs(s *memstore.Store) func() []string {
 func TestHostileBodies(t *testing.T) {
 	c, _, _ := fileCluster(t, 1)
 	wrong := onlyIDs(c.store)
-	token := (&realm{c: c, ns: chat.DefaultNS}).token("operator")
+	token, err := (&authz.Realm{Server: c.authzServer(), NS: chat.DefaultNS}).Token("operator")
+	if err != nil {
+		t.Fatal(err)
+	}
 	group := string(c.group("operator", "bob"))
 	path := strings.NewReplacer("{conv}", group, "{user}", "bob", "{seq}", "1", "{id}", "a_gjpk4j7b36ucspkzkwvp6hgvxu", "{device}", "d", "{emoji}", "%F0%9F%91%8D")
 	tried := 0
@@ -115,7 +119,10 @@ func TestHostileBodies(t *testing.T) {
 func TestHostilePaths(t *testing.T) {
 	c, _, _ := fileCluster(t, 1)
 	wrong := onlyIDs(c.store)
-	token := (&realm{c: c, ns: chat.DefaultNS}).token("operator")
+	token, err := (&authz.Realm{Server: c.authzServer(), NS: chat.DefaultNS}).Token("operator")
+	if err != nil {
+		t.Fatal(err)
+	}
 	group := string(c.group("operator", "bob"))
 	for _, op := range spec.Operations {
 		if op.By&spec.Gateway == 0 || op.ID == "connect" || op.Open {
