@@ -17,11 +17,14 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-// limited is a cluster with limits, which hold for this host, too.
+// limited is a cluster with limits, which hold for this host, too, and for which no
+// time goes by.
 func limited(t *testing.T, limits guard.Options, change ...func(*Options)) *cluster {
-	limits.Local = true
+	limits.Local, limits.Now = true, still
 	return newCluster(t, 1, append(change, func(o *Options) { o.Guard = guard.New(limits) })...)
 }
+
+func still() time.Time { return time.Unix(1_000_000, 0) }
 
 // refused checks the answer to a handshake that comes too often.
 func refused(t *testing.T, res *http.Response, err error) {
@@ -118,7 +121,7 @@ func TestAuthFailuresPerAddress(t *testing.T) {
 
 // A limit by address counts clients and not their proxy.
 func TestLimitsBehindAProxy(t *testing.T) {
-	o := guard.Options{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Handshakes: 1}
+	o := guard.Options{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Handshakes: 1, Now: still}
 	c := newCluster(t, 1, func(opts *Options) { opts.Guard = guard.New(o) })
 	connect := func(from string) (*http.Response, error) {
 		h := c.header("bob")
