@@ -19,9 +19,9 @@ var History = []Row{
 	{"export", "one's own", "", "", "401 200 200 200 200 200 200 200 200 200"},
 	{"export", "of somebody else", "/v1/export?user=victim", "", "401 403 403 403 403 403 403 403 403 200"},
 	{"search", "in the group", "/v1/search?q=x&conv={conv}", "", "401 404 200 200 200 200 200 404 404 404"},
-	{"getAttachment", "sent before a former member left", "/v1/attachments/{sent}", "", "401 404 302 302 302 302 302 404 404 404"},
+	{"getAttachment", "sent before a former member left", "/v1/attachments/{sent}", "", "401 404 302 302 302 302 302 404 404 302"},
 	{"getAttachment", "announced by another member, not sent", "/v1/attachments/{file}", "", "401 404 404 404 404 404 404 404 404 404"},
-	{"getThumbnail", "sent before a former member left", "/v1/attachments/{sent}/thumb", "", "401 404 302 302 302 302 302 404 404 404"},
+	{"getThumbnail", "sent before a former member left", "/v1/attachments/{sent}/thumb", "", "401 404 302 302 302 302 302 404 404 302"},
 	{"openapi", "", "", "", "200 200 200 200 200 200 200 200 200 200"},
 	{"asyncapi", "", "", "", "200 200 200 200 200 200 200 200 200 200"},
 }

@@ -37,7 +37,8 @@ type Options struct {
 	// of it at once; what it sends counts against both together. 0: there is no limit.
 	// Beyond it the session is closed: no client that means well comes near.
 	FramesPerS, BytesPerS int
-	TooFast               func() // called when a session is closed for it; default: nobody is told
+	TooFast               func()        // called when a session is closed for it; default: nobody is told
+	Syncing               *atomic.Int64 // of the pod: counts sessions that read what they missed; nil: nobody counts
 
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
