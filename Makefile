@@ -33,6 +33,8 @@ bin/history:
 test: lint ## all checks and tests: linters, then every test with the race detector
 	@echo "== tests (the first run builds a MongoDB-wire server, which takes some minutes)"
 	go test -race -timeout 20m work
+	@echo "== fuzzers, two seconds each"
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
 
 .PHONY: lint
 lint: ## gofmt, go vet and staticcheck
@@ -71,11 +73,15 @@ routes: ## measure routing over 1 to 16 pods, in NATS and in gateways (about 7 m
 	go test ./services/gateway -run '^$$' -bench 'BenchmarkRouting$$|BenchmarkUsersSubjects' -benchtime 1x -timeout 30m
 	go test ./services/gateway -run '^$$' -bench BenchmarkSkip
 
+FUZZTIME ?= 1m
+FUZZERS := pkg/wire:FuzzPlain pkg/wire:FuzzDecode pkg/auth:FuzzVerify pkg/auth:FuzzToken pkg/auth:FuzzKeySet pkg/rest:FuzzRequest pkg/rest:FuzzOrigin \
+	pkg/guard:FuzzForwarded pkg/search:FuzzAnalyze pkg/search:FuzzQuery pkg/chat:FuzzValidEmoji services/gateway:FuzzREST services/gateway/internal/command:FuzzCommand \
+	services/gateway/internal/route:FuzzParseEnvelope services/gateway/internal/thumb:FuzzMake services/parley/pebblestore:FuzzEntry services/parley/pebblestore:FuzzDocuments
+
 .PHONY: fuzz
-fuzz: ## fuzz what reads foreign bytes, a minute each
-	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
-	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
-	go test -fuzz FuzzMake -fuzztime 1m -run '^$$' ./services/gateway/internal/thumb
+fuzz: ## fuzz what reads foreign bytes, a minute each (shorter: make fuzz FUZZTIME=3s)
+	@set -e; for f in $(FUZZERS); do echo "== $${f#*:} in $${f%:*}"; \
+	go test -run '^$$' -fuzz "^$${f#*:}\$$" -fuzztime $(FUZZTIME) ./$${f%:*}; done
 
 .PHONY: bench
 bench: ## measure Parley beside bare programs and keep the shares (about 12 minutes; to see it work: make bench ARGS=--quick)
@@ -100,6 +106,10 @@ bench-go: ## Go benchmarks of each step, summarised (more: COUNT=10, OLD=build/b
 .PHONY: scaling
 scaling: ## renew the tables of docs/scaling.md from docs/unit-costs.json
 	@go run ./services/parley/cmd/parley simulate --table --into docs/scaling.md
+
+.PHONY: authorisation
+authorisation: ## write the tables of docs/authorisation.md: who may do what
+	PARLEY_WRITE_AUTHORISATION=1 go test -count=1 -run TestDocument ./pkg/contract/authz
 
 .PHONY: costs
 costs: ## measure what each action costs the store, and renew docs/costs.md (about 1 minute)

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -159,8 +160,26 @@ func (g *Origins) Validate() error {
 		if wrong || strings.Trim(host, "*.:") == "" {
 			return fmt.Errorf("%q is not an origin: set %s to e.g. https://chat.example.com or https://*.example.com", o, both("allowed-origins"))
 		}
+		if strings.Contains(scheme, "*") || !wildcardsAreWhole(host) {
+			return fmt.Errorf("in %q a * stands for a part of a name, so that it would allow names of others: set %s to e.g. https://*.example.com", o, both("allowed-origins"))
+		}
 	}
 	return nil
+}
+
+// wildcardsAreWhole reports whether each * stands for the first names of a host, or
+// for its port: *example.com would allow badexample.com, and example.* everybody.
+func wildcardsAreWhole(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, _, _ = strings.Cut(inner, "]")
+		_, err := netip.ParseAddr(inner)
+		return err == nil
+	}
+	name, port, _ := strings.Cut(host, ":")
+	if strings.Contains(port, "*") && port != "*" {
+		return false
+	}
+	return !strings.ContainsAny(strings.TrimPrefix(name, "*."), "*?[")
 }
 
 // Data is where the all-in-one binary keeps what it stores.

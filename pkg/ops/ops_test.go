@@ -120,7 +120,7 @@ func TestPaths(t *testing.T) {
 	for path, want := range map[string]int{
 		"/debug/pprof/":            200,
 		"/debug/pprof/heap":        200,
-		"/debug/pprof/cmdline":     200,
+		"/debug/pprof/cmdline":     404,
 		"/debug/pprof/goroutine":   200,
 		"/":                        404,
 		"/v1/ws":                   404,

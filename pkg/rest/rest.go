@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 )
 
 // DefaultTimeout bounds one request.
@@ -33,6 +34,7 @@ type Handler func(w http.ResponseWriter, r *http.Request, id auth.Identity) erro
 // changed once it is in use.
 type API struct {
 	Verifier Verifier
+	Guard    *guard.Guard  // bounds requests by address and user; nil: nothing does
 	Timeout  time.Duration // of one request; 0: 5 s
 	Log      *slog.Logger  // gets the cause of every answer 5xx; nil: nobody does
 }
@@ -46,7 +48,7 @@ func (a *API) Handle(h Handler) http.HandlerFunc {
 		timeout = DefaultTimeout
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		id, err := a.Authenticate(r)
+		id, err := a.admit(r)
 		if err != nil {
 			Error(w, err)
 			return
@@ -61,7 +63,38 @@ func (a *API) Handle(h Handler) http.HandlerFunc {
 	}
 }
 
-// Authenticate says who sent a request. Its error is a [*chat.Error].
+// admit lets a request in whose token is good, as long as its address and its user
+// do not ask for too much.
+func (a *API) admit(r *http.Request) (auth.Identity, error) {
+	source := a.Guard.Source(r)
+	if err := a.Guard.Request(source); err != nil {
+		return auth.Identity{}, err
+	}
+	id, err := a.Authenticate(r)
+	if err != nil {
+		if Guessed(err) {
+			a.Guard.Failed(source)
+		}
+		return auth.Identity{}, err
+	}
+	return id, a.Guard.RequestBy(id.NS, id.User)
+}
+
+// Guessed reports whether a failed authentication is one that no honest client comes
+// by: not for want of a token or of keys, and not with a token that was good once.
+func Guessed(err error) bool {
+	var e *auth.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Reason {
+	case auth.ReasonMissing, auth.ReasonNoKeys, auth.ReasonExpired, auth.ReasonRevoked, auth.ReasonBanned, auth.ReasonNotYetValid:
+		return false
+	}
+	return true
+}
+
+// Authenticate says who sent a request. Its error holds a [*chat.Error].
 func (a *API) Authenticate(r *http.Request) (auth.Identity, error) {
 	token, tried := auth.BearerFromHeader(r.Header)
 	if !tried {
@@ -73,7 +106,7 @@ func (a *API) Authenticate(r *http.Request) (auth.Identity, error) {
 	case err == nil:
 		return id, nil
 	case errors.As(err, &cerr):
-		return auth.Identity{}, cerr
+		return auth.Identity{}, err
 	}
 	return auth.Identity{}, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid")
 }

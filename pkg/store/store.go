@@ -41,6 +41,7 @@ type Store interface {
 	Attachments
 	Retention
 	Jobs
+	Revocations
 	Journal
 	Pods
 	Meta

@@ -22,7 +22,9 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
@@ -61,9 +63,15 @@ type Options struct {
 	Verifier Verifier
 	Meta     store.MetaInfo // as the store has it at the start
 
-	Routing     Routing       // how entries reach other pods; default RoutingBroadcast
-	Origins     []string      // patterns of allowed origins beside the same host
-	Limits      chat.Limits   // zero fields: defaults
+	Routing    Routing      // how entries reach other pods; default RoutingBroadcast
+	Origins    []string     // patterns of allowed origins beside the same host
+	Limits     chat.Limits  // zero fields: defaults
+	Guard      *guard.Guard // bounds what one address and one user may ask for; nil: nothing does
+	FramesPerS int          // that a session may send, with twice that at once; beyond it, it is closed; 0: no limit
+	BytesPerS  int          // the same in bytes
+	// Admission turns handshakes away while not even the fastest takes less than this:
+	// [DefaultAdmission] is good; 0: nobody is turned away.
+	Admission   time.Duration
 	Heartbeat   time.Duration // default 25 s
 	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
 	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
@@ -114,33 +122,37 @@ var features = []string{"batch", "blocks", "broadcast", "devices", "edit", "eras
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
-	opts     Options
-	log      *slog.Logger
-	sessions session.Options
-	api      rest.API
-	view     *view.Reader
-	journal  *journal.Journal
-	commit   *commit.Committer
-	receipts *receipt.Tracker
-	uploads  *upload.Manager // nil: switched off
-	presence *presence.Tracker
-	jobs     *jobs.Runner
-	table    *route.Table
-	repair   *repair.Reconciler
-	reads    *reads
-	entries  route.Scanner // owned by the subscription to entries
-	mail     route.Scanner // owned by the subscription to users' subjects
-	digest   digest
-	notices  notices
-	hiders   hiders
-	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
-	kicks    kicks
-	roster   roster.Roster
-	balance  *rebalancer
-	syncing  atomic.Int64 // sessions that read what they missed
-	began    time.Time
-	epoch    atomic.Pointer[string]
-	stats    counters
+	opts      Options
+	log       *slog.Logger
+	sessions  session.Options
+	api       rest.API
+	view      *view.Reader
+	journal   *journal.Journal
+	commit    *commit.Committer
+	receipts  *receipt.Tracker
+	uploads   *upload.Manager // nil: switched off
+	presence  *presence.Tracker
+	jobs      *jobs.Runner
+	table     *route.Table
+	repair    *repair.Reconciler
+	reads     *reads
+	entries   route.Scanner // owned by the subscription to entries
+	mail      route.Scanner // owned by the subscription to users' subjects
+	digest    digest
+	notices   notices
+	hiders    hiders
+	listen    func(a bus.Address, there bool) // nil: users' subjects are not taken
+	kicks     kicks
+	roster    roster.Roster
+	balance   *rebalancer
+	syncing   atomic.Int64 // sessions that read what they missed
+	began     time.Time
+	revoked   *revoke.List
+	admission admission
+	epoch     atomic.Pointer[string]
+	stats     counters
+
+	revokedNews chan struct{} // holds one: the list has changed
 
 	ctx     context.Context // ends when Drain begins its last step
 	cancel  context.CancelFunc
@@ -179,15 +191,22 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads), began: time.Now()}
 	g.balance = newRebalancer(opts.balance, opts.Rebalance)
 	g.epoch.Store(&opts.Meta.Epoch)
+	g.admission.bound = opts.Admission
+	if err := g.loadRevoked(ctx); err != nil {
+		return nil, err
+	}
+	opts.Verifier = g.opts.Verifier
 	g.takeUploads() // before the limits are handed on
 	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
-	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
+	g.sessions.Limits, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Heartbeat, opts.Log
+	g.sessions.FramesPerS, g.sessions.BytesPerS = opts.FramesPerS, opts.BytesPerS
+	g.sessions.TooFast = func() { opts.Guard.Refuse(guard.Frames) }
 	g.sessions = g.sessions.WithDefaults()
 	g.sessions.Syncing = &g.syncing
 	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
-	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
+	g.api = rest.API{Verifier: opts.Verifier, Guard: opts.Guard, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
@@ -243,6 +262,8 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(g.watchPods)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	g.loops.Go(func() { g.revoked.Run(g.ctx) })
+	g.loops.Go(g.endRevoked)
 	g.loops.Go(func() { g.presence.Run(g.ctx) })
 	if g.uploads != nil {
 		g.loops.Go(func() { g.uploads.Run(g.ctx) })
@@ -291,6 +312,7 @@ func (g *Gateway) beat() {
 func (g *Gateway) Missed() {
 	g.repair.Look()
 	g.presence.Missed()
+	g.revoked.Look()
 }
 
 func (g *Gateway) clients() []*client {
@@ -413,6 +435,8 @@ type Stats struct {
 	Files    upload.Stats      // what became of attachments
 	Online   presence.Stats    // who is online
 	Dropped  uint64            // typing frames for which a session had no room
+	Revoked  revoke.Stats      // the list of tokens that are not taken any more
+	Limited  map[string]uint64 // what was refused because of a limit, by limit
 	Syncing  int               // sessions that read what they missed
 	Moved    uint64            // sessions that were sent to other pods because this one had more
 	Over     int               // sessions above what the pod would have after rebalancing
@@ -428,7 +452,8 @@ func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
 		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
-		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()), Jobs: g.jobs.Stats()}
+		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()),
+		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -437,10 +462,13 @@ func (g *Gateway) Handler() http.Handler { return g.routes() }
 
 // Sum adds the counts of several pods.
 func Sum(list []Stats) (sum Stats) {
-	sum.Repaired = make(map[string]uint64)
+	sum.Repaired, sum.Limited = make(map[string]uint64), make(map[string]uint64)
 	for _, s := range list {
 		for why, n := range s.Repaired {
 			sum.Repaired[why] += n
+		}
+		for limit, n := range s.Limited {
+			sum.Limited[limit] += n
 		}
 		sum.Sessions += s.Sessions
 		sum.Pending += s.Pending
@@ -452,6 +480,8 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Refused += s.Refused
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
+		sum.Revoked.Entries = max(sum.Revoked.Entries, s.Revoked.Entries) // all have the same
+		sum.Revoked.Age = max(sum.Revoked.Age, s.Revoked.Age)
 		sum.Syncing += s.Syncing
 		sum.Moved += s.Moved
 		sum.Over += s.Over

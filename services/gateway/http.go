@@ -30,6 +30,7 @@ func (g *Gateway) routes() http.Handler {
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	g.socialRoutes(r)
 	g.jobRoutes(r)
+	g.revokeRoutes(r)
 	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
 	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
 	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))
@@ -69,6 +70,15 @@ func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, 
 	case <-ctx.Done(): // the command goes on; the client repeats its cmid
 		return commit.Result{}, chat.Unavailable("no answer in time; repeat this unchanged")
 	}
+}
+
+// mayStore counts what the caller wants to be stored. A service that sends for
+// others sends what they all send: it has no limit.
+func (g *Gateway) mayStore(id auth.Identity, n int) error {
+	if id.Has(auth.ScopeSendAny) {
+		return nil
+	}
+	return g.opts.Guard.Sends(id.NS, id.User, n)
 }
 
 func actor(id auth.Identity) command.Actor { return command.Actor{NS: id.NS, User: id.User} }
@@ -229,6 +239,9 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	}
 	cmid, err := cmidOf(r, in.CMID)
 	if err != nil {
+		return err
+	}
+	if err := g.mayStore(id, 1); err != nil {
 		return err
 	}
 	cmd, err := g.messageOf(r.Context(), id, &in, cmid)

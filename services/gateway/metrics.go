@@ -10,10 +10,14 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_users_online", "Users with a session on this pod.", func() float64 { return float64(stats().Online.Users) })
 	m.Gauge("gateway_cluster_users_online", "Users online over all pods that are heard; who is on two pods counts twice.", func() float64 { return float64(stats().Online.ClusterUsers) })
 	m.Gauge("gateway_users_watched", "Users whose presence is watched on this pod.", func() float64 { return float64(stats().Online.Subjects) })
+	m.Gauge("gateway_revocations", "Revocations and bans that are in force.", func() float64 { return float64(stats().Revoked.Entries) })
+	m.Gauge("gateway_revocations_age_seconds", "Time since revocations were last read: more than a few seconds means that new ones are not heard of.", func() float64 { return stats().Revoked.Age.Seconds() })
 	m.Gauge("gateway_sessions_syncing", "Sessions that are reading what they missed.", func() float64 { return float64(stats().Syncing) })
 	m.Gauge("gateway_rebalance_over", "Sessions above what the pod would have if sessions were even; see --rebalance.", func() float64 { return float64(stats().Over) })
 	m.CounterBy("gateway_repaired_total", "Entries that were announced and not heard, found by repair.", "trigger",
 		func() map[string]uint64 { return stats().Repaired })
+	m.CounterBy("gateway_limited_total", "Connections, requests and sends that were refused because of a limit.", "limit",
+		func() map[string]uint64 { return stats().Limited })
 	for _, c := range []struct {
 		name, help string
 		of         func(Stats) uint64

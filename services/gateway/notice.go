@@ -28,6 +28,9 @@ type notice struct {
 	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
 	Erased chat.Seq       `json:"erased,omitzero"`  // what User wrote in Conv up to it was taken away
 	Block  *blockNotice   `json:"block,omitempty"`  // that the user has switched
+	// Revoked: look at the revocations now. What was revoked is read from the store
+	// and never believed to a message.
+	Revoked bool `json:"revoked,omitzero"`
 }
 
 // blockNotice is a block on its way to who is told of its user.
@@ -101,6 +104,10 @@ func (g *Gateway) heed(n *notice) {
 			return wire.Encode(&wire.Erased{Type: "erased", Conv: n.Conv, User: n.User, Seq: n.Erased})
 		})
 		g.stats.dropped.Add(uint64(dropped))
+		return
+	}
+	if n.Revoked {
+		g.revoked.Look()
 		return
 	}
 	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {

@@ -18,7 +18,9 @@ import (
 	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
@@ -29,6 +31,11 @@ type Options struct {
 	Verifier rest.Verifier
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
+	Guard    *guard.Guard // bounds requests by address and user; nil: nothing does
+
+	// Revoked is the list of who is banned, for GET /v1/bans; the caller keeps it in
+	// step, and has Verifier guarded by it. Nil: that path is not there.
+	Revoked *revoke.List
 
 	// Files hands out URLs of attachments. Nil: they are switched off.
 	Files *attach.Reader
@@ -59,6 +66,7 @@ type Service struct {
 	writes  http.Handler   // answers what changes something
 	meter   meter
 	search  *searcher.Searcher // nil: there is none
+	revoked *revoke.List       // nil: there is none
 }
 
 // New makes a Service.
@@ -67,9 +75,10 @@ func New(o Options) *Service {
 		store:   o.Store,
 		view:    view.New(o.Store, o.Limits),
 		limits:  o.Limits.WithDefaults(),
-		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
+		api:     rest.API{Verifier: o.Verifier, Guard: o.Guard, Timeout: o.Timeout, Log: o.Log},
 		origins: o.Origins,
 		files:   o.Files,
+		revoked: o.Revoked,
 		writes:  http.HandlerFunc(refuseWrite),
 		meter:   meter{observe: o.Observe},
 	}

@@ -34,6 +34,9 @@ func (s *Service) routes() chi.Router {
 	if s.search != nil {
 		r.Get("/v1/search", s.api.Handle(s.find))
 	}
+	if s.revoked != nil {
+		r.Get("/v1/bans", s.api.Handle(s.bans))
+	}
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
 	return r

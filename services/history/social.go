@@ -42,10 +42,9 @@ func (s *Service) blocks(w http.ResponseWriter, r *http.Request, id auth.Identit
 	if err := q.Err(); err != nil {
 		return err
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	after := chat.User(raw)
-	if err != nil || after != "" && !after.Valid() {
-		return chat.Errorf(chat.CodeBadRequest, `"cursor" is not one that a list gave as "next"`)
+	after, err := userCursor(cursor)
+	if err != nil {
+		return err
 	}
 	if limit == 0 {
 		limit = min(view.DefaultLimit, s.limits.Page)

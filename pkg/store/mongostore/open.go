@@ -73,7 +73,7 @@ type Store struct {
 
 	messages, reactions, edits, conversations, members *mongo.Collection
 	devices, attachments, journal, pods, meta          *mongo.Collection
-	blocks, profiles, jobs                             *mongo.Collection
+	blocks, profiles, jobs, revocations                *mongo.Collection
 }
 
 var _ store.Store = (*Store)(nil)
@@ -119,6 +119,7 @@ func (s *Store) use(db *mongo.Database) {
 	s.devices = db.Collection("devices")
 	s.blocks = db.Collection("blocks")
 	s.profiles = db.Collection("profiles")
+	s.revocations = db.Collection("revocations")
 	s.attachments = db.Collection("attachments")
 	s.jobs = db.Collection("jobs")
 	s.journal = db.Collection("journal")
@@ -202,6 +203,7 @@ func (s *Store) layout() []collection {
 		{s.devices, nil},
 		{s.blocks, nil},
 		{s.profiles, nil},
+		{s.revocations, []index{{keys: []string{"at"}}, {keys: []string{"r.u"}}}},
 		{s.attachments, []index{{keys: []string{"due"}}, {keys: []string{"uses"}}}},
 		{s.jobs, []index{{keys: []string{"k", "st", "due"}}}},
 		{s.journal, nil},

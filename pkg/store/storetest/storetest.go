@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Attachments", attachmentTests},
 		{"Retention", retentionTests},
 		{"Jobs", jobTests},
+		{"Revocations", revocationTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},
 		{"Meta", metaTests},

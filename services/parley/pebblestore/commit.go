@@ -59,9 +59,10 @@ type (
 		ns   chat.NS
 		user chat.User
 	}
-	podFence  struct{ id string } // the journal
-	podsFence struct{}            // all registrations
-	metaFence struct{}            // the identity
+	podFence     struct{ id string } // the journal
+	podsFence    struct{}            // all registrations
+	metaFence    struct{}            // the identity
+	revokedFence struct{}            // all revocations
 )
 
 // write is one atomic change being built by whose turn it is.

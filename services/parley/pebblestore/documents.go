@@ -17,6 +17,7 @@ const (
 	reachedLayout      = 3 // of a member of whom times are known: layout 2, and these
 	blockLayout        = 1
 	profileLayout      = 1
+	revocationLayout   = 1
 	recallLayout       = 1
 	journalLayout      = 1
 	podLayout          = 1

@@ -25,6 +25,7 @@ import (
 //	d ns user device               when the device was seen
 //	b ns user peer                 block
 //	o ns user                      profile
+//	v ns kind name                 revocation
 //	A ns id                        attachment
 //	D due ns id                    nothing: the attachment is in A, and due then
 //	R ns conv owner use id         nothing: the attachment in A has the use
@@ -46,6 +47,7 @@ const (
 	tableDevice       = 'd'
 	tableBlock        = 'b'
 	tableProfile      = 'o'
+	tableRevocation   = 'v'
 	tableAttachment   = 'A'
 	tableDue          = 'D'
 	tableUse          = 'R'

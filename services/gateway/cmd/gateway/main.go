@@ -20,6 +20,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -40,6 +41,8 @@ type settings struct {
 	config.Origins
 	config.Attachments
 	config.Sends
+	config.Requests
+	config.Connections
 	config.Routing
 	config.Linger
 	config.Reader
@@ -53,7 +56,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
@@ -144,7 +147,8 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		features, index = append(features, "search"), st.Search()
 	}
 	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
-		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Reader.Mode), Rebalance: c.Auto(), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Reader.Mode), Rebalance: c.Auto(), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond},
+		Guard: guard.New(config.Guard(&c.Requests, &c.Connections)), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
 	}

@@ -27,14 +27,18 @@ import (
 // Options configure sessions. Limits must be complete; the rest may be zero.
 type Options struct {
 	Limits    chat.Limits
-	Origins   []string // patterns of allowed origins beside the same host
 	Heartbeat time.Duration
 	Log       *slog.Logger
 
 	Poller Poller // how connections wait until they can be read; default [Goroutines]
 	Clock  *Clock // of the pod; default a new one, which nobody calls
 
-	Syncing *atomic.Int64 // of the pod: counts sessions that read what they missed; nil: nobody counts
+	// FramesPerS and BytesPerS are what a client may send in a second, with two seconds
+	// of it at once; what it sends counts against both together. 0: there is no limit.
+	// Beyond it the session is closed: no client that means well comes near.
+	FramesPerS, BytesPerS int
+	TooFast               func()        // called when a session is closed for it; default: nobody is told
+	Syncing               *atomic.Int64 // of the pod: counts sessions that read what they missed; nil: nobody counts
 
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
@@ -97,6 +101,7 @@ type Session struct {
 	conn    *websocket.Conn
 	link    link
 	started time.Duration // as all times here on the pod's clock
+	paid    time.Duration // owned by the reader, see pace
 
 	// Set once, by Begin, before the session is registered anywhere.
 	id   Identity
@@ -107,6 +112,8 @@ type Session struct {
 
 	hand     hand // guarded by the clock
 	mu       sync.Mutex
+	mark     uint64     // of the token, see Hold
+	issued   int64      // when it was issued, Unix ms
 	cond     *sync.Cond // wakes Acquire and credit; nil: nobody waits
 	due      time.Duration
 	closeBy  time.Duration // when to give up on a client that does not let itself be closed
@@ -131,7 +138,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, er
 	s.link.s = s
 	s.touch()
 	var err error
-	if s.conn, err = s.link.upgrade(w, r, opts.Origins); err != nil {
+	if s.conn, err = s.link.upgrade(w, r); err != nil {
 		return nil, err
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
@@ -162,6 +169,21 @@ func (s *Session) Identity() *Identity { return &s.id }
 
 // Owner implements route.Sink.
 func (s *Session) Owner() (chat.NS, chat.User) { return s.id.NS, s.id.User }
+
+// Hold notes which token the session goes on with: a mark that the caller knows it
+// by, and when it was issued (zero: it does not say).
+func (s *Session) Hold(mark uint64, issued time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mark, s.issued = mark, issued.UnixMilli()
+}
+
+// Held is what Hold was told; !ok: nobody has said hello yet.
+func (s *Session) Held() (mark uint64, issued time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mark, time.UnixMilli(s.issued), s.ready
+}
 
 // SetExpiry says when the session's token expires.
 func (s *Session) SetExpiry(t time.Time) {
@@ -238,6 +260,7 @@ func (s *Session) readFrame() error {
 		return fmt.Errorf("read frame: %w", err)
 	}
 	s.touch()
+	s.pace(len(data))
 	if typ != websocket.MessageText {
 		s.Close(chat.CloseProtocol, "frames are JSON text, this one is binary")
 	}

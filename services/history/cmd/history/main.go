@@ -21,8 +21,10 @@ import (
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/history"
 )
@@ -47,6 +49,7 @@ type settings struct {
 	config.Origins
 	config.Gateway
 	config.Attachments
+	config.Requests
 	Search bool
 }
 
@@ -54,7 +57,7 @@ type settings struct {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Requests, &c.Gateway, &c.Attachments)
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
@@ -134,7 +137,14 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		search.RegisterMetrics(&port.Metrics)
 		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
 	}
-	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
+	revoked := revoke.New(revoke.Options{Store: data, Log: log})
+	if err := revoked.Load(ctx); err != nil {
+		return err
+	}
+	stack.Add("revocations", start(fail, func(ctx context.Context) error { revoked.Run(ctx); return nil }))
+	limits := guard.New(config.Guard(&c.Requests, nil))
+	port.CounterBy("history_limited_total", "Requests that were refused because of a limit.", "limit", limits.Refused)
+	service := history.New(history.Options{Guard: limits, Store: data, Verifier: revoked.Guard(verifier), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
 		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
 	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
 

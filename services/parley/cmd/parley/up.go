@@ -35,6 +35,8 @@ type upSettings struct {
 	config.Origins
 	config.Attachments
 	config.Sends
+	config.Requests
+	config.Connections
 	config.Routing
 	config.Linger
 	config.Reader
@@ -48,7 +50,7 @@ func (c *upSettings) flags() *config.Flags {
 	c.Mongo.Optional, c.NATS.Optional, c.JWT.Optional = true, true, true
 	c.Attachments.Disk = true
 	flags := config.New("parley up", "runs a whole cluster in one process: gateways, history, NATS and the store",
-		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
+		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
@@ -63,7 +65,7 @@ func (c *upSettings) options(log *slog.Logger) allinone.Options {
 			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
 	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
 		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
-		Limits: chat.Limits{SendsPerS: c.PerSecond},
+		Limits: chat.Limits{SendsPerS: c.PerSecond}, Guard: config.Guard(&c.Requests, &c.Connections), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission,
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
 }

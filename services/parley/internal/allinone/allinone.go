@@ -21,9 +21,11 @@ import (
 	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/gateway"
@@ -51,8 +53,13 @@ type Options struct {
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
 	Version string           // for welcome and the front page
 	Limits  chat.Limits
-	Files   Files
-	Log     *slog.Logger // default: slog.Default()
+	// Guard, FramesPerS and BytesPerS bound clients, see gateway.Options. Each gateway
+	// counts for itself. Zero: nothing does.
+	Guard                 guard.Options
+	FramesPerS, BytesPerS int
+	Admission             time.Duration
+	Files                 Files
+	Log                   *slog.Logger // default: slog.Default()
 }
 
 // Cluster is what [Start] started.
@@ -131,7 +138,12 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	histOpts := history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	revoked := revoke.New(revoke.Options{Store: st, Log: o.Log})
+	if err := revoked.Load(ctx); err != nil {
+		return nil, err
+	}
+	c.stack.Run("revocations", revoked.Run)
+	histOpts := history.Options{Guard: guard.New(o.Guard), Store: st, Search: c.search, Verifier: revoked.Guard(verifier), Revoked: revoked, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(st, files, o.Limits)
 	}
@@ -155,7 +167,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {

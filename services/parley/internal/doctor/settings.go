@@ -28,6 +28,8 @@ type Settings struct {
 	Origins config.Origins
 	config.Attachments
 	config.Sends
+	config.Requests
+	Limits  config.Connections // of package config: Connections is a field of its own
 	Routing config.Routing
 	config.Linger
 	config.Reader
@@ -59,7 +61,7 @@ func (unchecked) Validate() error { return nil }
 
 // groups are those of all services.
 func (s *Settings) groups() []config.Group {
-	return []config.Group{&s.Listen, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Gateway}
+	return []config.Group{&s.Listen, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Gateway}
 }
 
 // Flags are the command's: every flag of every service, and its own. environ is that
