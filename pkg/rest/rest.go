@@ -46,6 +46,7 @@ func (a *API) Handle(h Handler) http.HandlerFunc {
 		timeout = DefaultTimeout
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
+		NameRoute(r, r.Method+" "+r.Pattern)
 		id, err := a.Authenticate(r)
 		if err != nil {
 			Error(w, err)

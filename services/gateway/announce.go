@@ -23,11 +23,13 @@ import (
 func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 	failpoint.Hit("before-announce")
 	g.stats.entries.Add(uint64(len(entries)))
+	now := time.Now()
 	announced := make([]route.Announced, len(entries))
 	for i := range entries {
 		e := &entries[i]
 		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
 		g.table.Route(&announced[i].Frame)
+		delivered(g.meters.local, now, e.Time)
 		if e.Kind == chat.KindRecalled && g.uploads != nil {
 			g.uploads.Forget(e.Key, e.Target)
 		}
@@ -106,6 +108,8 @@ func (g *Gateway) publish(buf []byte, o route.Origin, part []route.Announced) []
 	if err != nil {
 		g.stats.unheard.Add(1)
 		g.log.Debug("could not announce", "entries", len(part), "error", err)
+	} else {
+		g.stats.envelopes.Add(1)
 	}
 	return buf
 }
@@ -131,6 +135,7 @@ func (g *Gateway) hear(s *route.Scanner, data []byte) {
 	}
 	g.stats.received.Add(uint64(s.Len))
 	origin := s.Origin
+	now := time.Now()
 	var run []chat.Entry // entries of one conversation that follow on one another
 	for s.Next() {
 		if !s.Wanted(g.table) {
@@ -150,6 +155,7 @@ func (g *Gateway) hear(s *route.Scanner, data []byte) {
 		run = append(run, e)
 		f := a.Frame // a ring keeps it, and must not keep the rest
 		g.table.Route(&f)
+		delivered(g.meters.heard, now, a.Time)
 	}
 	g.commit.Observe(run)
 	g.repair.Heard(origin, s.Digest) // when its entries have been routed
@@ -179,9 +185,10 @@ func (g *Gateway) readFrames(ctx context.Context, key chat.Key, after, upTo chat
 	if err != nil {
 		return nil, err
 	}
-	frames := make([]route.Frame, len(entries))
+	frames, now := make([]route.Frame, len(entries)), time.Now()
 	for i := range entries {
 		frames[i] = frameOf(&entries[i])
+		delivered(g.meters.read, now, entries[i].Time)
 	}
 	return frames, nil
 }

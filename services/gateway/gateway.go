@@ -25,6 +25,7 @@ import (
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tally"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -71,6 +72,7 @@ type Options struct {
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Attachments Attachments   // zero: switched off
 	Search      search.Store  // the index that content which is taken away leaves at once; nil: none is kept
+	Meters      *Meters       // what is measured; nil: nothing is
 	Log         *slog.Logger  // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
@@ -130,6 +132,7 @@ type Gateway struct {
 	kicks    kicks
 	epoch    atomic.Pointer[string]
 	stats    counters
+	meters   *Meters
 
 	ctx    context.Context // ends when Drain begins its last step
 	cancel context.CancelFunc
@@ -163,7 +166,11 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		return nil, fmt.Errorf("there is no routing %q", opts.Routing)
 	}
 	opts.Limits = opts.Limits.WithDefaults()
-	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
+	g := &Gateway{opts: opts, log: opts.Log, meters: opts.Meters, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
+	if g.meters == nil {
+		g.meters = &Meters{}
+	}
+	g.stats.refused = tally.New(refusals...)
 	g.epoch.Store(&opts.Meta.Epoch)
 	g.takeUploads() // before the limits are handed on
 	opts.Limits = g.opts.Limits
@@ -178,7 +185,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}
@@ -380,29 +387,35 @@ func (g *Gateway) Draining() bool {
 
 // Stats is what a gateway counts; it does not block.
 type Stats struct {
-	Sessions int               // connections that have said hello
-	Pending  int               // commands waiting or in flight
-	Entries  uint64            // entries that this pod stored
-	Received uint64            // entries that other pods announced, as often as they came here
-	Unheard  uint64            // announcements that the bus did not take
-	Foreign  uint64            // envelopes of another epoch, or that could not be read
-	Gaps     uint64            // gaps that had to be read from the store
-	Refused  uint64            // frames that were refused with an error
-	Repaired map[string]uint64 // entries found by repair, by trigger
-	Files    upload.Stats      // what became of attachments
-	Online   presence.Stats    // who is online
-	Dropped  uint64            // typing frames for which a session had no room
+	Sessions  int               // connections that have said hello
+	Pending   int               // commands waiting or in flight
+	Bytes     int64             // of their bodies
+	Commit    commit.Stats      // what became of commands on the way into the log
+	Traffic   Traffic           // connections and frames
+	Entries   uint64            // entries that this pod stored
+	Received  uint64            // entries that other pods announced, as often as they came here
+	Unheard   uint64            // announcements that the bus did not take
+	Envelopes uint64            // announcements that the bus took
+	Foreign   uint64            // envelopes of another epoch, or that could not be read
+	Gaps      uint64            // gaps that had to be read from the store
+	Refused   map[string]uint64 // frames that were refused with an error, by its code
+	Repaired  map[string]uint64 // entries found by repair, by trigger
+	Files     upload.Stats      // what became of attachments
+	Online    presence.Stats    // who is online
+	Dropped   uint64            // typing frames for which a session had no room
 }
 
 type counters struct {
-	entries, received, unheard, foreign, gaps, refused, dropped atomic.Uint64
+	entries, received, unheard, envelopes, foreign, gaps, dropped atomic.Uint64
+
+	refused *tally.Tally
 }
 
 // Stats returns the present counts.
 func (g *Gateway) Stats() Stats {
-	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
+	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Bytes: g.commit.PendingBytes(), Commit: g.commit.Stats(), Traffic: trafficOf(g.sessions.Counts), Envelopes: g.stats.envelopes.Load(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Read(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -411,19 +424,23 @@ func (g *Gateway) Handler() http.Handler { return g.routes() }
 
 // Sum adds the counts of several pods.
 func Sum(list []Stats) (sum Stats) {
-	sum.Repaired = make(map[string]uint64)
+	sum.Repaired, sum.Refused = make(map[string]uint64), make(map[string]uint64)
 	for _, s := range list {
 		for why, n := range s.Repaired {
 			sum.Repaired[why] += n
 		}
 		sum.Sessions += s.Sessions
 		sum.Pending += s.Pending
+		sum.Bytes += s.Bytes
+		sum.Commit = sum.Commit.Add(s.Commit)
+		sum.Traffic = sum.Traffic.add(s.Traffic)
+		sum.Envelopes += s.Envelopes
 		sum.Entries += s.Entries
 		sum.Received += s.Received
 		sum.Unheard += s.Unheard
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
-		sum.Refused += s.Refused
+		sum.Refused = tally.Sum(sum.Refused, s.Refused)
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
 		sum.Files.Completed += s.Files.Completed

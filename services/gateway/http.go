@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -21,7 +22,10 @@ import (
 func (g *Gateway) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(rest.Origins(g.opts.Origins).Handler) // also before a preflight, which has no route
-	r.Get("/v1/ws", g.serveSocket)
+	r.Get("/v1/ws", func(w http.ResponseWriter, r *http.Request) {
+		rest.NameRoute(r, "GET /v1/ws")
+		g.serveSocket(w, r)
+	})
 	r.Post("/v1/conversations", g.api.Handle(g.createGroup))
 	r.Patch("/v1/conversations/{conv}", g.api.Handle(g.renameGroup))
 	r.Delete("/v1/conversations/{conv}", g.api.Handle(g.leaveGroup))
@@ -50,14 +54,17 @@ func (g *Gateway) routes() http.Handler {
 		}
 		rest.MethodNotAllowed(w, strings.Join(allow, ", "), "a gateway answers what changes something; the history service answers GET")
 	})
-	return r
+	return g.meters.requests.Handler(r)
 }
 
 // do takes a command through steps 4 and 5 and waits for its answer.
 func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, error) {
-	done := make(chan commit.Result, 1)
+	done, begun := make(chan commit.Result, 1), time.Now()
 	r := requestOf(cmd)
-	r.Done = func(res commit.Result) { done <- res }
+	r.Done = func(res commit.Result) {
+		g.meters.commandDone(begun, &res)
+		done <- res
+	}
 	g.commit.Submit(r)
 	select {
 	case res := <-done:

@@ -190,7 +190,7 @@ func (c *client) Handle(f wire.Frame, ref string) {
 }
 
 func (c *client) refuse(ref string, cerr *chat.Error) {
-	c.g.stats.refused.Add(1)
+	c.g.stats.refused.Add(string(cerr.Code), 1)
 	c.s.Answer(wire.Encode(wire.NewError(ref, cerr)))
 }
 
@@ -263,11 +263,11 @@ func (c *client) actor() command.Actor {
 // onCommand takes what is to become an entry, with the body that may have
 // attachments. Commands of one conversation keep their order, whatever they are.
 func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
-	st := c.stream(cmd.Key.Conv)
+	st, begun := c.stream(cmd.Key.Conv), time.Now()
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
-	if !c.bucket.take(time.Now()) {
+	if !c.bucket.take(begun) {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
 		return
@@ -284,6 +284,7 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	r := requestOf(cmd)
 	r.Stream = &st.Stream
 	r.Done = func(res commit.Result) {
+		c.g.meters.commandDone(begun, &res)
 		if res.Err != nil {
 			c.refuse(ref, res.Err)
 		} else {

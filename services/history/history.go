@@ -43,8 +43,8 @@ type Options struct {
 	// Search answers GET /v1/search. Nil: that path is not there.
 	Search *Search
 
-	// Observe gets the time that each request took, in seconds. Nil: nobody does.
-	Observe func(seconds float64)
+	// Meter measures requests. Nil: nobody does.
+	Meter *rest.Meter
 }
 
 // Service answers requests. It keeps nothing between them but idle connections to
@@ -57,7 +57,7 @@ type Service struct {
 	origins rest.Origins
 	files   *attach.Reader // nil: switched off
 	writes  http.Handler   // answers what changes something
-	meter   meter
+	meter   *rest.Meter
 	search  *searcher.Searcher // nil: there is none
 }
 
@@ -71,7 +71,7 @@ func New(o Options) *Service {
 		origins: o.Origins,
 		files:   o.Files,
 		writes:  http.HandlerFunc(refuseWrite),
-		meter:   meter{observe: o.Observe},
+		meter:   o.Meter,
 	}
 	if o.Search != nil {
 		s.search = searcher.New(s.view, o.Search.current.Present)

@@ -21,6 +21,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/search"
@@ -107,6 +108,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("store", func(context.Context) error { return st.Close() })
+	data := meters.Store(&opsPort.Metrics, st)
 	meta, err := st.Meta(ctx)
 	if err != nil {
 		return fmt.Errorf("read the data's identity: %w", err)
@@ -133,6 +135,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("bus", b.Drain)
+	gateway.RegisterBus(&opsPort.Metrics, b.Stats)
 	files, err := attachments(ctx, c, log)
 	if err != nil {
 		return err
@@ -142,7 +145,8 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	if c.Search {
 		features, index = append(features, "search"), st.Search()
 	}
-	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: data, Bus: b, Meta: meta,
+		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics),
 		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err

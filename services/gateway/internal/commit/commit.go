@@ -47,7 +47,10 @@ type Options struct {
 	// Keeps is told of which conversations a state is kept, so that Observe be called
 	// for them. It must not block nor call the committer. Default: nobody is told.
 	Keeps func(key chat.Key, there bool)
-	Log   *slog.Logger // default: slog.Default()
+	// Appended is told of every append when the store has answered. It must not
+	// block. Default: nobody is told.
+	Appended func(Append)
+	Log      *slog.Logger // default: slog.Default()
 
 	Flushes      int           // flushes in flight; default 4
 	FlushEntries int           // entries in one flush; default 512
@@ -112,6 +115,7 @@ type Request struct {
 	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
 	upToDate bool      // the state was moved to the end of the log after this came
 	maybe    bool      // an earlier try may have stored it: look before judging
+	raced    bool      // an index refused an earlier try
 }
 
 // New is a conversation to be made.
@@ -154,6 +158,7 @@ type Committer struct {
 	latest  atomic.Int64 // when the last flush began, in ns since started; with Linger only
 	pending atomic.Int64 // commands waiting or in flight
 	bytes   atomic.Int64 // of their bodies
+	counts  counts
 }
 
 // lane is one conversation's commands and state.
@@ -356,6 +361,9 @@ func (c *Committer) forgetLocked(l *lane) {
 
 // Pending is how many commands are waiting or in flight.
 func (c *Committer) Pending() int { return int(c.pending.Load()) }
+
+// PendingBytes is how large the bodies of these commands are.
+func (c *Committer) PendingBytes() int64 { return c.bytes.Load() }
 
 // Stop refuses new commands, and waits until every command taken is answered: as
 // long as ctx allows by the store, then with "unavailable".

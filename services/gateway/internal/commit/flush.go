@@ -57,7 +57,9 @@ func (c *Committer) flush(works []*work) {
 	if mutant.Is(mutant.AnnounceBeforeStore) {
 		c.opts.Committed(batch.Journal, batch.Entries)
 	}
+	begun := time.Now()
 	res := c.opts.Store.Append(ctx, batch)
+	c.appended(begun, res.Outcomes)
 	failpoint.Hit("before-finish")
 	stored := storedOf(batch.Entries, res.Outcomes)
 	err := c.finish(ctx, store.Batch{Entries: stored, Journal: batch.Journal}, res.Finished)
@@ -202,7 +204,7 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		case store.Unknown:
 			r.maybe, r.open = true, r.tried
 		default:
-			r.maybe = true
+			r.maybe, r.raced = true, true
 		}
 	}
 	return n
@@ -222,6 +224,9 @@ func (w *work) doubt(n int) {
 func (c *Committer) answerStored(w *work, n int) []chat.Entry {
 	entries := w.entries[:n:n]
 	for i, r := range w.reqs[:n] {
+		if r.raced {
+			c.counts.lost.Add(1)
+		}
 		c.answer(r, Result{Entry: entries[i]})
 	}
 	w.reqs = w.reqs[n:]

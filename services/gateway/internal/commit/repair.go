@@ -24,6 +24,7 @@ const readPage = 500
 // loaded, a race was lost, an outcome is not known, a command is refused. Then the
 // lane goes back to be flushed together with the others. It stays busy meanwhile.
 func (c *Committer) repair(w *work) {
+	c.counts.repairs.Add(1)
 	c.wg.Go(func() {
 		ctx, cancel := context.WithDeadline(c.ctx, w.reqs[0].deadline)
 		defer cancel()
@@ -250,6 +251,7 @@ func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
 			"this cmid was used before, for something else: take a new one")})
 		return
 	}
+	c.counts.repeats.Add(1)
 	// In a place where a try of this request was refused, it is another's.
 	c.answer(r, Result{Entry: e, Dup: e.Seq != r.open})
 	c.opts.Committed(store.JournalID{}, []chat.Entry{e})

@@ -98,6 +98,7 @@ func (s *Session) addJobLocked(j job) {
 		s.jobs = &jobs{queued: make(map[job]bool)}
 		s.jobs.ctx, s.jobs.cancel = context.WithCancel(context.Background())
 		s.work.Add(1)
+		s.opts.Counts.Syncing.Add(1)
 		go s.runJobs(s.jobs)
 	}
 	s.jobs.queued[j] = true
@@ -201,6 +202,7 @@ func (s *Session) addPlace(st Stream) *place {
 func (s *Session) runJobs(q *jobs) {
 	defer s.work.Done()
 	defer q.cancel()
+	defer s.opts.Counts.Syncing.Add(-1)
 	for {
 		s.mu.Lock()
 		if len(q.queue) == 0 || s.closing {

@@ -22,7 +22,9 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/history"
 )
@@ -117,6 +119,7 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("mongodb", func(context.Context) error { return data.Close() })
+	observed := meters.Store(&port.Metrics, data)
 	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))
 
 	var files *attach.Reader
@@ -126,7 +129,7 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		if err != nil {
 			return err
 		}
-		files = attach.NewReader(data, bucket, chat.Limits{})
+		files = attach.NewReader(observed, bucket, chat.Limits{})
 	}
 	var search *history.Search
 	if c.Search {
@@ -134,9 +137,8 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		search.RegisterMetrics(&port.Metrics)
 		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
 	}
-	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
-		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
-	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
+	service := history.New(history.Options{Store: observed, Verifier: meters.Tokens(&port.Metrics, verifier, keys.Keys), Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
+		Search: search, Log: log, Meter: rest.NewMeter(&port.Metrics, "history")})
 
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {

@@ -55,7 +55,7 @@ func (f *feed) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		begun := time.Now()
 		busy, err := f.step(ctx)
-		f.Indexer.pending.Store(int64(len(f.pending)))
+		f.note(len(f.pending), time.Now())
 		switch {
 		case errors.Is(err, search.ErrNotLeading), err != nil && time.Since(f.renewed) >= f.opts.Lease:
 			return err

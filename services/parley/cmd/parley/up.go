@@ -79,16 +79,14 @@ func up(ctx context.Context, args []string) error {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	cluster, err := allinone.Start(ctx, c.options(log))
+	opsPort := ops.New(ops.Options{Version: version, Logger: log})
+	opts := c.options(log)
+	opts.Metrics = &opsPort.Metrics
+	cluster, err := allinone.Start(ctx, opts)
 	if err != nil {
 		return err
 	}
-	opsPort := ops.New(ops.Options{Version: version, Logger: log})
-	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
 	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
-	if search := cluster.Search(); search != nil {
-		search.RegisterMetrics(&opsPort.Metrics)
-	}
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)

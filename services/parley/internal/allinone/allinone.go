@@ -22,6 +22,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
@@ -51,6 +52,7 @@ type Options struct {
 	Version string           // for welcome and the front page
 	Limits  chat.Limits
 	Files   Files
+	Metrics *ops.Metrics // where everything is measured, to be read when Start has returned; nil: nowhere
 	Log     *slog.Logger // default: slog.Default()
 }
 
@@ -60,10 +62,12 @@ type Cluster struct {
 
 	signer *auth.Signer
 	gates  []*gateway.Gateway
+	buses  []*bus.Bus
 	blobs  *diskblob.Store // nil: files are kept elsewhere, or not at all
 	stack  lifecycle.Stack
 	failed chan error
 	search *history.Search
+	issuer *auth.KeySet // nil: one key for all tokens
 }
 
 // searchShare is how much of its time the feeding of the search index takes at
@@ -130,9 +134,13 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	histOpts := history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	in := measured{store: st, tokens: verifier}
+	if o.Metrics != nil {
+		in = c.measure(o.Metrics, st, verifier)
+	}
+	histOpts := history.Options{Store: in.store, Search: c.search, Verifier: in.tokens, Meter: in.history, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
-		histOpts.Files = attach.NewReader(st, files, o.Limits)
+		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}
 	hist := history.New(histOpts)
 	for i, ln := range listeners {
@@ -154,7 +162,8 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		opts := gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		c.buses = append(c.buses, b)
+		opts := gateway.Options{Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
@@ -193,6 +202,7 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 	}
 	if opts.Keys != nil {
 		c.stack.Run("keys", opts.Keys.Run)
+		c.issuer = opts.Keys
 	}
 	if o.DevTokens {
 		if len(opts.HS256Secret) == 0 {
