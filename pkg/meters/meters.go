@@ -11,22 +11,33 @@ import (
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/meterstore"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // callTimes are upper bounds in seconds, from a cached read to a deadline.
 var callTimes = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
 // Store measures every call of a store, but for those of its search index.
-func Store(m *ops.Metrics, s store.Store) store.Store {
-	return meterstore.New(s, StoreCalls(m))
+// Calls for what is sampled become spans of t.
+func Store(m *ops.Metrics, t *tracing.Tracer, s store.Store) store.Store {
+	return meterstore.New(s, StoreCalls(m, t))
 }
 
 // StoreCalls is what Store observes with.
-func StoreCalls(m *ops.Metrics) meterstore.Observer {
+func StoreCalls(m *ops.Metrics, t *tracing.Tracer) meterstore.Observer {
 	took := m.HistogramBy("store_call_seconds", "Time of one call of the store, by method and outcome.", callTimes, "op", "outcome")
-	return func(_ context.Context, op meterstore.Op, outcome meterstore.Outcome, _ time.Time, d time.Duration) {
-		took.With(string(op), string(outcome)).Observe(d.Seconds(), "")
+	return func(ctx context.Context, op meterstore.Op, outcome meterstore.Outcome, begun time.Time, d time.Duration) {
+		at := tracing.From(ctx)
+		took.With(string(op), string(outcome)).Observe(d.Seconds(), at.ID())
+		if at.Sampled() {
+			t.Done(at, tracing.Client, "store "+string(op), begun, d, tracing.Text(tracing.Op, op), tracing.Text(tracing.Outcome, outcome))
+		}
 	}
+}
+
+// Spans shows what became of spans; t is nil where nothing is traced.
+func Spans(m *ops.Metrics, t *tracing.Tracer) {
+	m.CounterBy("trace_spans_total", "Spans of sampled messages and requests, by what became of them.", "outcome", t.Spans)
 }
 
 // Tokens counts what v says of tokens, and shows what is known of an issuer's keys;

@@ -33,7 +33,7 @@ func TestTokensAndCalls(t *testing.T) {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
-	st := meters.Store(&port.Metrics, memstore.New(memstore.Options{}))
+	st := meters.Store(&port.Metrics, nil, memstore.New(memstore.Options{}))
 	if err := st.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,13 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/tally"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // Meter measures the requests of a service. Make it with [NewMeter]; nil measures
@@ -47,7 +50,6 @@ func (m *Meter) Answers() map[string]uint64 { return m.answers.Read() }
 // request is what the parts that a request passes tell the outermost of them.
 type request struct {
 	route string
-	trace string
 }
 
 type requestKey struct{}
@@ -61,20 +63,62 @@ func NameRoute(r *http.Request, route string) {
 	}
 }
 
-// Handler measures what next answers.
-func (m *Meter) Handler(next http.Handler) http.Handler {
+func (m *Meter) answered(route string, status int, took time.Duration, trace string) {
 	if m == nil {
+		return
+	}
+	class := classOf(status)
+	m.answers.Add(class, 1)
+	m.took.With(route, class).Observe(took.Seconds(), trace)
+}
+
+// Observer looks at requests: it measures all of them, and follows those that are
+// sampled. The zero value does neither.
+type Observer struct {
+	Meter  *Meter          // nil: nothing is measured
+	Tracer *tracing.Tracer // nil: nothing is followed
+	// Trusted are the addresses of callers that may say themselves, with a traceparent
+	// header, whether a request is sampled. Of others the header is not looked at.
+	Trusted []netip.Prefix
+}
+
+// Handler observes what next answers. The request's context names the span.
+func (o Observer) Handler(next http.Handler) http.Handler {
+	if o.Meter == nil && o.Tracer == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun, seen, about := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}, &request{route: "none"}
+		span := o.span(r)
 		defer func() {
-			class := classOf(seen.status)
-			m.answers.Add(class, 1)
-			m.took.With(about.route, class).Observe(time.Since(begun).Seconds(), about.trace)
+			o.Meter.answered(about.route, seen.status, time.Since(begun), span.Context().ID())
+			span.Name(about.route)
+			if span != nil {
+				span.Set(tracing.Text(tracing.Route, about.route), tracing.Number(tracing.Status, seen.status))
+			}
+			if seen.status >= http.StatusInternalServerError {
+				span.Fail(classServer)
+			}
+			span.End()
 		}()
-		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), requestKey{}, about)))
+		ctx := tracing.With(context.WithValue(r.Context(), requestKey{}, about), span.Context())
+		next.ServeHTTP(seen, r.WithContext(ctx))
 	})
+}
+
+// span begins the span of a request; nil: it is not sampled.
+func (o Observer) span(r *http.Request) *tracing.Span {
+	if len(o.Trusted) > 0 && o.trusts(r.RemoteAddr) {
+		if parent, ok := tracing.Parent(r.Header); ok {
+			return o.Tracer.Start(parent, tracing.Server, "request")
+		}
+	}
+	return o.Tracer.Root(tracing.Server, "request")
+}
+
+func (o Observer) trusts(remote string) bool {
+	at, err := netip.ParseAddrPort(remote)
+	return err == nil && slices.ContainsFunc(o.Trusted, func(p netip.Prefix) bool { return p.Contains(at.Addr().Unmap()) })
 }
 
 func classOf(status int) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 	"github.com/parley-chat/parley/services/gateway/internal/presence"
@@ -20,7 +21,7 @@ import (
 // committed is where step 4 hands over to step 5: entries are encoded once, go to
 // the sessions of this pod, and onto the bus. A bus that is away costs nobody
 // anything here: the entry is stored and journalled.
-func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
+func (g *Gateway) committed(id store.JournalID, entries []chat.Entry, traces []tracing.Context) {
 	failpoint.Hit("before-announce")
 	g.stats.entries.Add(uint64(len(entries)))
 	now := time.Now()
@@ -28,7 +29,10 @@ func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 	for i := range entries {
 		e := &entries[i]
 		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
-		g.table.Route(&announced[i].Frame)
+		if i < len(traces) {
+			announced[i].Trace = traces[i]
+		}
+		g.deliver(&announced[i].Frame, announced[i].Trace)
 		delivered(g.meters.local, now, e.Time)
 		if e.Kind == chat.KindRecalled && g.uploads != nil {
 			g.uploads.Forget(e.Key, e.Target)
@@ -37,11 +41,13 @@ func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 	if g.repair.Alone() {
 		return // it costs an eighth of the processor time of a message to tell nobody
 	}
+	spans := g.followAnnouncement(announced)
 	if g.opts.Routing == RoutingUsers {
 		g.announceUsers(id, entries, announced)
-		return
+	} else {
+		g.announce(id, announced)
 	}
-	g.announce(id, announced)
+	endAll(spans)
 }
 
 func frameOf(e *chat.Entry) route.Frame {
@@ -137,7 +143,8 @@ func (g *Gateway) hear(s *route.Scanner, data []byte) {
 	origin := s.Origin
 	now := time.Now()
 	var run []chat.Entry // entries of one conversation that follow on one another
-	for s.Next() {
+	traces := s.Traces()
+	for i := 0; s.Next(); i++ {
 		if !s.Wanted(g.table) {
 			continue
 		}
@@ -154,7 +161,7 @@ func (g *Gateway) hear(s *route.Scanner, data []byte) {
 		}
 		run = append(run, e)
 		f := a.Frame // a ring keeps it, and must not keep the rest
-		g.table.Route(&f)
+		g.deliver(&f, traces[i])
 		delivered(g.meters.heard, now, a.Time)
 	}
 	g.commit.Observe(run)

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/tally"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -60,20 +62,22 @@ type Options struct {
 	Verifier Verifier
 	Meta     store.MetaInfo // as the store has it at the start
 
-	Routing     Routing       // how entries reach other pods; default RoutingBroadcast
-	Origins     []string      // patterns of allowed origins beside the same host
-	Limits      chat.Limits   // zero fields: defaults
-	Heartbeat   time.Duration // default 25 s
-	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
-	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
-	Server      string        // what welcome calls the server; default "parley"
-	Reader      Reader        // how connections wait for their clients; default: the best that the system has
-	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
-	MaxReads    int           // most reads of the store for flushes at a time; default 64
-	Attachments Attachments   // zero: switched off
-	Search      search.Store  // the index that content which is taken away leaves at once; nil: none is kept
-	Meters      *Meters       // what is measured; nil: nothing is
-	Log         *slog.Logger  // default: slog.Default()
+	Routing      Routing         // how entries reach other pods; default RoutingBroadcast
+	Origins      []string        // patterns of allowed origins beside the same host
+	Limits       chat.Limits     // zero fields: defaults
+	Heartbeat    time.Duration   // default 25 s
+	DrainWindow  time.Duration   // over which Drain sends clients away; 0: at once
+	Features     []string        // what welcome names beside the gateway's own: what other services of the deployment do
+	Server       string          // what welcome calls the server; default "parley"
+	Reader       Reader          // how connections wait for their clients; default: the best that the system has
+	Linger       time.Duration   // between two flushes to the store, at a high rate of messages; 0: none
+	MaxReads     int             // most reads of the store for flushes at a time; default 64
+	Attachments  Attachments     // zero: switched off
+	Search       search.Store    // the index that content which is taken away leaves at once; nil: none is kept
+	Meters       *Meters         // what is measured; nil: nothing is
+	Tracer       *tracing.Tracer // follows single frames and requests; nil: none
+	TraceTrusted []netip.Prefix  // callers whose traceparent header is believed; nil: nobody's is
+	Log          *slog.Logger    // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without  repair.Trigger
@@ -185,7 +189,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Linger: opts.Linger, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Tracer: opts.Tracer, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}

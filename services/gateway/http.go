@@ -12,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -54,15 +55,19 @@ func (g *Gateway) routes() http.Handler {
 		}
 		rest.MethodNotAllowed(w, strings.Join(allow, ", "), "a gateway answers what changes something; the history service answers GET")
 	})
-	return g.meters.requests.Handler(r)
+	return rest.Observer{Meter: g.meters.requests, Tracer: g.opts.Tracer, Trusted: g.opts.TraceTrusted}.Handler(r)
 }
 
 // do takes a command through steps 4 and 5 and waits for its answer.
 func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, error) {
 	done, begun := make(chan commit.Result, 1), time.Now()
 	r := requestOf(cmd)
+	if below := tracing.From(ctx); below.Sampled() {
+		g.followCommand(r, below)
+	}
 	r.Done = func(res commit.Result) {
-		g.meters.commandDone(begun, &res)
+		g.meters.commandDone(begun, &res, r.Span.Context().ID())
+		endCommand(r.Span, &res)
 		done <- res
 	}
 	g.commit.Submit(r)

@@ -56,7 +56,7 @@ func NewMeters(m *ops.Metrics) *Meters {
 }
 
 // commandDone takes what became of a command that came at a time.
-func (m *Meters) commandDone(begun time.Time, res *commit.Result) {
+func (m *Meters) commandDone(begun time.Time, res *commit.Result, trace string) {
 	outcome := outcomeStored
 	switch {
 	case res.Err != nil:
@@ -64,13 +64,13 @@ func (m *Meters) commandDone(begun time.Time, res *commit.Result) {
 	case res.Dup:
 		outcome = outcomeRepeat
 	}
-	m.commands[outcome].Observe(time.Since(begun).Seconds(), "")
+	m.commands[outcome].Observe(time.Since(begun).Seconds(), trace)
 }
 
 // appended takes an append.
 func (m *Meters) appended(a commit.Append) {
-	m.append.Observe(a.Took.Seconds(), "")
-	m.batch.Observe(float64(a.Entries), "")
+	m.append.Observe(a.Took.Seconds(), a.Trace)
+	m.batch.Observe(float64(a.Entries), a.Trace)
 }
 
 // delivered takes an entry that was handed to this pod's sessions just now.

@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -30,6 +31,7 @@ type client struct {
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
 	directs command.Directs
+	span    *tracing.Span // of the frame that is being handled; nil: it is not followed
 }
 
 // stream is the order of the client's sends in one conversation.
@@ -154,6 +156,13 @@ func (c *client) Handle(f wire.Frame, ref string) {
 	if !c.hello {
 		c.s.Close(chat.CloseProtocol, "the first frame must be hello")
 		return
+	}
+	if t := c.g.opts.Tracer; t != nil {
+		c.span = t.Root(tracing.Server, f.Name())
+		defer func() {
+			c.span.End() // unless its answer does
+			c.span = nil
+		}()
 	}
 	switch f := f.(type) {
 	case *wire.Send:
@@ -283,13 +292,19 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st.pending.Add(1)
 	r := requestOf(cmd)
 	r.Stream = &st.Stream
+	span := c.span
+	if c.span = nil; span != nil {
+		c.g.followCommand(r, span.Context())
+	}
 	r.Done = func(res commit.Result) {
-		c.g.meters.commandDone(begun, &res)
+		c.g.meters.commandDone(begun, &res, span.Context().ID())
+		endCommand(r.Span, &res)
 		if res.Err != nil {
 			c.refuse(ref, res.Err)
 		} else {
 			c.s.Answer(wire.AppendAck(make([]byte, 0, 192), ref, &res.Entry, res.Dup))
 		}
+		span.End()
 		st.pending.Add(-1)
 		c.s.Release()
 	}

@@ -43,35 +43,35 @@ type Options struct {
 	// Search answers GET /v1/search. Nil: that path is not there.
 	Search *Search
 
-	// Meter measures requests. Nil: nobody does.
-	Meter *rest.Meter
+	// Observer measures requests and follows them. Zero: nobody does.
+	Observer rest.Observer
 }
 
 // Service answers requests. It keeps nothing between them but idle connections to
 // the gateway, and needs no closing.
 type Service struct {
-	store   Store
-	view    *view.Reader
-	limits  chat.Limits
-	api     rest.API
-	origins rest.Origins
-	files   *attach.Reader // nil: switched off
-	writes  http.Handler   // answers what changes something
-	meter   *rest.Meter
-	search  *searcher.Searcher // nil: there is none
+	store    Store
+	view     *view.Reader
+	limits   chat.Limits
+	api      rest.API
+	origins  rest.Origins
+	files    *attach.Reader // nil: switched off
+	writes   http.Handler   // answers what changes something
+	observer rest.Observer
+	search   *searcher.Searcher // nil: there is none
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	s := &Service{
-		store:   o.Store,
-		view:    view.New(o.Store, o.Limits),
-		limits:  o.Limits.WithDefaults(),
-		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
-		origins: o.Origins,
-		files:   o.Files,
-		writes:  http.HandlerFunc(refuseWrite),
-		meter:   o.Meter,
+		store:    o.Store,
+		view:     view.New(o.Store, o.Limits),
+		limits:   o.Limits.WithDefaults(),
+		api:      rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
+		origins:  o.Origins,
+		files:    o.Files,
+		writes:   http.HandlerFunc(refuseWrite),
+		observer: o.Observer,
 	}
 	if o.Search != nil {
 		s.search = searcher.New(s.view, o.Search.current.Present)

@@ -363,7 +363,7 @@ func parse(t *testing.T, s string) *url.URL {
 func TestAnswersAreCounted(t *testing.T) {
 	f := newFixture(t)
 	meter := rest.NewMeter(&ops.New(ops.Options{}).Metrics, "history")
-	s := New(Options{Store: f.store, Verifier: tokens{}, Meter: meter})
+	s := New(Options{Store: f.store, Verifier: tokens{}, Observer: rest.Observer{Meter: meter}})
 	h := s.Handler()
 	ask(h, "GET", "/v1/conversations", "_/alice")
 	ask(h, "GET", "/v1/conversations", "")

@@ -13,7 +13,7 @@ import (
 // Handler is all that the service answers, to be mounted at the root. The
 // method decides first: what changes something is not this service's.
 func (s *Service) Handler() http.Handler {
-	return s.meter.Handler(s.origins.Handler(s.byMethod(s.routes())))
+	return s.observer.Handler(s.origins.Handler(s.byMethod(s.routes())))
 }
 
 // routes are what is read.

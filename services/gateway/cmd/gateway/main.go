@@ -26,6 +26,7 @@ import (
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 )
 
@@ -44,6 +45,7 @@ type settings struct {
 	config.Routing
 	config.Linger
 	config.Reader
+	config.Trace
 	Drain, Grace time.Duration
 	Search       bool
 }
@@ -53,7 +55,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments, &c.Trace)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
@@ -108,7 +110,13 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("store", func(context.Context) error { return st.Close() })
-	data := meters.Store(&opsPort.Metrics, st)
+	tracer, err := tracing.Open(c.Endpoint, tracing.Options{Service: "gateway", Version: version, Sample: c.Sample, Log: log})
+	if err != nil {
+		return err
+	}
+	stack.Add("traces", tracer.Stop)
+	meters.Spans(&opsPort.Metrics, tracer)
+	data := meters.Store(&opsPort.Metrics, tracer, st)
 	meta, err := st.Meta(ctx)
 	if err != nil {
 		return fmt.Errorf("read the data's identity: %w", err)
@@ -146,7 +154,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		features, index = append(features, "search"), st.Search()
 	}
 	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: data, Bus: b, Meta: meta,
-		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics),
+		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics), Tracer: tracer, TraceTrusted: c.Trusted,
 		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
@@ -43,14 +44,16 @@ type Options struct {
 	// their journal document. Where a retry shows that an announcement may have been
 	// lost, it is handed an entry again, with no number. A number under which
 	// nothing was stored comes without entries. It must not block.
-	Committed func(store.JournalID, []chat.Entry)
+	// traces names the spans of the entries that are sampled; nil: none of them is.
+	Committed func(id store.JournalID, entries []chat.Entry, traces []tracing.Context)
 	// Keeps is told of which conversations a state is kept, so that Observe be called
 	// for them. It must not block nor call the committer. Default: nobody is told.
 	Keeps func(key chat.Key, there bool)
 	// Appended is told of every append when the store has answered. It must not
 	// block. Default: nobody is told.
 	Appended func(Append)
-	Log      *slog.Logger // default: slog.Default()
+	Tracer   *tracing.Tracer // makes a span of each append with a command that is followed; nil: none
+	Log      *slog.Logger    // default: slog.Default()
 
 	Flushes      int           // flushes in flight; default 4
 	FlushEntries int           // entries in one flush; default 512
@@ -108,6 +111,9 @@ type Request struct {
 	// Done is called exactly once, from any goroutine; it must not block.
 	Done func(Result)
 	Size int // bytes of its body, for MaxBytes
+	// Span is what the command is followed with; nil: it is not. It is the owner's, and
+	// is ended in Done, or after.
+	Span *tracing.Span
 
 	deadline time.Time
 	behind   chat.CMID // the stream's command that had no answer when this one came

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
 
@@ -28,6 +29,7 @@ func (c *Committer) repair(w *work) {
 	c.wg.Go(func() {
 		ctx, cancel := context.WithDeadline(c.ctx, w.reqs[0].deadline)
 		defer cancel()
+		ctx = tracing.With(ctx, w.reqs[0].Span.Context())
 		select {
 		case c.repairs <- struct{}{}:
 			defer func() { <-c.repairs }()
@@ -254,7 +256,7 @@ func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
 	c.counts.repeats.Add(1)
 	// In a place where a try of this request was refused, it is another's.
 	c.answer(r, Result{Entry: e, Dup: e.Seq != r.open})
-	c.opts.Committed(store.JournalID{}, []chat.Entry{e})
+	c.opts.Committed(store.JournalID{}, []chat.Entry{e}, appendTraces(nil, 0, []*Request{r}))
 }
 
 // catchUp moves the state past everything that is stored. What it reads may not
@@ -328,7 +330,7 @@ func (c *Committer) finishRead(ctx context.Context, s *state.State, entries []ch
 	if err := c.finish(ctx, b, false); err != nil {
 		return err
 	}
-	c.opts.Committed(b.Journal, open)
+	c.opts.Committed(b.Journal, open, nil)
 	return nil
 }
 

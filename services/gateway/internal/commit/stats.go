@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // Append is what became of one append of a flush.
@@ -12,6 +13,7 @@ type Append struct {
 	Entries int // in the batch
 	Stored  int
 	Took    time.Duration
+	Trace   string // of a command in it that is followed; "": there is none
 }
 
 // Stats is what a committer counts.
@@ -38,8 +40,8 @@ func (c *Committer) Stats() Stats {
 }
 
 // appended tells of an append that began at a time.
-func (c *Committer) appended(begun time.Time, outcomes []store.Outcome) {
-	a := Append{Entries: len(outcomes), Took: time.Since(begun)}
+func (c *Committer) appended(begun time.Time, outcomes []store.Outcome, span *tracing.Span) {
+	a := Append{Entries: len(outcomes), Took: time.Since(begun), Trace: span.Context().ID()}
 	for _, o := range outcomes {
 		switch o {
 		case store.Stored:

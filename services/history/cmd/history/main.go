@@ -26,6 +26,7 @@ import (
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/history"
 )
 
@@ -49,6 +50,7 @@ type settings struct {
 	config.Origins
 	config.Gateway
 	config.Attachments
+	config.Trace
 	Search bool
 }
 
@@ -56,7 +58,7 @@ type settings struct {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments, &c.Trace)
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
@@ -119,7 +121,13 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("mongodb", func(context.Context) error { return data.Close() })
-	observed := meters.Store(&port.Metrics, data)
+	tracer, err := tracing.Open(c.Endpoint, tracing.Options{Service: "history", Version: version, Sample: c.Sample, Log: log})
+	if err != nil {
+		return err
+	}
+	stack.Add("traces", tracer.Stop)
+	meters.Spans(&port.Metrics, tracer)
+	observed := meters.Store(&port.Metrics, tracer, data)
 	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))
 
 	var files *attach.Reader
@@ -138,7 +146,7 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
 	}
 	service := history.New(history.Options{Store: observed, Verifier: meters.Tokens(&port.Metrics, verifier, keys.Keys), Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
-		Search: search, Log: log, Meter: rest.NewMeter(&port.Metrics, "history")})
+		Search: search, Log: log, Observer: rest.Observer{Meter: rest.NewMeter(&port.Metrics, "history"), Tracer: tracer, Trusted: c.Trusted}})
 
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 )
@@ -38,6 +39,7 @@ type upSettings struct {
 	config.Routing
 	config.Linger
 	config.Reader
+	config.Trace
 	Gateways  int
 	DevTokens bool
 	Verbose   bool
@@ -48,7 +50,7 @@ func (c *upSettings) flags() *config.Flags {
 	c.Mongo.Optional, c.NATS.Optional, c.JWT.Optional = true, true, true
 	c.Attachments.Disk = true
 	flags := config.New("parley up", "runs a whole cluster in one process: gateways, history, NATS and the store",
-		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
+		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments, &c.Trace)
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
@@ -63,12 +65,12 @@ func (c *upSettings) options(log *slog.Logger) allinone.Options {
 			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
 	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
 		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
-		Limits: chat.Limits{SendsPerS: c.PerSecond},
+		Limits: chat.Limits{SendsPerS: c.PerSecond}, TraceTrusted: c.Trusted,
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
 }
 
-func up(ctx context.Context, args []string) error {
+func up(ctx context.Context, args []string) (err error) {
 	var c upSettings
 	flags := c.flags()
 	if err := flags.Parse(args); err != nil {
@@ -82,9 +84,12 @@ func up(ctx context.Context, args []string) error {
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	opts := c.options(log)
 	opts.Metrics = &opsPort.Metrics
+	if opts.Tracer, err = tracing.Open(c.Endpoint, tracing.Options{Service: "up", Version: version, Sample: c.Sample, Log: log}); err != nil {
+		return err
+	}
 	cluster, err := allinone.Start(ctx, opts)
 	if err != nil {
-		return err
+		return errors.Join(err, opts.Tracer.Stop(context.WithoutCancel(ctx)))
 	}
 	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
 	opsPort.SetReady(true)
@@ -106,7 +111,7 @@ func up(ctx context.Context, args []string) error {
 	<-opsEnded
 	stopCtx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return errors.Join(err, cluster.Stop(stopCtx))
+	return errors.Join(err, cluster.Stop(stopCtx), opts.Tracer.Stop(stopCtx))
 }
 
 // greet says where everything is and what to try.

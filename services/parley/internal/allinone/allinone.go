@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,6 +27,7 @@ import (
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
 	"github.com/parley-chat/parley/services/parley/internal/natsserver"
@@ -48,12 +50,14 @@ type Options struct {
 	NoSearch  bool            // no search index
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
-	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
-	Version string           // for welcome and the front page
-	Limits  chat.Limits
-	Files   Files
-	Metrics *ops.Metrics // where everything is measured, to be read when Start has returned; nil: nowhere
-	Log     *slog.Logger // default: slog.Default()
+	JWT          auth.FileOptions // no key: a secret of its own, kept under Data
+	Version      string           // for welcome and the front page
+	Limits       chat.Limits
+	Files        Files
+	Tracer       *tracing.Tracer // follows single messages and requests; the caller stops it after the cluster; nil: none
+	TraceTrusted []netip.Prefix  // see gateway.Options
+	Metrics      *ops.Metrics    // where everything is measured, to be read when Start has returned; nil: nowhere
+	Log          *slog.Logger    // default: slog.Default()
 }
 
 // Cluster is what [Start] started.
@@ -136,9 +140,9 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	}
 	in := measured{store: st, tokens: verifier}
 	if o.Metrics != nil {
-		in = c.measure(o.Metrics, st, verifier)
+		in = c.measure(o, st, verifier)
 	}
-	histOpts := history.Options{Store: in.store, Search: c.search, Verifier: in.tokens, Meter: in.history, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	histOpts := history.Options{Store: in.store, Search: c.search, Verifier: in.tokens, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}
@@ -163,7 +167,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		c.buses = append(c.buses, b)
-		opts := gateway.Options{Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Meta: meta,
+		opts := gateway.Options{Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {

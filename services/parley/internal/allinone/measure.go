@@ -4,7 +4,6 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/meters"
-	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/services/gateway"
@@ -18,15 +17,17 @@ type measured struct {
 	history  *rest.Meter
 }
 
-// measure shows on m what the binaries of a deployment show: the gateways' counts
+// measure shows on o.Metrics what the binaries of a deployment show: the gateways' counts
 // as their sums.
-func (c *Cluster) measure(m *ops.Metrics, st Store, v auth.TokenVerifier) measured {
+func (c *Cluster) measure(o Options, st Store, v auth.TokenVerifier) measured {
+	m := o.Metrics
+	meters.Spans(m, o.Tracer)
 	gateway.RegisterMetrics(m, func() gateway.Stats { return gateway.Sum(c.Stats()) })
 	gateway.RegisterBus(m, c.busStats)
 	if c.search != nil {
 		c.search.RegisterMetrics(m)
 	}
-	return measured{store: meters.Store(m, st), tokens: meters.Tokens(m, v, c.issuer),
+	return measured{store: meters.Store(m, o.Tracer, st), tokens: meters.Tokens(m, v, c.issuer),
 		gateways: gateway.NewMeters(m), history: rest.NewMeter(m, "history")}
 }
 
