@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/logs"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/meterstore"
@@ -33,6 +34,11 @@ func StoreCalls(m *ops.Metrics, t *tracing.Tracer) meterstore.Observer {
 			t.Done(at, tracing.Client, "store "+string(op), begun, d, tracing.Text(tracing.Op, op), tracing.Text(tracing.Outcome, outcome))
 		}
 	}
+}
+
+// Logs shows how many lines a log has left out.
+func Logs(m *ops.Metrics, h *logs.Handler) {
+	m.Counter("log_lines_suppressed_total", "Lines of the log that were left out, because many like them had just been written.", h.Suppressed)
 }
 
 // Spans shows what became of spans; t is nil where nothing is traced.

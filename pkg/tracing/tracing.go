@@ -45,6 +45,14 @@ func (c Context) ID() string {
 	return hex.EncodeToString(c.Trace[:])
 }
 
+// LogAttr is the field trace_id of a line in the log, or none where nothing is sampled.
+func (c Context) LogAttr() slog.Attr {
+	if !c.Sampled() {
+		return slog.Attr{}
+	}
+	return slog.String("trace_id", c.ID())
+}
+
 func (c Context) remote() trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: c.Trace, SpanID: c.Span, TraceFlags: trace.FlagsSampled, Remote: true})
 }

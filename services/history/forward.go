@@ -54,7 +54,7 @@ func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
 		ModifyResponse: dropCORS,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if log != nil && !errors.Is(err, context.Canceled) {
-				log.Error("gateway does not answer", "method", r.Method, "path", r.URL.Path, "err", err)
+				log.Error("gateway does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
 			}
 			rest.Error(w, chat.Unavailable("the gateway does not answer now; repeat this unchanged"))
 		},

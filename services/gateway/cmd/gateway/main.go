@@ -21,6 +21,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/logs"
 	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -62,12 +63,13 @@ func run(args []string) int {
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, os.Stdout, os.Stderr)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	lines := logs.New(slog.NewJSONHandler(os.Stderr, nil), logs.Options{})
+	log := slog.New(lines)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log.Info("starting", "version", version, "settings", flags)
-	if err := serve(ctx, &c, log); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, &c, lines); err != nil && ctx.Err() == nil {
 		log.Error("stopped", "error", err)
 		return config.ExitError
 	}
@@ -75,7 +77,8 @@ func run(args []string) int {
 }
 
 // serve runs the gateway until ctx ends, and then drains it.
-func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
+func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
+	log := slog.New(lines)
 	opts, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
 		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience, Log: log})
 	if err != nil {
@@ -115,6 +118,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("traces", tracer.Stop)
+	meters.Logs(&opsPort.Metrics, lines)
 	meters.Spans(&opsPort.Metrics, tracer)
 	data := meters.Store(&opsPort.Metrics, tracer, st)
 	meta, err := st.Meta(ctx)

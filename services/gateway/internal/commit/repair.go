@@ -70,7 +70,7 @@ func (c *Committer) flushAgain(w *work) {
 // behind, which would otherwise overtake.
 func (c *Committer) fail(w *work, err error) {
 	c.opts.Log.Warn("no answer for a conversation's commands in time", "conv", w.lane.key.Conv,
-		"commands", len(w.reqs), "error", err)
+		"commands", len(w.reqs), w.reqs[0].Span.Context().LogAttr(), "error", err)
 	l := w.lane
 	l.shard.mu.Lock()
 	reqs := append(w.reqs[:len(w.reqs):len(w.reqs)], l.queue...)

@@ -22,6 +22,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/logs"
 	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -63,10 +64,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	lines := logs.New(slog.NewJSONHandler(stderr, nil), logs.Options{})
+	log := slog.New(lines)
 	log.Info("starting", "version", version, "settings", flags)
-	if err := serve(ctx, c, log); err != nil {
-		log.Error("ended", "err", err)
+	if err := serve(ctx, c, lines); err != nil {
+		log.Error("ended", "error", err)
 		return config.ExitError
 	}
 	return config.ExitOK
@@ -74,7 +76,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // serve builds everything, serves until told ends, which is no error, or a part
 // fails, and takes it down again in reverse order.
-func serve(told context.Context, c settings, log *slog.Logger) (err error) {
+func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
+	log := slog.New(lines)
 	stack := &lifecycle.Stack{Log: log}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), closeTime)
@@ -126,6 +129,7 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("traces", tracer.Stop)
+	meters.Logs(&port.Metrics, lines)
 	meters.Spans(&port.Metrics, tracer)
 	observed := meters.Store(&port.Metrics, tracer, data)
 	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))

@@ -62,7 +62,7 @@ func (f *feed) run(ctx context.Context) error {
 		case err != nil:
 			if ctx.Err() == nil {
 				f.errors.Add(1)
-				f.opts.Log.Warn("a step of indexing failed; trying again", "err", err)
+				f.opts.Log.Warn("a step of indexing failed; trying again", "error", err)
 			}
 			pause(ctx, wait)
 			wait = min(2*wait, mostPause, f.opts.Lease/4)

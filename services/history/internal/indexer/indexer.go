@@ -183,7 +183,7 @@ func (ix *Indexer) Run(ctx context.Context) {
 		err := ix.lead(ctx)
 		if err != nil && ctx.Err() == nil {
 			ix.errors.Add(1)
-			ix.opts.Log.Warn("the search index could not be fed; trying again", "err", err)
+			ix.opts.Log.Warn("the search index could not be fed; trying again", "error", err)
 		}
 		pause(ctx, time.Second)
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/logs"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
@@ -80,10 +82,12 @@ func up(ctx context.Context, args []string) (err error) {
 	if c.Verbose {
 		level = slog.LevelInfo
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	lines := logs.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}), logs.Options{})
+	log := slog.New(lines)
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	opts := c.options(log)
 	opts.Metrics = &opsPort.Metrics
+	meters.Logs(opts.Metrics, lines)
 	if opts.Tracer, err = tracing.Open(c.Endpoint, tracing.Options{Service: "up", Version: version, Sample: c.Sample, Log: log}); err != nil {
 		return err
 	}

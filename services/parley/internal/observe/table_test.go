@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parley-chat/parley/pkg/logs"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 )
@@ -34,6 +37,7 @@ func table(t *testing.T) []Row {
 func registered(t *testing.T) []ops.Metric {
 	t.Helper()
 	port := ops.New(ops.Options{})
+	meters.Logs(&port.Metrics, logs.New(slog.DiscardHandler, logs.Options{}))
 	c, err := allinone.Start(t.Context(), allinone.Options{Data: t.TempDir(), Metrics: &port.Metrics})
 	if err != nil {
 		t.Fatal(err)
