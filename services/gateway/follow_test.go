@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -287,5 +288,29 @@ func TestNothingIsFollowedWithoutASample(t *testing.T) {
 	}
 	if n := len(got.all()); n != 0 {
 		t.Errorf("%d spans", n)
+	}
+}
+
+// The histograms name the trace of what they observed, for who asks for OpenMetrics.
+func TestExemplarsNameTheTrace(t *testing.T) {
+	port := ops.New(ops.Options{})
+	m := NewMeters(&port.Metrics)
+	c, got := followed(t, 1, func(o *Options) { o.Meters = m })
+	alice, _ := c.login(0, "alice", "")
+	alice.sendTo("bob", "m1", "hello")
+	c.until(func() bool { return len(named(got.all(), "send")) == 1 })
+	id := named(got.all(), "send")[0].SpanContext.TraceID().String()
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text")
+	w := httptest.NewRecorder()
+	port.Handler().ServeHTTP(w, r)
+	for _, name := range []string{"parley_gateway_command_seconds_bucket", "parley_gateway_append_seconds_bucket"} {
+		found := false
+		for line := range strings.Lines(w.Body.String()) {
+			found = found || strings.HasPrefix(line, name) && strings.Contains(line, `# {trace_id="`+id+`"}`)
+		}
+		if !found {
+			t.Errorf("%s has no exemplar of %s", name, id)
+		}
 	}
 }
