@@ -59,6 +59,8 @@ var fields = map[string]string{
 	"commands":      "how many",
 	"sessions":      "how many",
 	"known":         "how many",
+	"over":          "how many",
+	"told":          "how many",
 	"conversations": "how many",
 	"messages":      "how many",
 	"round":         "which one",

@@ -13,8 +13,9 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_users_online", "Users with a session on this pod.", func() float64 { return float64(stats().Online.Users) })
 	m.Gauge("gateway_cluster_users_online", "Users online over all pods that are heard; who is on two pods counts twice.", func() float64 { return float64(stats().Online.ClusterUsers) })
 	m.Gauge("gateway_users_watched", "Users whose presence is watched on this pod.", func() float64 { return float64(stats().Online.Subjects) })
+	m.Gauge("gateway_sessions_syncing", "Sessions that are reading what they missed.", func() float64 { return float64(stats().Syncing) })
+	m.Gauge("gateway_rebalance_over", "Sessions above what the pod would have if sessions were even; see --rebalance.", func() float64 { return float64(stats().Over) })
 	m.Gauge("gateway_commands_pending_bytes", "Bytes of the bodies of these commands.", func() float64 { return float64(stats().Bytes) })
-	m.Gauge("gateway_sessions_syncing", "Sessions that read from the store now, because they have just come or lack something.", func() float64 { return float64(stats().Traffic.Syncing) })
 	for _, c := range []struct {
 		name, help, label string
 		of                func(Stats) map[string]uint64
@@ -44,6 +45,7 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 		{"gateway_attachments_completed_total", "Uploads that were looked at and taken.", func(s Stats) uint64 { return s.Files.Completed }},
 		{"gateway_attachments_refused_total", "Uploads that were not what was announced, or not there.", func(s Stats) uint64 { return s.Files.Refused }},
 		{"gateway_attachments_collected_total", "Files that no message carried any more, and that were deleted.", func(s Stats) uint64 { return s.Files.Collected }},
+		{"gateway_rebalance_moved_total", "Sessions that were sent to other pods because this one had more.", func(s Stats) uint64 { return s.Moved }},
 		{"gateway_connections_opened_total", "Connections of clients whose handshake was accepted.", func(s Stats) uint64 { return s.Traffic.Opened }},
 		{"gateway_frames_sent_bytes_total", "Bytes of the frames that were sent, without WebSocket's headers.", func(s Stats) uint64 { return s.Traffic.Bytes }},
 		{"gateway_envelopes_published_total", "Announcements that NATS took; one may carry many entries.", func(s Stats) uint64 { return s.Envelopes }},

@@ -13,15 +13,14 @@ type Traffic struct {
 	Sent     map[string]uint64 // frames by type
 	Bytes    uint64            // of the frames sent
 	Dropped  map[string]uint64 // what was not kept in a queue, by reason
-	Syncing  int64             // sessions that read from the store now
 }
 
 func trafficOf(c *session.Counts) Traffic {
 	return Traffic{Opened: c.Opened.Load(), Closed: c.Closed.Read(), Received: c.Received.Read(), Sent: c.Sent.Read(),
-		Bytes: c.Bytes.Load(), Dropped: c.Dropped.Read(), Syncing: c.Syncing.Load()}
+		Bytes: c.Bytes.Load(), Dropped: c.Dropped.Read()}
 }
 
 func (t Traffic) add(u Traffic) Traffic {
 	return Traffic{Opened: t.Opened + u.Opened, Closed: tally.Sum(t.Closed, u.Closed), Received: tally.Sum(t.Received, u.Received),
-		Sent: tally.Sum(t.Sent, u.Sent), Bytes: t.Bytes + u.Bytes, Dropped: tally.Sum(t.Dropped, u.Dropped), Syncing: t.Syncing + u.Syncing}
+		Sent: tally.Sum(t.Sent, u.Sent), Bytes: t.Bytes + u.Bytes, Dropped: tally.Sum(t.Dropped, u.Dropped)}
 }

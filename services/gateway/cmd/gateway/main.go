@@ -47,6 +47,7 @@ type settings struct {
 	config.Linger
 	config.Reader
 	config.Trace
+	config.Rebalance
 	Drain, Grace time.Duration
 	Search       bool
 }
@@ -56,7 +57,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments, &c.Trace)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments, &c.Trace)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
@@ -159,13 +160,14 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 	}
 	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: data, Bus: b, Meta: meta,
 		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics), Tracer: tracer, TraceTrusted: c.Trusted,
-		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Reader.Mode), Rebalance: c.Auto(), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
 	}
 	running.Store(g)
 	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
 	opsPort.HandleJSON("/presence", func() any { return g.Online() })
+	g.Operate(opsPort)
 	ln, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

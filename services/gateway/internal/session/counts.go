@@ -26,7 +26,6 @@ type Counts struct {
 	Closed   *tally.Tally // connections, by the code that they were closed with here; 1006: none
 	Opened   atomic.Uint64
 	Bytes    atomic.Uint64 // written, of frames without their headers
-	Syncing  atomic.Int64  // sessions that read from the store now: they lack something, or have just come
 }
 
 // sentTypes are the types of server frames, the most frequent first.

@@ -96,6 +96,7 @@ func up(ctx context.Context, args []string) (err error) {
 		return errors.Join(err, opts.Tracer.Stop(context.WithoutCancel(ctx)))
 	}
 	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
+	cluster.Operate(opsPort)
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)

@@ -167,7 +167,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		c.buses = append(c.buses, b)
-		opts := gateway.Options{Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
@@ -348,6 +348,9 @@ func (c *Cluster) Online() []gateway.Online {
 	}
 	return list
 }
+
+// Operate adds what operators ask of a cluster to an operations port.
+func (c *Cluster) Operate(o *ops.Server) { c.gates[0].Operate(o) }
 
 // Search is the search index; nil: there is none.
 func (c *Cluster) Search() *history.Search { return c.search }
