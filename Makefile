@@ -64,6 +64,10 @@ rolling: ## restart three gateway processes in turn under load, and judge (about
 mutants: ## build defects in, and show which test catches each (about 1 minute)
 	@go run ./services/parley/internal/mutants/cmd/mutants
 
+.PHONY: dashboard
+dashboard: ## run a cluster with faults and draw its dashboard into docs/dashboard.svg (about 3 minutes)
+	@go run ./services/parley/cmd/parley-dashboard $(ARGS)
+
 .PHONY: contracts
 contracts: ## write openapi.json and asyncapi.json from the Go types; refuses what breaks clients
 	@go run ./pkg/contract/cmd/contracts

@@ -53,6 +53,7 @@ type KeySet struct {
 	client *http.Client
 	log    *slog.Logger
 	wanted chan struct{} // a token with an unknown kid is waiting
+	counts keySetCounts
 
 	mu      sync.Mutex
 	keys    map[string]publicKey // nil: never fetched
@@ -101,6 +102,7 @@ func (s *KeySet) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		s.counts.note(err)
 		pause, every := KeySetPause, KeySetEvery
 		if err != nil {
 			s.log.Warn("the keys for tokens cannot be fetched; those fetched last are kept", "host", s.host, "known", s.Len(), "error", err)

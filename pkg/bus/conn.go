@@ -167,7 +167,7 @@ func (b *Bus) write() {
 		gone := errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrMaxPayload)
 		if !gone && !failed {
 			failed = true
-			b.log.Warn("write to NATS failed; connecting again", "err", b.servers.safe(err))
+			b.log.Warn("write to NATS failed; connecting again", "error", b.servers.safe(err))
 			// Part of the buffer is lost and nats.go goes on as if nothing were: make
 			// the loss visible.
 			_ = nc.ForceReconnect() // fails only where it is closed
@@ -209,7 +209,7 @@ func (b *Bus) disconnected(nc *nats.Conn, err error) {
 	if err == nil {
 		err = errors.New("closed")
 	}
-	b.log.Warn("lost the connection to NATS; entries reach other pods by their journals now", "err", b.servers.safe(err))
+	b.log.Warn("lost the connection to NATS; entries reach other pods by their journals now", "error", b.servers.safe(err))
 }
 
 // reconnected waits until the server has the subscriptions again, so that who
@@ -231,7 +231,7 @@ func (b *Bus) reconnected(nc *nats.Conn) {
 // reconnectFailed comes once or twice a second while NATS is away.
 func (b *Bus) reconnectFailed(nc *nats.Conn, err error) {
 	if b.current(nc) && b.troubles.due() {
-		b.log.Warn("NATS is still away", "err", b.servers.safe(err))
+		b.log.Warn("NATS is still away", "error", b.servers.safe(err))
 	}
 }
 
@@ -241,7 +241,7 @@ func (b *Bus) closed(nc *nats.Conn) {
 	}
 	b.setState(StateDisconnected) // disconnected came before, or there was no connection
 	if err := nc.LastError(); err != nil {
-		b.log.Error("NATS ended the connection", "err", b.servers.safe(err))
+		b.log.Error("NATS ended the connection", "error", b.servers.safe(err))
 	}
 	select {
 	case b.lost <- struct{}{}:
@@ -255,7 +255,7 @@ func (b *Bus) asyncError(nc *nats.Conn, sub *nats.Subscription, err error) {
 		return
 	}
 	if b.current(nc) && b.troubles.due() {
-		b.log.Warn("error on the connection to NATS", "err", b.servers.safe(err))
+		b.log.Warn("error on the connection to NATS", "error", b.servers.safe(err))
 	}
 }
 

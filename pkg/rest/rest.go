@@ -14,6 +14,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/guard"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // DefaultTimeout bounds one request.
@@ -48,6 +49,7 @@ func (a *API) Handle(h Handler) http.HandlerFunc {
 		timeout = DefaultTimeout
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
+		NameRoute(r, r.Method+" "+r.Pattern)
 		id, err := a.admit(r)
 		if err != nil {
 			Error(w, err)
@@ -120,7 +122,7 @@ func (a *API) logFailure(r *http.Request, err error) {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return // the client went away: nothing failed
 	}
-	a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	a.Log.Error("request failed", "method", r.Method, "route", r.Pattern, tracing.From(r.Context()).LogAttr(), "error", err)
 }
 
 // recovered turns a panic into an answer, and logs it where the answers are
@@ -134,7 +136,7 @@ func (a *API) recovered(w http.ResponseWriter, r *http.Request) {
 		panic(p)
 	}
 	if a.Log != nil {
-		a.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		a.Log.Error("request panicked", "method", r.Method, "route", r.Pattern, tracing.From(r.Context()).LogAttr(), "panic", p, "stack", string(debug.Stack()))
 	}
 	Error(w, chat.Errorf(chat.CodeInternal, "something went wrong here; repeat this unchanged"))
 }

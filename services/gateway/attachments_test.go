@@ -240,7 +240,7 @@ func TestRecallDeletesFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := c.store.Inject(memstore.Fault{Op: memstore.OpDeleteAttachment, Kind: memstore.Pass})
-	c.gates[0].committed(store.JournalID{}, b.Entries)
+	c.gates[0].committed(store.JournalID{}, b.Entries, nil)
 	if err := gone.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,8 @@ import (
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tally"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -71,19 +74,22 @@ type Options struct {
 	BytesPerS  int          // the same in bytes
 	// Admission turns handshakes away while not even the fastest takes less than this:
 	// [DefaultAdmission] is good; 0: nobody is turned away.
-	Admission   time.Duration
-	Heartbeat   time.Duration // default 25 s
-	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
-	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
-	Server      string        // what welcome calls the server; default "parley"
-	Reader      Reader        // how connections wait for their clients; default: the best that the system has
-	Name        string        // what operators call this pod; default: the host's name
-	Rebalance   bool          // send sessions to other pods while this one has clearly more than they have
-	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
-	MaxReads    int           // most reads of the store for flushes at a time; default 64
-	Attachments Attachments   // zero: switched off
-	Search      search.Store  // the index that content which is taken away leaves at once; nil: none is kept
-	Log         *slog.Logger  // default: slog.Default()
+	Admission    time.Duration
+	Heartbeat    time.Duration   // default 25 s
+	DrainWindow  time.Duration   // over which Drain sends clients away; 0: at once
+	Features     []string        // what welcome names beside the gateway's own: what other services of the deployment do
+	Server       string          // what welcome calls the server; default "parley"
+	Reader       Reader          // how connections wait for their clients; default: the best that the system has
+	Name         string          // what operators call this pod; default: the host's name
+	Rebalance    bool            // send sessions to other pods while this one has clearly more than they have
+	Linger       time.Duration   // between two flushes to the store, at a high rate of messages; 0: none
+	MaxReads     int             // most reads of the store for flushes at a time; default 64
+	Attachments  Attachments     // zero: switched off
+	Search       search.Store    // the index that content which is taken away leaves at once; nil: none is kept
+	Meters       *Meters         // what is measured; nil: nothing is
+	Tracer       *tracing.Tracer // follows single frames and requests; nil: none
+	TraceTrusted []netip.Prefix  // callers whose traceparent header is believed; nil: nobody's is
+	Log          *slog.Logger    // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without  repair.Trigger
@@ -151,6 +157,7 @@ type Gateway struct {
 	admission admission
 	epoch     atomic.Pointer[string]
 	stats     counters
+	meters    *Meters
 
 	revokedNews chan struct{} // holds one: the list has changed
 
@@ -188,7 +195,11 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		return nil, fmt.Errorf("there is no routing %q", opts.Routing)
 	}
 	opts.Limits = opts.Limits.WithDefaults()
-	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads), began: time.Now()}
+	g := &Gateway{opts: opts, log: opts.Log, meters: opts.Meters, open: make(map[*client]bool), reads: newReads(opts.MaxReads), began: time.Now()}
+	if g.meters == nil {
+		g.meters = &Meters{}
+	}
+	g.stats.refused = tally.New(refusals...)
 	g.balance = newRebalancer(opts.balance, opts.Rebalance)
 	g.epoch.Store(&opts.Meta.Epoch)
 	g.admission.bound = opts.Admission
@@ -212,7 +223,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Tracer: opts.Tracer, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}
@@ -423,35 +434,41 @@ func (g *Gateway) Draining() bool {
 
 // Stats is what a gateway counts; it does not block.
 type Stats struct {
-	Sessions int               // connections that have said hello
-	Pending  int               // commands waiting or in flight
-	Entries  uint64            // entries that this pod stored
-	Received uint64            // entries that other pods announced, as often as they came here
-	Unheard  uint64            // announcements that the bus did not take
-	Foreign  uint64            // envelopes of another epoch, or that could not be read
-	Gaps     uint64            // gaps that had to be read from the store
-	Refused  uint64            // frames that were refused with an error
-	Repaired map[string]uint64 // entries found by repair, by trigger
-	Files    upload.Stats      // what became of attachments
-	Online   presence.Stats    // who is online
-	Dropped  uint64            // typing frames for which a session had no room
-	Revoked  revoke.Stats      // the list of tokens that are not taken any more
-	Limited  map[string]uint64 // what was refused because of a limit, by limit
-	Syncing  int               // sessions that read what they missed
-	Moved    uint64            // sessions that were sent to other pods because this one had more
-	Over     int               // sessions above what the pod would have after rebalancing
-	Jobs     jobs.Stats        // what became of broadcasts and erasures
+	Sessions  int               // connections that have said hello
+	Pending   int               // commands waiting or in flight
+	Bytes     int64             // of their bodies
+	Commit    commit.Stats      // what became of commands on the way into the log
+	Traffic   Traffic           // connections and frames
+	Entries   uint64            // entries that this pod stored
+	Received  uint64            // entries that other pods announced, as often as they came here
+	Unheard   uint64            // announcements that the bus did not take
+	Envelopes uint64            // announcements that the bus took
+	Foreign   uint64            // envelopes of another epoch, or that could not be read
+	Gaps      uint64            // gaps that had to be read from the store
+	Refused   map[string]uint64 // frames that were refused with an error, by its code
+	Repaired  map[string]uint64 // entries found by repair, by trigger
+	Files     upload.Stats      // what became of attachments
+	Online    presence.Stats    // who is online
+	Dropped   uint64            // typing frames for which a session had no room
+	Syncing   int               // sessions that read what they missed
+	Moved     uint64            // sessions that were sent to other pods because this one had more
+	Over      int               // sessions above what the pod would have after rebalancing
+	Revoked   revoke.Stats      // the list of tokens that are not taken any more
+	Limited   map[string]uint64 // what was refused because of a limit, by limit
+	Jobs      jobs.Stats        // what became of broadcasts and erasures
 }
 
 type counters struct {
-	entries, received, unheard, foreign, gaps, refused, dropped atomic.Uint64
+	entries, received, unheard, envelopes, foreign, gaps, dropped atomic.Uint64
+
+	refused *tally.Tally
 }
 
 // Stats returns the present counts.
 func (g *Gateway) Stats() Stats {
-	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
+	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Bytes: g.commit.PendingBytes(), Commit: g.commit.Stats(), Traffic: trafficOf(g.sessions.Counts), Envelopes: g.stats.envelopes.Load(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Read(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
 		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()),
 		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats()}
 }
@@ -462,7 +479,7 @@ func (g *Gateway) Handler() http.Handler { return g.routes() }
 
 // Sum adds the counts of several pods.
 func Sum(list []Stats) (sum Stats) {
-	sum.Repaired, sum.Limited = make(map[string]uint64), make(map[string]uint64)
+	sum.Repaired, sum.Refused, sum.Limited = make(map[string]uint64), make(map[string]uint64), make(map[string]uint64)
 	for _, s := range list {
 		for why, n := range s.Repaired {
 			sum.Repaired[why] += n
@@ -472,12 +489,16 @@ func Sum(list []Stats) (sum Stats) {
 		}
 		sum.Sessions += s.Sessions
 		sum.Pending += s.Pending
+		sum.Bytes += s.Bytes
+		sum.Commit = sum.Commit.Add(s.Commit)
+		sum.Traffic = sum.Traffic.add(s.Traffic)
+		sum.Envelopes += s.Envelopes
 		sum.Entries += s.Entries
 		sum.Received += s.Received
 		sum.Unheard += s.Unheard
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
-		sum.Refused += s.Refused
+		sum.Refused = tally.Sum(sum.Refused, s.Refused)
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
 		sum.Revoked.Entries = max(sum.Revoked.Entries, s.Revoked.Entries) // all have the same

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -21,7 +23,10 @@ import (
 func (g *Gateway) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(rest.Origins(g.opts.Origins).Handler) // also before a preflight, which has no route
-	r.Get("/v1/ws", g.serveSocket)
+	r.Get("/v1/ws", func(w http.ResponseWriter, r *http.Request) {
+		rest.NameRoute(r, "GET /v1/ws")
+		g.serveSocket(w, r)
+	})
 	r.Post("/v1/conversations", g.api.Handle(g.createGroup))
 	r.Patch("/v1/conversations/{conv}", g.api.Handle(g.renameGroup))
 	r.Delete("/v1/conversations/{conv}", g.api.Handle(g.leaveGroup))
@@ -52,14 +57,21 @@ func (g *Gateway) routes() http.Handler {
 		}
 		rest.MethodNotAllowed(w, strings.Join(allow, ", "), "a gateway answers what changes something; the history service answers GET")
 	})
-	return r
+	return rest.Observer{Meter: g.meters.requests, Tracer: g.opts.Tracer, Trusted: g.opts.TraceTrusted}.Handler(r)
 }
 
 // do takes a command through steps 4 and 5 and waits for its answer.
 func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, error) {
-	done := make(chan commit.Result, 1)
+	done, begun := make(chan commit.Result, 1), time.Now()
 	r := requestOf(cmd)
-	r.Done = func(res commit.Result) { done <- res }
+	if below := tracing.From(ctx); below.Sampled() {
+		g.followCommand(r, below)
+	}
+	r.Done = func(res commit.Result) {
+		g.meters.commandDone(begun, &res, r.Span.Context().ID())
+		endCommand(r.Span, &res)
+		done <- res
+	}
 	g.commit.Submit(r)
 	select {
 	case res := <-done:

@@ -16,6 +16,7 @@ import (
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -34,6 +35,7 @@ type client struct {
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
 	directs command.Directs
+	span    *tracing.Span // of the frame that is being handled; nil: it is not followed
 }
 
 // stream is the order of the client's sends in one conversation.
@@ -202,6 +204,13 @@ func (c *client) Handle(f wire.Frame, ref string) {
 		c.s.Close(chat.CloseProtocol, "the first frame must be hello")
 		return
 	}
+	if t := c.g.opts.Tracer; t != nil {
+		c.span = t.Root(tracing.Server, f.Name())
+		defer func() {
+			c.span.End() // unless its answer does
+			c.span = nil
+		}()
+	}
 	switch f := f.(type) {
 	case *wire.Send:
 		c.onCommand(command.Send(c.actor(), f), f.Body, ref)
@@ -237,7 +246,7 @@ func (c *client) Handle(f wire.Frame, ref string) {
 }
 
 func (c *client) refuse(ref string, cerr *chat.Error) {
-	c.g.stats.refused.Add(1)
+	c.g.stats.refused.Add(string(cerr.Code), 1)
 	c.s.Answer(wire.Encode(wire.NewError(ref, cerr)))
 }
 
@@ -346,11 +355,11 @@ func (c *client) actor() command.Actor {
 // onCommand takes what is to become an entry, with the body that may have
 // attachments. Commands of one conversation keep their order, whatever they are.
 func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
-	st := c.stream(cmd.Key.Conv)
+	st, begun := c.stream(cmd.Key.Conv), time.Now()
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
-	if !c.bucket.take(time.Now()) {
+	if !c.bucket.take(begun) {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
 		return
@@ -371,12 +380,19 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st.pending.Add(1)
 	r := requestOf(cmd)
 	r.Stream = &st.Stream
+	span := c.span
+	if c.span = nil; span != nil {
+		c.g.followCommand(r, span.Context())
+	}
 	r.Done = func(res commit.Result) {
+		c.g.meters.commandDone(begun, &res, span.Context().ID())
+		endCommand(r.Span, &res)
 		if res.Err != nil {
 			c.refuse(ref, res.Err)
 		} else {
 			c.s.Answer(wire.AppendAck(make([]byte, 0, 192), ref, &res.Entry, res.Dup))
 		}
+		span.End()
 		st.pending.Add(-1)
 		c.s.Release()
 	}

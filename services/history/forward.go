@@ -14,6 +14,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // The bounds of a request that is passed on. A client gives an answer up after
@@ -40,6 +41,7 @@ func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 			r.Out.Header.Add("Via", via)
+			tracing.SetParent(r.Out.Header, tracing.From(r.In.Context())) // not what a client says
 		},
 		Transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -52,7 +54,7 @@ func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
 		ModifyResponse: dropCORS,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if log != nil && !errors.Is(err, context.Canceled) {
-				log.Error("gateway does not answer", "method", r.Method, "path", r.URL.Path, "err", err)
+				log.Error("gateway does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
 			}
 			rest.Error(w, chat.Unavailable("the gateway does not answer now; repeat this unchanged"))
 		},

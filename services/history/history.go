@@ -50,37 +50,37 @@ type Options struct {
 	// Search answers GET /v1/search. Nil: that path is not there.
 	Search *Search
 
-	// Observe gets the time that each request took, in seconds. Nil: nobody does.
-	Observe func(seconds float64)
+	// Observer measures requests and follows them. Zero: nobody does.
+	Observer rest.Observer
 }
 
 // Service answers requests. It keeps nothing between them but idle connections to
 // the gateway, and needs no closing.
 type Service struct {
-	store   Store
-	view    *view.Reader
-	limits  chat.Limits
-	api     rest.API
-	origins rest.Origins
-	files   *attach.Reader // nil: switched off
-	writes  http.Handler   // answers what changes something
-	meter   meter
-	search  *searcher.Searcher // nil: there is none
-	revoked *revoke.List       // nil: there is none
+	store    Store
+	view     *view.Reader
+	limits   chat.Limits
+	api      rest.API
+	origins  rest.Origins
+	files    *attach.Reader // nil: switched off
+	writes   http.Handler   // answers what changes something
+	observer rest.Observer
+	search   *searcher.Searcher // nil: there is none
+	revoked  *revoke.List       // nil: there is none
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	s := &Service{
-		store:   o.Store,
-		view:    view.New(o.Store, o.Limits),
-		limits:  o.Limits.WithDefaults(),
-		api:     rest.API{Verifier: o.Verifier, Guard: o.Guard, Timeout: o.Timeout, Log: o.Log},
-		origins: o.Origins,
-		files:   o.Files,
-		revoked: o.Revoked,
-		writes:  http.HandlerFunc(refuseWrite),
-		meter:   meter{observe: o.Observe},
+		store:    o.Store,
+		view:     view.New(o.Store, o.Limits),
+		limits:   o.Limits.WithDefaults(),
+		api:      rest.API{Verifier: o.Verifier, Guard: o.Guard, Timeout: o.Timeout, Log: o.Log},
+		origins:  o.Origins,
+		files:    o.Files,
+		revoked:  o.Revoked,
+		writes:   http.HandlerFunc(refuseWrite),
+		observer: o.Observer,
 	}
 	if o.Search != nil {
 		s.search = searcher.New(s.view, o.Search.current.Present)

@@ -13,7 +13,7 @@ import (
 // Handler is all that the service answers, to be mounted at the root. The
 // method decides first: what changes something is not this service's.
 func (s *Service) Handler() http.Handler {
-	return s.meter.handler(s.origins.Handler(s.byMethod(s.routes())))
+	return s.observer.Handler(s.origins.Handler(s.byMethod(s.routes())))
 }
 
 // routes are what is read.
@@ -47,6 +47,7 @@ func (s *Service) byMethod(reads http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+			rest.NameRoute(r, "write")
 			s.writes.ServeHTTP(w, r)
 		case http.MethodGet:
 			if r.ContentLength != 0 {

@@ -273,7 +273,7 @@ func (s *Store) syncAll(ctx context.Context) {
 func (s *Store) fail(err error) {
 	err = fmt.Errorf("the write-ahead log failed, the store must be opened again: %w", err)
 	if s.failed.CompareAndSwap(nil, &err) {
-		s.log.Error("pebblestore: "+err.Error(), "err", err)
+		s.log.Error("pebblestore: "+err.Error(), "error", err)
 	}
 }
 

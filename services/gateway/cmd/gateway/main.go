@@ -22,10 +22,13 @@ import (
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/logs"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 )
 
@@ -46,6 +49,7 @@ type settings struct {
 	config.Routing
 	config.Linger
 	config.Reader
+	config.Trace
 	config.Rebalance
 	Drain, Grace time.Duration
 	Search       bool
@@ -56,19 +60,20 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments)
+		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments, &c.Trace)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, os.Stdout, os.Stderr)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	lines := logs.New(slog.NewJSONHandler(os.Stderr, nil), logs.Options{})
+	log := slog.New(lines)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log.Info("starting", "version", version, "settings", flags)
-	if err := serve(ctx, &c, log); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, &c, lines); err != nil && ctx.Err() == nil {
 		log.Error("stopped", "error", err)
 		return config.ExitError
 	}
@@ -76,7 +81,8 @@ func run(args []string) int {
 }
 
 // serve runs the gateway until ctx ends, and then drains it.
-func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
+func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
+	log := slog.New(lines)
 	opts, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
 		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience, Log: log})
 	if err != nil {
@@ -111,6 +117,14 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("store", func(context.Context) error { return st.Close() })
+	tracer, err := tracing.Open(c.Endpoint, tracing.Options{Service: "gateway", Version: version, Sample: c.Sample, Log: log})
+	if err != nil {
+		return err
+	}
+	stack.Add("traces", tracer.Stop)
+	meters.Logs(&opsPort.Metrics, lines)
+	meters.Spans(&opsPort.Metrics, tracer)
+	data := meters.Store(&opsPort.Metrics, tracer, st)
 	meta, err := st.Meta(ctx)
 	if err != nil {
 		return fmt.Errorf("read the data's identity: %w", err)
@@ -137,6 +151,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("bus", b.Drain)
+	gateway.RegisterBus(&opsPort.Metrics, b.Stats)
 	files, err := attachments(ctx, c, log)
 	if err != nil {
 		return err
@@ -146,7 +161,8 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	if c.Search {
 		features, index = append(features, "search"), st.Search()
 	}
-	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: data, Bus: b, Meta: meta,
+		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics), Tracer: tracer, TraceTrusted: c.Trusted,
 		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Reader.Mode), Rebalance: c.Auto(), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond},
 		Guard: guard.New(config.Guard(&c.Requests, &c.Connections)), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {

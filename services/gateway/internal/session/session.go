@@ -30,8 +30,9 @@ type Options struct {
 	Heartbeat time.Duration
 	Log       *slog.Logger
 
-	Poller Poller // how connections wait until they can be read; default [Goroutines]
-	Clock  *Clock // of the pod; default a new one, which nobody calls
+	Poller Poller  // how connections wait until they can be read; default [Goroutines]
+	Clock  *Clock  // of the pod; default a new one, which nobody calls
+	Counts *Counts // of the pod; default new ones
 
 	// FramesPerS and BytesPerS are what a client may send in a second, with two seconds
 	// of it at once; what it sends counts against both together. 0: there is no limit.
@@ -79,6 +80,9 @@ func (o Options) WithDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = NewClock(0)
 	}
+	if o.Counts == nil {
+		o.Counts = NewCounts()
+	}
 	return o
 }
 
@@ -121,6 +125,7 @@ type Session struct {
 	ready    bool // hello was answered
 	flushing bool // Start was called
 	closing  bool
+	code     chat.CloseCode        // that it was closed with here; 0: it was not
 	dead     bool                  // nothing may be started any more
 	pinged   time.Duration         // when it was last pinged, by the clock; 0: never
 	pending  int                   // requests under way
@@ -143,6 +148,7 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, er
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
 	s.link.parks = opts.Poller.Parks(s.link.Conn)
+	opts.Counts.Opened.Add(1)
 	return s, nil
 }
 
@@ -274,9 +280,11 @@ func (s *Session) read(data []byte) {
 	}
 	f, ref, cerr := wire.Decode(data, s.opts.Limits)
 	if cerr == nil {
+		s.opts.Counts.Received.Add(f.Name(), 1)
 		s.handler.Handle(f, ref)
 		return
 	}
+	s.opts.Counts.Received.Add(Invalid, 1)
 	s.mu.Lock()
 	ready := s.ready
 	s.mu.Unlock()
@@ -323,6 +331,7 @@ func (s *Session) end() {
 	s.work.Wait()
 	_ = s.conn.CloseNow()
 	_ = s.link.Conn.Close()
+	s.countClose()
 	s.handler.Ended()
 }
 
@@ -335,6 +344,18 @@ func (s *Session) Drop() {
 	s.work.Wait()
 	_ = s.conn.CloseNow()
 	_ = s.link.Conn.Close()
+	s.countClose()
+}
+
+// countClose notes why the connection ended, when it has.
+func (s *Session) countClose() {
+	s.mu.Lock()
+	code := s.code
+	s.mu.Unlock()
+	if code == 0 {
+		code = chat.CloseUnknownOutcome // the client closed, or is gone
+	}
+	s.opts.Counts.Closed.Add(codeText(code), 1)
 }
 
 // Close ends the session: what is queued goes out first, then the close frame. It
@@ -352,7 +373,9 @@ func (s *Session) closeLocked(code chat.CloseCode, reason string) {
 	patience := max(s.opts.SlowAfter, s.opts.CloseWait)
 	s.closing, s.closeBy = true, s.opts.Clock.now()+patience
 	s.dueLocked(patience)
+	s.code = code
 	if code == chat.CloseTooSlow {
+		s.opts.Counts.Dropped.Add(DropTooSlow, 1)
 		s.out.clear() // it would not be read; the flush of the next session has it
 	}
 	s.out.last = closeFrame(code, reason)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,6 +29,7 @@ import (
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
 	"github.com/parley-chat/parley/services/parley/internal/natsserver"
@@ -59,7 +61,10 @@ type Options struct {
 	FramesPerS, BytesPerS int
 	Admission             time.Duration
 	Files                 Files
-	Log                   *slog.Logger // default: slog.Default()
+	Tracer                *tracing.Tracer // follows single messages and requests; the caller stops it after the cluster; nil: none
+	TraceTrusted          []netip.Prefix  // see gateway.Options
+	Metrics               *ops.Metrics    // where everything is measured, to be read when Start has returned; nil: nowhere
+	Log                   *slog.Logger    // default: slog.Default()
 }
 
 // Cluster is what [Start] started.
@@ -68,10 +73,12 @@ type Cluster struct {
 
 	signer *auth.Signer
 	gates  []*gateway.Gateway
+	buses  []*bus.Bus
 	blobs  *diskblob.Store // nil: files are kept elsewhere, or not at all
 	stack  lifecycle.Stack
 	failed chan error
 	search *history.Search
+	issuer *auth.KeySet // nil: one key for all tokens
 }
 
 // searchShare is how much of its time the feeding of the search index takes at
@@ -138,14 +145,18 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	revoked := revoke.New(revoke.Options{Store: st, Log: o.Log})
+	in := measured{store: st, tokens: verifier}
+	if o.Metrics != nil {
+		in = c.measure(o, st, verifier)
+	}
+	revoked := revoke.New(revoke.Options{Store: in.store, Log: o.Log})
 	if err := revoked.Load(ctx); err != nil {
 		return nil, err
 	}
 	c.stack.Run("revocations", revoked.Run)
-	histOpts := history.Options{Guard: guard.New(o.Guard), Store: st, Search: c.search, Verifier: revoked.Guard(verifier), Revoked: revoked, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	histOpts := history.Options{Guard: guard.New(o.Guard), Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
-		histOpts.Files = attach.NewReader(st, files, o.Limits)
+		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}
 	hist := history.New(histOpts)
 	for i, ln := range listeners {
@@ -167,7 +178,8 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		c.buses = append(c.buses, b)
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
@@ -206,6 +218,7 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 	}
 	if opts.Keys != nil {
 		c.stack.Run("keys", opts.Keys.Run)
+		c.issuer = opts.Keys
 	}
 	if o.DevTokens {
 		if len(opts.HS256Secret) == 0 {

@@ -34,6 +34,7 @@ type Settings struct {
 	config.Linger
 	config.Reader
 	config.Rebalance
+	config.Trace
 	Gateway config.Gateway
 
 	As          string        // one of the services; "": gateway where there is a MongoDB, else the all-in-one
@@ -61,7 +62,7 @@ func (unchecked) Validate() error { return nil }
 
 // groups are those of all services.
 func (s *Settings) groups() []config.Group {
-	return []config.Group{&s.Listen, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Gateway}
+	return []config.Group{&s.Listen, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
 }
 
 // Flags are the command's: every flag of every service, and its own. environ is that

@@ -47,6 +47,9 @@ type run struct {
 // URL is where the process is reached.
 func (p *Process) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", p.Port) }
 
+// OpsURL is its operations port.
+func (p *Process) OpsURL() string { return fmt.Sprintf("http://127.0.0.1:%d", p.OpsPort) }
+
 // SetEnv gives the process further environment variables, from its next start on.
 func (p *Process) SetEnv(env ...string) {
 	p.mu.Lock()
@@ -240,7 +243,7 @@ func (p *Process) ready(ctx context.Context) bool {
 		}
 		return conn.Close() == nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/readyz", p.OpsPort), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.OpsURL()+"/readyz", nil)
 	if err != nil {
 		return false
 	}

@@ -53,7 +53,9 @@ const (
 	chartTotal = chartTop + chartPlot + chartBelow
 )
 
-const style = `<style>
+// Style is the style sheet of pictures: classes ground, ink, soft, grid, axis, head and
+// name, and l0, l1, … (lines) and t0, t1, … (texts) in [Colours] colours.
+const Style = `<style>
   svg { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; color-scheme: light dark }
   .ground { fill: #ffffff } .ink { fill: #1d2733 } .soft { fill: #5b6875 } .grid { stroke: #d9dfe5 } .axis { stroke: #8894a0 } .band { fill: #8894a0; fill-opacity: .16 }
   .head { font-size: 16px; font-weight: 600 } .name { font-weight: 600 }
@@ -67,15 +69,15 @@ const style = `<style>
 </style>
 `
 
-// colours is how many classes l0, l1, … the style has; more lines share them.
-const colours = 6
+// Colours is how many classes l0, l1, … the style has; more lines share them.
+const Colours = 6
 
 // WriteSVG writes the picture.
 func (f Figure) WriteSVG(w io.Writer) error {
 	var b strings.Builder
 	height := headHeight + len(f.Charts)*chartTotal
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", svgWidth, height, svgWidth, height)
-	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(f.Title), style)
+	fmt.Fprintf(&b, "<title>%s</title>\n%s", html.EscapeString(f.Title), Style)
 	fmt.Fprintf(&b, `<rect class="ground" width="%d" height="%d" rx="6"/>`+"\n", svgWidth, height)
 	text(&b, 20, 28, "ink head", "start", f.Title)
 	text(&b, 20, 48, "soft", "start", f.Subtitle)
@@ -131,8 +133,8 @@ func (c Chart) draw(b *strings.Builder) {
 			last = [2]float64{chartLeft + width*x.place(p[0]), chartTop + chartPlot*(1-y.place(p[1]))}
 			fmt.Fprintf(&d, "%c%.1f %.1f", "ML"[min(j, 1)], last[0], last[1])
 		}
-		fmt.Fprintf(b, `<path class="l%d" fill="none" stroke-width="1.8" stroke-linejoin="round" d="%s"/>`+"\n", i%colours, d.String())
-		text(b, last[0]+6, beside(ends, last[1]+4), fmt.Sprintf("name t%d", i%colours), "start", l.Name)
+		fmt.Fprintf(b, `<path class="l%d" fill="none" stroke-width="1.8" stroke-linejoin="round" d="%s"/>`+"\n", i%Colours, d.String())
+		text(b, last[0]+6, beside(ends, last[1]+4), fmt.Sprintf("name t%d", i%Colours), "start", l.Name)
 		ends = append(ends, beside(ends, last[1]+4))
 	}
 }
