@@ -54,6 +54,11 @@ var fields = map[string]string{
 	"host":     "an issuer of tokens",
 	"bucket":   "where attachments are kept",
 	"topic":    "a subject of the bus",
+	"job":      "a job's id",
+	"kind":     "what a job does",
+	"attempt":  "which worker's turn at a job it is",
+	"tries":    "how often something failed in a row",
+	"wait":     "a duration",
 
 	"entries":       "how many",
 	"commands":      "how many",

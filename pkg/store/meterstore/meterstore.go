@@ -52,6 +52,15 @@ const (
 	opConfigure          Op = "configure"
 	opPutProfile         Op = "put_profile"
 	opProfiles           Op = "profiles"
+	opCreateJob          Op = "create_job"
+	opJobs               Op = "jobs"
+	opClaimJobs          Op = "claim_jobs"
+	opSaveJob            Op = "save_job"
+	opCancelJob          Op = "cancel_job"
+	opForgetJobs         Op = "forget_jobs"
+	opPutRevocation      Op = "put_revocation"
+	opRevocations        Op = "revocations"
+	opDropRevocations    Op = "drop_revocations"
 )
 
 // Outcome is what became of a call, as a metric label.
