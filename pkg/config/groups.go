@@ -181,16 +181,21 @@ func (g *Data) Validate() error {
 
 // Gateway is where history forwards what changes something.
 type Gateway struct {
-	URL string // "": nowhere
+	URL    string // "": nowhere
+	CAFile string // who may say that it is the gateway; "": whom the system trusts
 }
 
-// Register declares --gateway-url.
+// Register declares --gateway-url and --gateway-ca-file.
 func (g *Gateway) Register(fs *flag.FlagSet) {
 	fs.StringVar(&g.URL, "gateway-url", g.URL, "forward requests that change something to the gateways at this `url`;\nnone: refuse them")
+	fs.StringVar(&g.CAFile, "gateway-ca-file", g.CAFile, "trust the authorities in this PEM `file` to say who the gateways are;\nnone: those of the system")
 }
 
 // Validate checks its form.
 func (g *Gateway) Validate() error {
+	if g.CAFile != "" && !strings.HasPrefix(g.URL, "https://") {
+		return fmt.Errorf("%s is for gateways with TLS: set %s to https://…", both("gateway-ca-file"), both("gateway-url"))
+	}
 	if g.URL == "" {
 		return nil
 	}

@@ -5,11 +5,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"os/signal"
@@ -19,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/lifecycle"
@@ -42,6 +42,7 @@ func main() {
 
 type settings struct {
 	config.Listen
+	config.TLS
 	config.Mongo
 	config.JWT
 	config.Origins
@@ -54,7 +55,7 @@ type settings struct {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.TLS, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
@@ -98,6 +99,12 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 			return err
 		}
 	}
+	var authorities *x509.CertPool
+	if c.Gateway.CAFile != "" {
+		if authorities, err = certs.Pool(c.Gateway.CAFile); err != nil {
+			return err
+		}
+	}
 
 	port := ops.New(ops.Options{Version: version, Logger: log})
 	stack.Add("operations port", start(fail, func(ctx context.Context) error { return port.Serve(ctx, c.OpsAddr) }))
@@ -134,13 +141,13 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		search.RegisterMetrics(&port.Metrics)
 		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
 	}
-	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
+	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
 		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
 	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
 
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
-		return fmt.Errorf("listen for clients: %w", err)
+		return err
 	}
 	stack.Add("http", serveHTTP(l, service.Handler(), log, fail))
 	port.SetReady(true)
