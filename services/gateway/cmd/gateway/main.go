@@ -98,6 +98,9 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 
 	var st *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) (err error) {
+		if err := c.Mongo.Validate(); err != nil { // its file may have changed
+			return err
+		}
 		st, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.URI), Logger: log})
 		if errors.Is(err, mongostore.ErrArbiter) {
 			return lifecycle.Permanent(err)
@@ -118,8 +121,9 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 			g.Missed()
 		}
 	}
-	b, err := bus.Connect(ctx, bus.Options{URL: string(c.URL), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
-		OnLoss: func(bus.Topic) { missed() },
+	b, err := bus.Connect(ctx, bus.Options{URL: string(c.NATS.URL), Files: bus.Files(c.NATS.Files), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
+		OnLoss:   func(bus.Topic) { missed() },
+		OnDenied: func(reason string) { opsPort.Degraded("nats", reason) },
 		OnState: func(s bus.State) {
 			reason := ""
 			switch s {

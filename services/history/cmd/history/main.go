@@ -111,7 +111,10 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 
 	var data *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) error {
-		var err error
+		err := c.Mongo.Validate() // its file may have changed
+		if err != nil {
+			return err
+		}
 		if data, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.Mongo.URI), Logger: log}); errors.Is(err, mongostore.ErrArbiter) {
 			return lifecycle.Permanent(err)
 		}
