@@ -48,7 +48,7 @@ func writeAll(t *testing.T, dir string, files map[string]string) {
 // TestNATSConfig: the server takes the file, keeps nothing, and there is no user beside
 // Parley's.
 func TestNATSConfig(t *testing.T) {
-	o := natsFiles(t, render(t, "dev"), t.TempDir())
+	o := natsFiles(t, overlay(t, "dev"), t.TempDir())
 	if o.JetStream || o.ServerName != "nats-0" || len(o.Routes) != 3 || o.Cluster.Port != 6222 || o.HTTPPort != 8222 || o.NoAuthUser != "" {
 		t.Errorf("JetStream %v, name %q, routes %v", o.JetStream, o.ServerName, o.Routes)
 	}
@@ -60,7 +60,7 @@ func TestNATSConfig(t *testing.T) {
 // TestNATSPermissions: with the file that is shipped, gateways reach one another, and
 // nobody reaches anything else.
 func TestNATSPermissions(t *testing.T) {
-	o := natsFiles(t, render(t, "dev"), t.TempDir())
+	o := natsFiles(t, overlay(t, "dev"), t.TempDir())
 	o.Host, o.Port, o.HTTPPort, o.Cluster, o.Routes, o.NoSigs = "127.0.0.1", server.RANDOM_PORT, 0, server.ClusterOpts{}, nil, true
 	guest := *o.Users[0]
 	guest.Username, guest.Permissions = "guest", &server.Permissions{
