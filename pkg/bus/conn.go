@@ -36,6 +36,7 @@ func (b *Bus) options() nats.Options {
 	o.Name = b.o.Name
 	o.NoEcho = true // a pod has served its own sessions already
 
+	b.credentials(&o)
 	o.Timeout = connectTimeout
 	o.CustomDialer = &dialer{life: b.life}
 	o.SkipHostLookup = true // the dialer does it, and ends with the bus
@@ -254,7 +255,11 @@ func (b *Bus) asyncError(nc *nats.Conn, sub *nats.Subscription, err error) {
 		b.slow(sub)
 		return
 	}
-	if b.current(nc) && b.troubles.due() {
+	switch {
+	case !b.current(nc):
+	case isDenied(err):
+		b.denied(err)
+	case b.troubles.due():
 		b.log.Warn("error on the connection to NATS", "error", b.servers.safe(err))
 	}
 }
@@ -277,6 +282,13 @@ func (r *rate) due() bool {
 	return false
 }
 
+// reset lets the next one through.
+func (r *rate) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = time.Time{}
+}
+
 // setState lets the queue follow the state, and tells of a change. Closed is for
 // good.
 func (b *Bus) setState(s State) (changed bool) {
@@ -294,6 +306,7 @@ func (b *Bus) setState(s State) (changed bool) {
 	case StateConnected:
 		down := make(chan struct{})
 		b.down.Store(&down)
+		b.denials.reset()
 		b.out.open()
 	case StateDisconnected:
 		b.counts.dropped.Add(uint64(b.out.close(ErrDisconnected)))

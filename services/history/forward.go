@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -33,7 +35,7 @@ const via = "1.1 parley-history"
 // forwardTo passes requests on to a gateway: body and answer are streamed, and
 // the token and the host that the client named are kept, so the gateway judges
 // the request as if it had come to it directly.
-func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
+func forwardTo(gateway *url.URL, authorities *x509.CertPool, log *slog.Logger) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(gateway)
@@ -47,6 +49,7 @@ func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			ResponseHeaderTimeout: answerTimeout,
 			TLSHandshakeTimeout:   dialTimeout,
+			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
 			IdleConnTimeout:       idleTimeout,
 			MaxIdleConnsPerHost:   idleConns,
 			DisableCompression:    true, // as it comes

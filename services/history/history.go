@@ -10,6 +10,7 @@
 package history
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -43,6 +44,9 @@ type Options struct {
 	// GatewayURL is where POST, PUT, PATCH and DELETE are passed on to. Nil: they
 	// are answered 405.
 	GatewayURL *url.URL
+	// GatewayCAs are who is trusted to say that it is the gateway, where GatewayURL is
+	// https. Nil: whom the system trusts.
+	GatewayCAs *x509.CertPool
 
 	Timeout time.Duration // of one request that is answered here; 0: 5 s
 	Log     *slog.Logger  // nil: nothing is logged
@@ -86,7 +90,7 @@ func New(o Options) *Service {
 		s.search = searcher.New(s.view, o.Search.current.Present)
 	}
 	if o.GatewayURL != nil {
-		s.writes = forwardTo(o.GatewayURL, o.Log)
+		s.writes = forwardTo(o.GatewayURL, o.GatewayCAs, o.Log)
 	}
 	return s
 }

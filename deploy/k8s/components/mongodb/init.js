@@ -4,9 +4,11 @@
 const fs = require("fs");
 const secret = (name) => fs.readFileSync(`/run/secrets/mongodb-admin/${name}`, "utf8").trim();
 const host = (i) => `mongodb-${i}.mongodb:27017`;
+const authority = "/run/secrets/tls/ca.crt"; // of the component tls
+const tls = fs.existsSync(authority) ? `&tls=true&tlsCAFile=${authority}` : "";
 const login = `root:${encodeURIComponent(secret("root-password"))}@`;
 
-const first = new Mongo(`mongodb://${login}${host(0)}/?authSource=admin&directConnection=true`).getDB("admin");
+const first = new Mongo(`mongodb://${login}${host(0)}/?authSource=admin&directConnection=true${tls}`).getDB("admin");
 const status = first.runCommand({ replSetGetStatus: 1 });
 if (status.codeName === "NotYetInitialized") {
   const made = first.runCommand({
@@ -18,7 +20,7 @@ if (status.codeName === "NotYetInitialized") {
 }
 
 const all = [0, 1, 2].map(host).join(",");
-const parley = new Mongo(`mongodb://${login}${all}/?authSource=admin&replicaSet=rs0`).getDB("parley");
+const parley = new Mongo(`mongodb://${login}${all}/?authSource=admin&replicaSet=rs0${tls}`).getDB("parley");
 const user = { pwd: secret("parley-password"), roles: [{ role: "readWrite", db: "parley" }] };
 if (parley.getUser("parley")) {
   parley.updateUser("parley", user);

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -18,6 +17,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/guard"
@@ -38,6 +38,7 @@ var version = "dev"
 // settings are the flags and variables of the gateway.
 type settings struct {
 	config.Listen
+	config.TLS
 	config.Mongo
 	config.NATS
 	config.JWT
@@ -60,7 +61,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments, &c.Trace)
+		&c.Listen, &c.TLS, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments, &c.Trace)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
@@ -107,6 +108,9 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 
 	var st *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) (err error) {
+		if err := c.Mongo.Validate(); err != nil { // its file may have changed
+			return err
+		}
 		st, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.URI), Logger: log})
 		if errors.Is(err, mongostore.ErrArbiter) {
 			return lifecycle.Permanent(err)
@@ -135,8 +139,9 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 			g.Missed()
 		}
 	}
-	b, err := bus.Connect(ctx, bus.Options{URL: string(c.URL), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
-		OnLoss: func(bus.Topic) { missed() },
+	b, err := bus.Connect(ctx, bus.Options{URL: string(c.NATS.URL), Files: bus.Files(c.NATS.Files), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
+		OnLoss:   func(bus.Topic) { missed() },
+		OnDenied: func(reason string) { opsPort.Degraded("nats", reason) },
 		OnState: func(s bus.State) {
 			reason := ""
 			switch s {
@@ -172,9 +177,10 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
 	opsPort.HandleJSON("/presence", func() any { return g.Online() })
 	g.Operate(opsPort)
-	ln, err := net.Listen("tcp", c.Addr)
+	// HTTP/1.1 alone: a socket of RFC 6455 cannot be opened in HTTP/2.
+	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP1)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	srv := rest.NewServer(g.Handler(), log)
 	stack.Add("http", func(ctx context.Context) error { return rest.Shutdown(ctx, srv) })

@@ -5,11 +5,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"os/signal"
@@ -19,6 +18,7 @@ import (
 	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/guard"
@@ -48,6 +48,7 @@ func main() {
 
 type settings struct {
 	config.Listen
+	config.TLS
 	config.Mongo
 	config.JWT
 	config.Origins
@@ -62,7 +63,7 @@ type settings struct {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Requests, &c.Gateway, &c.Attachments, &c.Trace)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.TLS, &c.Mongo, &c.JWT, &c.Origins, &c.Requests, &c.Gateway, &c.Attachments, &c.Trace)
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
@@ -108,13 +109,22 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 			return err
 		}
 	}
+	var authorities *x509.CertPool
+	if c.Gateway.CAFile != "" {
+		if authorities, err = certs.Pool(c.Gateway.CAFile); err != nil {
+			return err
+		}
+	}
 
 	port := ops.New(ops.Options{Version: version, Logger: log})
 	stack.Add("operations port", start(fail, func(ctx context.Context) error { return port.Serve(ctx, c.OpsAddr) }))
 
 	var data *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) error {
-		var err error
+		err := c.Mongo.Validate() // its file may have changed
+		if err != nil {
+			return err
+		}
 		if data, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.Mongo.URI), Logger: log}); errors.Is(err, mongostore.ErrArbiter) {
 			return lifecycle.Permanent(err)
 		}
@@ -159,12 +169,12 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 	stack.Add("revocations", start(fail, func(ctx context.Context) error { revoked.Run(ctx); return nil }))
 	limits := guard.New(config.Guard(&c.Requests, nil))
 	port.CounterBy("history_limited_total", "Requests that were refused because of a limit.", "limit", limits.Refused)
-	service := history.New(history.Options{Guard: limits, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
+	service := history.New(history.Options{Guard: limits, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
 		Search: search, Log: log, Observer: rest.Observer{Meter: rest.NewMeter(&port.Metrics, "history"), Tracer: tracer, Trusted: c.Trusted}})
 
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
-		return fmt.Errorf("listen for clients: %w", err)
+		return err
 	}
 	stack.Add("http", serveHTTP(l, service.Handler(), log, fail))
 	port.SetReady(true)

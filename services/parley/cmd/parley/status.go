@@ -48,7 +48,7 @@ func status(ctx context.Context, args []string) error {
 	var list []gateway.PodStatus
 	var err error
 	if c.URI != "" && c.URL != "" {
-		list, err = heardPods(ctx, string(c.URI), string(c.URL))
+		list, err = heardPods(ctx, string(c.URI), bus.Options{URL: string(c.URL), Files: bus.Files(c.NATS.Files)})
 	} else {
 		list, err = askedPods(ctx, c.ops)
 	}
@@ -62,7 +62,7 @@ func status(ctx context.Context, args []string) error {
 }
 
 // heardPods listens to the pods of the cluster whose data are there.
-func heardPods(ctx context.Context, mongoURI, natsURL string) ([]gateway.PodStatus, error) {
+func heardPods(ctx context.Context, mongoURI string, nats bus.Options) ([]gateway.PodStatus, error) {
 	in, err := mongostore.Inspect(ctx, mongostore.Options{URI: mongoURI})
 	if err != nil {
 		return nil, err
@@ -70,7 +70,8 @@ func heardPods(ctx context.Context, mongoURI, natsURL string) ([]gateway.PodStat
 	if in.Meta == nil {
 		return nil, errors.New("no service has used this database yet")
 	}
-	return doctor.Listen(ctx, bus.Options{URL: natsURL, Name: "parley-status", Cluster: in.Meta.Cluster}, 2*gateway.PodBeat+gateway.PodBeat/4)
+	nats.Name, nats.Cluster = "parley-status", in.Meta.Cluster
+	return doctor.Listen(ctx, nats, 2*gateway.PodBeat+gateway.PodBeat/4)
 }
 
 // askedPods asks one pod for those that it knows.

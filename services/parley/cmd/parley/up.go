@@ -13,6 +13,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
+	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
 	"github.com/parley-chat/parley/pkg/logs"
@@ -68,7 +69,7 @@ func (c *upSettings) options(log *slog.Logger) allinone.Options {
 		S3: s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
 			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
 	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
-		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
+		MongoURI: string(c.URI), NATSURL: string(c.URL), NATSFiles: bus.Files(c.NATS.Files), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
 		Limits: chat.Limits{SendsPerS: c.PerSecond}, Guard: config.Guard(&c.Requests, &c.Connections), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission,
 		TraceTrusted: c.Trusted,
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,

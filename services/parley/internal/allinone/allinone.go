@@ -39,12 +39,13 @@ import (
 // Options configure a [Cluster]. Data must be set; with nothing else it is one
 // gateway on a free port of the loopback interface.
 type Options struct {
-	Listen    string // of the first gateway; the others take the ports after it; "": free ports on 127.0.0.1
-	Gateways  int    // default 1, at most 16
-	Data      string // folder of the embedded store and the token secret
-	MongoURI  string // "": the embedded store
-	Store     Store  // used instead of both, and left open; for tests
-	NATSURL   string // "": the embedded server
+	Listen    string    // of the first gateway; the others take the ports after it; "": free ports on 127.0.0.1
+	Gateways  int       // default 1, at most 16
+	Data      string    // folder of the embedded store and the token secret
+	MongoURI  string    // "": the embedded store
+	Store     Store     // used instead of both, and left open; for tests
+	NATSURL   string    // "": the embedded server
+	NATSFiles bus.Files // for that server
 	Origins   []string
 	Reader    gateway.Reader  // how connections wait; default: the best that the system has
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
@@ -167,7 +168,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 				g.Missed()
 			}
 		}
-		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log,
+		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Files: o.NATSFiles, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log,
 			OnLoss: func(bus.Topic) { missed() },
 			OnState: func(s bus.State) {
 				if s == bus.StateConnected {

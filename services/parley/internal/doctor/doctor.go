@@ -113,5 +113,8 @@ func (e *examination) checks() []check {
 	if e.s.NATS.URL != "" {
 		list = append(list, check{"nats", e.nats}, check{"pods", e.others})
 	}
+	if e.s.TLS.CertFile != "" && e.s.TLS.KeyFile != "" {
+		list = append(list, check{"tls", e.tls})
+	}
 	return append(list, check{"ports", e.ports}, check{"files", e.files}, check{"memory", e.memory})
 }

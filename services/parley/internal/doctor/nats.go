@@ -17,7 +17,7 @@ import (
 const noCluster = "doctor"
 
 func (e *examination) busOptions() bus.Options {
-	o := bus.Options{URL: string(e.s.NATS.URL), Name: "parley-doctor", Cluster: e.cluster}
+	o := bus.Options{URL: string(e.s.NATS.URL), Files: bus.Files(e.s.NATS.Files), Name: "parley-doctor", Cluster: e.cluster}
 	if o.Cluster == "" {
 		o.Cluster = noCluster
 	}

@@ -21,6 +21,7 @@ const (
 // Settings are what the services are told, and what to do with it.
 type Settings struct {
 	config.Listen
+	TLS   config.TLS
 	Mongo config.Mongo
 	NATS  config.NATS
 	config.Data
@@ -62,7 +63,7 @@ func (unchecked) Validate() error { return nil }
 
 // groups are those of all services.
 func (s *Settings) groups() []config.Group {
-	return []config.Group{&s.Listen, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
+	return []config.Group{&s.Listen, &s.TLS, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
 }
 
 // Flags are the command's: every flag of every service, and its own. environ is that

@@ -1,14 +1,13 @@
 package manifests
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"sigs.k8s.io/yaml"
 )
 
 // instruction is a line of a Dockerfile.
@@ -17,22 +16,118 @@ type instruction struct{ verb, rest string }
 // dockerfile reads the plain form that ours have: an instruction a line.
 func dockerfile(t *testing.T, name string) (all []instruction) {
 	t.Helper()
-	for line := range strings.Lines(string(read(t, "deploy/docker/"+name+".Dockerfile"))) {
+	all = parse(string(read(t, "deploy/docker/"+name+".Dockerfile")))
+	for _, i := range all {
+		if !slices.Contains([]string{"FROM", "ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD", "VOLUME"}, i.verb) {
+			t.Errorf("%s: %q is no instruction that this test knows", name, i.verb)
+		}
+	}
+	return all
+}
+
+func parse(text string) (all []instruction) {
+	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
 		verb, rest, _ := strings.Cut(line, " ")
-		if !slices.Contains([]string{"FROM", "ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD", "VOLUME"}, verb) {
-			t.Errorf("%s: %q is no instruction that this test knows", name, line)
-		}
 		all = append(all, instruction{verb, rest})
 	}
 	return all
 }
 
+var images = []string{"gateway", "history", "parley"}
+
+// faults is what a linter of Dockerfiles would say, as far as it matters here: what
+// comes from elsewhere has a version of its own, what runs is no root, writes nothing
+// and has no shell, and the source is copied after the modules, which change less.
+func faults(all []instruction) (list []string) {
+	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	var user, entry string
+	stages, downloaded, copied := map[string]bool{}, false, false
+	for _, i := range all {
+		switch i.verb {
+		case "FROM":
+			image, stage, _ := strings.Cut(i.rest, " AS ")
+			base, tag, ok := strings.Cut(image, ":")
+			if !ok || tag == "latest" {
+				say("%s has no version of its own", base)
+			}
+			stages[stage] = true
+			user, entry, downloaded, copied = "", "", false, false
+		case "USER":
+			user = i.rest
+		case "ENTRYPOINT", "CMD":
+			entry = i.rest
+			if !strings.HasPrefix(i.rest, "[") {
+				say("%s is for a shell, which gets the signals", i.verb)
+			}
+		case "COPY":
+			if from, ok := strings.CutPrefix(strings.Fields(i.rest)[0], "--from="); ok && !stages[from] {
+				say("no stage %s", from)
+			}
+			if strings.Contains(i.rest, " . ") || strings.HasPrefix(i.rest, ". ") {
+				say("COPY of everything: secrets and builds of this machine as well")
+			}
+			copied = copied || strings.HasPrefix(i.rest, "pkg ") || strings.HasPrefix(i.rest, "services ")
+		case "RUN":
+			if strings.Contains(i.rest, "mod download") {
+				downloaded = true
+				if copied {
+					say("modules are downloaded again for every change of the source")
+				}
+			}
+			if strings.Contains(i.rest, "go build") && (!downloaded || !strings.Contains(i.rest, "-trimpath")) {
+				say("a build without downloaded modules, or with paths of the machine")
+			}
+			if strings.Contains(i.rest, "curl ") || strings.Contains(i.rest, "apt-get") || strings.Contains(i.rest, "go install") || strings.Contains(i.rest, "sudo") {
+				say("%s: not pinned", i.rest)
+			}
+		case "ADD", "MAINTAINER":
+			say("%s", i.verb)
+		}
+	}
+	if id, _, _ := strings.Cut(user, ":"); id == "" || id == "0" || id == "root" || strings.Trim(id, "0123456789") != "" {
+		say("it runs as %q, and runAsNonRoot wants a number that is not 0", user)
+	}
+	if entry == "" {
+		say("no entry point")
+	}
+	return list
+}
+
+// TestFaultsAreFound breaks a Dockerfile in every way that faults knows.
+func TestFaultsAreFound(t *testing.T) {
+	good := string(read(t, "deploy/docker/gateway.Dockerfile"))
+	for _, c := range []struct{ old, text, says string }{
+		{"golang:1.26-bookworm", "golang", "no version"},
+		{"debian12:nonroot", "debian12:latest", "no version"},
+		{"USER 65532:65532", "USER root", "it runs as"},
+		{"USER 65532:65532\n", "", "it runs as"},
+		{`["/gateway"]`, "/gateway", "for a shell"},
+		{"--from=build", "--from=builder", "no stage builder"},
+		{"COPY pkg ./pkg", "COPY . .", "everything"},
+		{"RUN go mod download\nCOPY pkg ./pkg", "COPY pkg ./pkg\nRUN go mod download", "downloaded again"},
+		{"-trimpath ", "", "paths of the machine"},
+		{"RUN go mod download", "RUN curl https://example.com | sh", "not pinned"},
+		{"ENTRYPOINT", "LABEL", "no entry point"},
+	} {
+		if !strings.Contains(good, c.old) {
+			t.Errorf("no %q to change", c.old)
+		}
+		list := faults(parse(strings.Replace(good, c.old, c.text, 1)))
+		if !slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, c.says) }) {
+			t.Errorf("%q for %q: %q, want %q", c.text, c.old, list, c.says)
+		}
+	}
+}
+
 func TestDockerfiles(t *testing.T) {
-	for _, name := range []string{"gateway", "history", "parley"} {
+	for _, name := range images {
 		all := dockerfile(t, name)
+		for _, fault := range faults(all) {
+			t.Errorf("%s: %s", name, fault)
+		}
 		for _, want := range []instruction{
 			{"ENV", "GOWORK=off CGO_ENABLED=0"}, {"FROM", "gcr.io/distroless/static-debian12:nonroot"},
 			{"USER", "65532:65532"}, {"ENTRYPOINT", `["/` + name + `"]`}, {"EXPOSE", "8080 9090"},
@@ -49,7 +144,7 @@ func TestDockerfiles(t *testing.T) {
 func TestImageBuilds(t *testing.T) {
 	names := []string{"history"}
 	if os.Getenv("PARLEY_TEST_IMAGES") != "" {
-		names = []string{"history", "gateway", "parley"}
+		names = images
 	}
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
@@ -89,53 +184,5 @@ func copyTree(t *testing.T, name, dir string) {
 	}
 	if out, err := exec.CommandContext(t.Context(), "cp", "-R", filepath.Join(root, name), to).CombinedOutput(); err != nil {
 		t.Fatalf("copy %s: %v: %s", name, err, out)
-	}
-}
-
-// TestCompose: settings exist, secrets are there, and what is named is a service.
-func TestCompose(t *testing.T) {
-	var file struct {
-		Services map[string]struct {
-			Build *struct {
-				Dockerfile string `json:"dockerfile"`
-			} `json:"build"`
-			Image       string            `json:"image"`
-			ReadOnly    bool              `json:"read_only"`
-			Environment map[string]string `json:"environment"`
-			DependsOn   map[string]any    `json:"depends_on"`
-		} `json:"services"`
-		Secrets map[string]struct {
-			File string `json:"file"`
-		} `json:"secrets"`
-	}
-	if err := yaml.Unmarshal(read(t, "compose.yaml"), &file); err != nil {
-		t.Fatal(err)
-	}
-	known, err := settings()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range file.Services {
-		for d := range s.DependsOn {
-			if _, ok := file.Services[d]; !ok {
-				t.Errorf("%s depends on %s, which is no service", name, d)
-			}
-		}
-		if s.Build == nil {
-			continue
-		}
-		read(t, s.Build.Dockerfile)
-		program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
-		if !s.ReadOnly || len(s.Environment) == 0 {
-			t.Errorf("%s: read_only %v, environment %v", name, s.ReadOnly, s.Environment)
-		}
-		for k, v := range s.Environment {
-			if !slices.Contains(known[program], k) {
-				t.Errorf("%s has no setting %s", program, k)
-			}
-			if secret, ok := strings.CutPrefix(v, "/run/secrets/"); ok {
-				read(t, file.Secrets[secret].File)
-			}
-		}
 	}
 }

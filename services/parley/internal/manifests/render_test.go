@@ -2,8 +2,8 @@ package manifests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -45,6 +46,10 @@ type world struct {
 	scalers   []autoscalingv2.HorizontalPodAutoscaler
 	routes    []httpRoute
 	ingresses []networkingv1.Ingress
+	backends  []backendTLS
+	issued    map[string][]string // names of the certificate in a Secret
+	issuers   map[string]bool
+	strategy  map[string]string // maxUnavailable of each Deployment
 }
 
 // httpRoute is what is used of gateway.networking.k8s.io/v1, whose Go types would
@@ -84,14 +89,17 @@ type routeRule struct {
 	} `json:"timeouts"`
 }
 
-// render is kubectl kustomize, with every object decoded strictly.
-func render(t *testing.T, overlay string) *world {
+// object is a resource of an overlay as it would be sent to a cluster.
+type object struct{ kind, name, text string }
+
+// render is kubectl kustomize, with what the operator brings.
+func render(t *testing.T, overlay string) []object {
 	t.Helper()
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy/k8s/overlays", overlay))
 	if err != nil {
 		t.Fatalf("render %s: %v", overlay, err)
 	}
-	w := &world{services: map[string]corev1.Service{}, config: map[string]map[string]string{}, secrets: map[string]map[string]string{}, claims: map[string]bool{}}
+	var all []object
 	for _, r := range resources.Resources() {
 		text, err := r.AsYAML()
 		if err != nil {
@@ -100,32 +108,48 @@ func render(t *testing.T, overlay string) *world {
 		if kind := r.GetKind(); kind != "Namespace" && r.GetNamespace() != "parley" {
 			t.Errorf("%s %s is in the namespace %q", kind, r.GetName(), r.GetNamespace())
 		}
-		if err := w.add(r.GetApiVersion()+" "+r.GetKind(), text); err != nil {
-			t.Errorf("%s %s: %v", r.GetKind(), r.GetName(), err)
-		}
+		all = append(all, object{r.GetApiVersion() + " " + r.GetKind(), r.GetName(), string(text)})
 	}
 	if overlay == "production" {
-		w.addOwnSecrets(t)
+		for doc := range strings.SplitSeq(string(read(t, "deploy/k8s/overlays/production/secrets.example.yaml")), "\n---\n") {
+			kind := "v1 Secret"
+			if strings.Contains(doc, "kind: ConfigMap") {
+				kind = "v1 ConfigMap"
+			}
+			all = append(all, object{kind, "of the operator", doc})
+		}
+	}
+	return all
+}
+
+// overlay is a world of a rendered overlay.
+func overlay(t *testing.T, name string) *world {
+	t.Helper()
+	return build(t, render(t, name))
+}
+
+// build decodes every object strictly.
+func build(t reporter, all []object) *world {
+	t.Helper()
+	w := &world{services: map[string]corev1.Service{}, config: map[string]map[string]string{}, secrets: map[string]map[string]string{}, claims: map[string]bool{},
+		issued: map[string][]string{}, issuers: map[string]bool{}, strategy: map[string]string{}}
+	for _, o := range all {
+		if err := w.add(o.kind, []byte(o.text)); err != nil {
+			t.Errorf("%s %s: %v", o.kind, o.name, err)
+		}
 	}
 	return w
 }
 
-// addOwnSecrets takes the operator's Secrets from the list that is shipped.
-func (w *world) addOwnSecrets(t *testing.T) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "deploy/k8s/overlays/production/secrets.example.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for doc := range strings.SplitSeq(string(text), "\n---\n") {
-		if err := w.add("v1 Secret", []byte(doc)); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
+// decode takes no field that is not there, nor twice, nor in another case: an API
+// server does not either.
 func decode[T any](text []byte) (v T, err error) {
-	return v, yaml.UnmarshalStrict(text, &v)
+	data, err := yaml.YAMLToJSONStrict(text)
+	if err != nil {
+		return v, err
+	}
+	strict, err := json.UnmarshalStrict(data, &v)
+	return v, errors.Join(append(strict, err)...)
 }
 
 // add decodes one object; a kind that is not known here is an error.
@@ -177,6 +201,9 @@ func (w *world) add(kind string, text []byte) error {
 		w.routes = append(w.routes, v)
 		return err
 	}
+	if known, err := w.addTLS(kind, text); known {
+		return err
+	}
 	return w.addWorkload(kind, text)
 }
 
@@ -191,8 +218,8 @@ func (w *world) addWorkload(kind string, text []byte) error {
 		if v.Spec.Replicas != nil {
 			n = *v.Spec.Replicas
 		}
-		if s := v.Spec.Strategy.RollingUpdate; (v.Name == "gateway" || v.Name == "history") && (s == nil || s.MaxUnavailable.String() != "0") {
-			return fmt.Errorf("a rollout may take pods away before others are there")
+		if s := v.Spec.Strategy.RollingUpdate; s != nil && s.MaxUnavailable != nil {
+			w.strategy[v.Name] = s.MaxUnavailable.String()
 		}
 		w.workloads = append(w.workloads, workload{kind, v.Name, n, v.Spec.Selector.MatchLabels, v.Spec.Template})
 	case "apps/v1 StatefulSet":
@@ -216,7 +243,7 @@ func (w *world) addWorkload(kind string, text []byte) error {
 	return nil
 }
 
-func (w *world) workload(t *testing.T, name string) workload {
+func (w *world) workload(t reporter, name string) workload {
 	t.Helper()
 	for _, l := range w.workloads {
 		if l.name == name {
@@ -229,12 +256,7 @@ func (w *world) workload(t *testing.T, name string) workload {
 
 func read(t *testing.T, name string) []byte {
 	t.Helper()
-	f, err := os.Open(filepath.Join(root, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(f)
+	b, err := os.ReadFile(filepath.Join(root, name))
 	if err != nil {
 		t.Fatal(err)
 	}

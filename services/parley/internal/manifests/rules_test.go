@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,13 +15,6 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
-
-// each runs a check on every overlay.
-func each(t *testing.T, check func(t *testing.T, w *world)) {
-	for _, o := range overlays {
-		t.Run(o, func(t *testing.T) { check(t, render(t, o)) })
-	}
-}
 
 // variable is a line of --help.
 var variable = regexp.MustCompile(`(?m)^ +(PARLEY_[A-Z0-9_]+)$`)
@@ -44,101 +36,92 @@ var settings = sync.OnceValues(func() (map[string][]string, error) {
 	return all, nil
 })
 
-// env is what the container of a service gets, with what comes from Secrets.
-func (w *world) env(c corev1.Container) map[string]string {
-	all := map[string]string{}
-	for _, from := range c.EnvFrom {
-		maps.Copy(all, w.config[from.ConfigMapRef.Name])
-	}
-	for _, e := range c.Env {
-		all[e.Name] = e.Value
-		if s := e.ValueFrom; s != nil && s.SecretKeyRef != nil {
-			all[e.Name] = w.secrets[s.SecretKeyRef.Name][s.SecretKeyRef.Key]
-		}
-	}
-	return all
-}
-
-func TestVariablesExist(t *testing.T) {
+// variablesExist: a service is told by variables that it has, and by all that it needs.
+func variablesExist(t reporter, w *world) {
 	known, err := settings()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
-	each(t, func(t *testing.T, w *world) {
-		for name, vars := range known {
-			c := w.workload(t, name).pod.Spec.Containers[0]
-			env := w.env(c)
-			for k := range env {
-				if strings.HasPrefix(k, "PARLEY_") && !slices.Contains(vars, k) {
-					t.Errorf("%s has no setting %s", name, k)
-				}
-			}
-			for _, need := range []string{"PARLEY_MONGO_URI", "PARLEY_JWT_AUDIENCE", "PARLEY_JWT_HS256_SECRET_FILE"} {
-				if env[need] == "" {
-					t.Errorf("%s needs %s", name, need)
-				}
-			}
-			if len(c.Args)+len(c.Command) > 0 {
-				t.Errorf("%s is told by variables, not %v %v", name, c.Command, c.Args)
+	for name, vars := range known {
+		c := w.workload(t, name).pod.Spec.Containers[0]
+		env := w.env(c)
+		for k := range env {
+			if strings.HasPrefix(k, "PARLEY_") && !slices.Contains(vars, k) {
+				t.Errorf("%s has no setting %s", name, k)
 			}
 		}
-	})
+		need := []string{"PARLEY_MONGO_URI_FILE", "PARLEY_JWT_AUDIENCE"}
+		if name == "gateway" {
+			need = append(need, "PARLEY_NATS_URL_FILE")
+		} else {
+			need = append(need, "PARLEY_GATEWAY_URL")
+		}
+		for _, n := range need {
+			if env[n] == "" {
+				t.Errorf("%s needs %s", name, n)
+			}
+		}
+		if env["PARLEY_JWKS_URL"] != "" && env["PARLEY_JWT_ISSUER"] == "" || (env["PARLEY_JWKS_URL"] == "") == (env["PARLEY_JWT_HS256_SECRET_FILE"] == "") {
+			t.Errorf("%s has not one key for tokens, or no issuer of it", name)
+		}
+		if len(c.Args)+len(c.Command) > 0 {
+			t.Errorf("%s is told by variables, not %v %v", name, c.Command, c.Args)
+		}
+	}
 }
 
-// A pod is killed only when it had its time: the sleep before SIGTERM, the drain or the
+// grace: a pod is killed only when it had its time: the sleep before SIGTERM, the drain or the
 // grace that the process gives itself, and 10 s.
-func TestGrace(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		gateway := w.workload(t, "gateway").pod.Spec
-		env := w.env(gateway.Containers[0])
-		drain, err1 := time.ParseDuration(env["PARLEY_DRAIN_WINDOW"])
-		own, err2 := time.ParseDuration(env["PARLEY_SHUTDOWN_GRACE"])
-		if err1 != nil || err2 != nil || drain >= own {
-			t.Fatalf("drain %v, grace %v: %v %v", drain, own, err1, err2)
+func grace(t reporter, w *world) {
+	gateway := w.workload(t, "gateway").pod.Spec
+	env := w.env(gateway.Containers[0])
+	drain, err1 := time.ParseDuration(env["PARLEY_DRAIN_WINDOW"])
+	own, err2 := time.ParseDuration(env["PARLEY_SHUTDOWN_GRACE"])
+	if err1 != nil || err2 != nil || drain >= own {
+		t.Fatalf("drain %v, grace %v: %v %v", drain, own, err1, err2)
+	}
+	const historyClose = 20 * time.Second // closeTime of services/history/cmd/history
+	for name, inside := range map[string]time.Duration{"gateway": own, "history": historyClose} {
+		pod := w.workload(t, name).pod.Spec
+		hook := pod.Containers[0].Lifecycle
+		if hook == nil || hook.PreStop == nil || hook.PreStop.Sleep == nil || hook.PreStop.Sleep.Seconds < 3 {
+			t.Fatalf("%s does not wait for the proxies before SIGTERM", name)
 		}
-		const historyClose = 20 * time.Second // closeTime of services/history/cmd/history
-		for name, inside := range map[string]time.Duration{"gateway": own, "history": historyClose} {
-			pod := w.workload(t, name).pod.Spec
-			hook := pod.Containers[0].Lifecycle
-			if hook == nil || hook.PreStop == nil || hook.PreStop.Sleep == nil || hook.PreStop.Sleep.Seconds < 3 {
-				t.Fatalf("%s does not wait for the proxies before SIGTERM", name)
-			}
-			least := time.Duration(hook.PreStop.Sleep.Seconds)*time.Second + inside + 10*time.Second
-			if got := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second; got < least {
-				t.Errorf("%s is killed after %v, and needs %v", name, got, least)
-			}
+		least := time.Duration(hook.PreStop.Sleep.Seconds)*time.Second + inside + 10*time.Second
+		if got := time.Duration(*pod.TerminationGracePeriodSeconds) * time.Second; got < least {
+			t.Errorf("%s is killed after %v, and needs %v", name, got, least)
 		}
-	})
+	}
 }
 
-func TestProbesAndPods(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		for _, name := range []string{"gateway", "history"} {
-			c := w.workload(t, name).pod.Spec.Containers[0]
-			for path, p := range map[string]*corev1.Probe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
-				if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != path || p.HTTPGet.Port.String() != "ops" {
-					t.Errorf("%s: the probe of %s is %+v", name, path, p)
-				}
-			}
-			for port, v := range map[string]string{"http": "PARLEY_LISTEN", "ops": "PARLEY_OPS_LISTEN"} {
-				if listen := w.env(c)[v]; listen != ":"+strconv.Itoa(int(portOf(c, port))) {
-					t.Errorf("%s listens on %s, and its port %s is %d", name, listen, port, portOf(c, port))
-				}
-			}
-			if !strings.Contains(c.Image, "/parley-chat/"+name+":") {
-				t.Errorf("%s runs %s", name, c.Image)
+// probesAndPods: probes ask what is there, ports are those that are listened on, and pods
+// are restricted.
+func probesAndPods(t reporter, w *world) {
+	for _, name := range []string{"gateway", "history"} {
+		c := w.workload(t, name).pod.Spec.Containers[0]
+		for path, p := range map[string]*corev1.Probe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
+			if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != path || p.HTTPGet.Port.String() != "ops" {
+				t.Errorf("%s: the probe of %s is %+v", name, path, p)
 			}
 		}
-		for _, l := range w.workloads {
-			restricted(t, l)
-			memory(t, l, w)
-			for _, p := range []*corev1.Probe{l.pod.Spec.Containers[0].LivenessProbe, l.pod.Spec.Containers[0].ReadinessProbe} {
-				if p != nil && p.HTTPGet != nil && portOf(l.pod.Spec.Containers[0], p.HTTPGet.Port.String()) == 0 {
-					t.Errorf("%s is probed at a port %s that it has not", l.name, p.HTTPGet.Port.String())
-				}
+		for port, v := range map[string]string{"http": "PARLEY_LISTEN", "ops": "PARLEY_OPS_LISTEN"} {
+			if listen := w.env(c)[v]; listen != ":"+strconv.Itoa(int(portOf(c, port))) {
+				t.Errorf("%s listens on %s, and its port %s is %d", name, listen, port, portOf(c, port))
 			}
 		}
-	})
+		if !strings.Contains(c.Image, "/parley-chat/"+name+":") {
+			t.Errorf("%s runs %s", name, c.Image)
+		}
+	}
+	for _, l := range w.workloads {
+		restricted(t, l)
+		memory(t, l, w)
+		for _, p := range []*corev1.Probe{l.pod.Spec.Containers[0].LivenessProbe, l.pod.Spec.Containers[0].ReadinessProbe} {
+			if p != nil && p.HTTPGet != nil && portOf(l.pod.Spec.Containers[0], p.HTTPGet.Port.String()) == 0 {
+				t.Errorf("%s is probed at a port %s that it has not", l.name, p.HTTPGet.Port.String())
+			}
+		}
+	}
 }
 
 func portOf(c corev1.Container, name string) int32 {
@@ -152,7 +135,7 @@ func portOf(c corev1.Container, name string) int32 {
 
 // restricted is the Pod Security Standard of that name, and a root file system that
 // cannot be written to.
-func restricted(t *testing.T, l workload) {
+func restricted(t reporter, l workload) {
 	t.Helper()
 	pod := l.pod.Spec
 	s := pod.SecurityContext
@@ -175,7 +158,7 @@ func restricted(t *testing.T, l workload) {
 }
 
 // memory demands limits, and that Go's collector knows them.
-func memory(t *testing.T, l workload, w *world) {
+func memory(t reporter, l workload, w *world) {
 	t.Helper()
 	c := l.pod.Spec.Containers[0]
 	limit, request := c.Resources.Limits.Memory().Value(), c.Resources.Requests.Memory().Value()
@@ -195,34 +178,32 @@ func memory(t *testing.T, l workload, w *world) {
 	}
 }
 
-// A proxy must not take a silent session for dead before it was asked for a sign of
+// heartbeatBelowProxyTimeouts: a proxy must not take a silent session for dead before it was asked for a sign of
 // life.
-func TestHeartbeatBelowProxyTimeouts(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		if len(w.ingresses)+len(w.routes) == 0 {
-			t.Error("nothing lets clients in")
-		}
-		for _, i := range w.ingresses {
-			for _, side := range []string{"read", "send"} {
-				s, err := strconv.Atoi(i.Annotations["nginx.ingress.kubernetes.io/proxy-"+side+"-timeout"])
-				if err != nil || time.Duration(s)*time.Second < 2*chat.Heartbeat+10*time.Second {
-					t.Errorf("the %s time-out is %d s: %v", side, s, err)
-				}
-			}
-			for _, p := range i.Spec.Rules[0].HTTP.Paths {
-				if _, ok := w.services[p.Backend.Service.Name]; !ok {
-					t.Errorf("no service %s", p.Backend.Service.Name)
-				}
+func heartbeatBelowProxyTimeouts(t reporter, w *world) {
+	if len(w.ingresses)+len(w.routes) == 0 {
+		t.Errorf("nothing lets clients in")
+	}
+	for _, i := range w.ingresses {
+		for _, side := range []string{"read", "send"} {
+			s, err := strconv.Atoi(i.Annotations["nginx.ingress.kubernetes.io/proxy-"+side+"-timeout"])
+			if err != nil || time.Duration(s)*time.Second < 2*chat.Heartbeat+10*time.Second {
+				t.Errorf("the %s time-out is %d s: %v", side, s, err)
 			}
 		}
-		for _, r := range w.routes {
-			route(t, w, r)
+		for _, p := range i.Spec.Rules[0].HTTP.Paths {
+			if _, ok := w.services[p.Backend.Service.Name]; !ok {
+				t.Errorf("no service %s", p.Backend.Service.Name)
+			}
 		}
-	})
+	}
+	for _, r := range w.routes {
+		route(t, w, r)
+	}
 }
 
 // route demands sockets and writes at gateways, and reads at history.
-func route(t *testing.T, w *world, r httpRoute) {
+func route(t reporter, w *world, r httpRoute) {
 	t.Helper()
 	got := map[string]string{}
 	for _, rule := range r.Spec.Rules {
@@ -237,7 +218,7 @@ func route(t *testing.T, w *world, r httpRoute) {
 			}
 			got[key] = to.Name
 			if key == "/v1/ws" && rule.Timeouts.Request != "0s" {
-				t.Error("the route bounds the life of a session")
+				t.Errorf("the route bounds the life of a session")
 			}
 		}
 	}
