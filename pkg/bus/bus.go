@@ -197,7 +197,7 @@ func newBus(o Options) (*Bus, error) {
 	if o.URLFile != "" {
 		servers.withoutUsers()
 		b.login = &login{file: o.URLFile, servers: servers, last: servers.user, failed: func(err error) {
-			b.log.Warn("the credentials for NATS cannot be read; the ones before are used", "err", err)
+			b.log.Warn("the credentials for NATS cannot be read; the ones before are used", "error", err)
 		}}
 	}
 	b.life, b.end = context.WithCancel(context.Background())

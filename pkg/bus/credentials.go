@@ -146,7 +146,7 @@ func (b *Bus) denied(err error) {
 	if !b.denials.due() {
 		return
 	}
-	b.log.Error("NATS does not permit its user what Parley needs: let it publish and subscribe parley."+b.o.Cluster+".>", "err", err)
+	b.log.Error("NATS does not permit its user what Parley needs: let it publish and subscribe parley."+b.o.Cluster+".>", "error", err)
 	if b.o.OnDenied != nil {
 		b.o.OnDenied(fmt.Sprintf("its user lacks a permission: %v", err))
 	}
