@@ -52,6 +52,8 @@ bin/history:
 test: lint web-test ## all checks and tests: linters, the chat in a browser, then every Go test with the race detector
 	@echo "== tests (the first run builds a MongoDB-wire server, which takes some minutes)"
 	go test -race -timeout 20m work
+	@echo "== fuzzers, two seconds each"
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=2s
 
 .PHONY: web-test
 web-test: web bin/parley ## check and test the client and the chat, in a real browser too (about 3 minutes; some tests: make web-test ARGS=groups)
@@ -82,9 +84,17 @@ verify: bin/parley ## prove the delivery contract on three gateways of this mach
 drill: ## break a cluster in every way, under load (about 15 minutes; more: make drill ARGS="--short")
 	@go run ./services/parley/cmd/parley-drill $(ARGS)
 
+.PHONY: rolling
+rolling: ## restart three gateway processes in turn under load, and judge (about 1 minute; more: make rolling ARGS="--svg picture.svg")
+	@go run ./services/parley/cmd/parley-rolling --idle 600 $(ARGS)
+
 .PHONY: mutants
 mutants: ## build defects in, and show which test catches each (about 1 minute)
 	@go run ./services/parley/internal/mutants/cmd/mutants
+
+.PHONY: dashboard
+dashboard: ## run a cluster with faults and draw its dashboard into docs/dashboard.svg (about 3 minutes)
+	@go run ./services/parley/cmd/parley-dashboard $(ARGS)
 
 .PHONY: contracts
 contracts: ## write openapi.json and asyncapi.json from the Go types; refuses what breaks clients
@@ -95,11 +105,15 @@ routes: ## measure routing over 1 to 16 pods, in NATS and in gateways (about 7 m
 	go test ./services/gateway -run '^$$' -bench 'BenchmarkRouting$$|BenchmarkUsersSubjects' -benchtime 1x -timeout 30m
 	go test ./services/gateway -run '^$$' -bench BenchmarkSkip
 
+FUZZTIME ?= 1m
+FUZZERS := pkg/wire:FuzzPlain pkg/wire:FuzzDecode pkg/auth:FuzzVerify pkg/auth:FuzzToken pkg/auth:FuzzKeySet pkg/rest:FuzzRequest pkg/rest:FuzzOrigin \
+	pkg/guard:FuzzForwarded pkg/search:FuzzAnalyze pkg/search:FuzzQuery pkg/chat:FuzzValidEmoji services/gateway:FuzzREST services/gateway/internal/command:FuzzCommand \
+	services/gateway/internal/route:FuzzParseEnvelope services/gateway/internal/thumb:FuzzMake services/parley/pebblestore:FuzzEntry services/parley/pebblestore:FuzzDocuments
+
 .PHONY: fuzz
-fuzz: ## fuzz what reads foreign bytes, a minute each
-	go test -fuzz FuzzPlain -fuzztime 1m -run '^$$' ./pkg/wire
-	go test -fuzz FuzzParseEnvelope -fuzztime 1m -run '^$$' ./services/gateway/internal/route
-	go test -fuzz FuzzMake -fuzztime 1m -run '^$$' ./services/gateway/internal/thumb
+fuzz: ## fuzz what reads foreign bytes, a minute each (shorter: make fuzz FUZZTIME=3s)
+	@set -e; for f in $(FUZZERS); do echo "== $${f#*:} in $${f%:*}"; \
+	go test -run '^$$' -fuzz "^$${f#*:}\$$" -fuzztime $(FUZZTIME) ./$${f%:*}; done
 
 .PHONY: bench
 bench: ## measure Parley beside bare programs and keep the shares (about 12 minutes; to see it work: make bench ARGS=--quick)
@@ -124,6 +138,10 @@ bench-go: ## Go benchmarks of each step, summarised (more: COUNT=10, OLD=build/b
 .PHONY: scaling
 scaling: ## renew the tables of docs/scaling.md from docs/unit-costs.json
 	@go run ./services/parley/cmd/parley simulate --table --into docs/scaling.md
+
+.PHONY: authorisation
+authorisation: ## write the tables of docs/authorisation.md: who may do what
+	PARLEY_WRITE_AUTHORISATION=1 go test -count=1 -run TestDocument ./pkg/contract/authz
 
 .PHONY: costs
 costs: ## measure what each action costs the store, and renew docs/costs.md (about 1 minute)

@@ -29,6 +29,12 @@ const ScopeSendAny = "send:any"
 // ScopeOperator lets an operator look at what is not the operator's own.
 const ScopeOperator = "operator"
 
+// ScopeEraseAny lets an operator erase what a user has left.
+const ScopeEraseAny = "erase:any"
+
+// ScopeRevokeAny lets an operator revoke tokens and ban users.
+const ScopeRevokeAny = "revoke:any"
+
 // Identity is what a valid token says. It is a value: nobody changes Scopes.
 type Identity struct {
 	NS      chat.NS   // "ns", or [chat.DefaultNS]
@@ -36,7 +42,7 @@ type Identity struct {
 	Expires time.Time // "exp": from then on the token is worth nothing
 	Scopes  []string  // "scope"
 
-	ID       string    // "jti", "" if there is none; with Issuer, what a token is revoked by
+	ID       string    // "jti", "" if there is none; what a token is revoked by
 	Issuer   string    // "iss", "" if there is none
 	IssuedAt time.Time // "iat", zero if there is none
 
@@ -55,6 +61,8 @@ var (
 	// ErrUnavailable: the issuer's keys could not be fetched, so nothing is known
 	// about the token. The client repeats.
 	ErrUnavailable = errors.New("keys for tokens not available")
+	// ErrBanned: the token is good, and its user is banned: no other token helps.
+	ErrBanned = errors.New("user banned")
 	// ErrInvalid: anything else.
 	ErrInvalid = errors.New("token not valid")
 )
@@ -79,10 +87,12 @@ const (
 	ReasonAudience    Reason = "audience"
 	ReasonSubject     Reason = "subject" // "sub" is missing or not of the form of a user id
 	ReasonTenant      Reason = "tenant"  // "ns" is not of the form of a tenant
+	ReasonRevoked     Reason = "revoked" // it was good, and was revoked: see package revoke
+	ReasonBanned      Reason = "banned"  // its user is banned: see package revoke
 )
 
 // Error is what [Verifier.Verify] returns. It never contains the token or any
-// part of it. errors.Is finds [ErrExpired], [ErrUnavailable] or [ErrInvalid] in it, and errors.As a
+// part of it. errors.Is finds [ErrExpired], [ErrUnavailable], [ErrBanned] or [ErrInvalid] in it, and errors.As a
 // [chat.Error] that is safe to show.
 type Error struct {
 	Reason Reason
@@ -100,14 +110,21 @@ func (e *Error) Public() string {
 		return "a token is needed"
 	case ReasonNoKeys:
 		return "tokens cannot be checked at the moment; repeat this"
+	case ReasonRevoked:
+		return "the token was revoked; get a new one"
+	case ReasonBanned:
+		return "you are banned here"
 	}
 	return "the token is not valid"
 }
 
 // Unwrap gives the kind, and the error for the client.
 func (e *Error) Unwrap() []error {
-	if e.Reason == ReasonNoKeys {
+	switch e.Reason {
+	case ReasonNoKeys:
 		return []error{e.kind(), chat.Unavailable(e.Public())}
+	case ReasonBanned:
+		return []error{e.kind(), chat.Errorf(chat.CodeForbidden, "%s", e.Public())}
 	}
 	return []error{e.kind(), chat.Errorf(chat.CodeUnauthenticated, "%s", e.Public())}
 }
@@ -118,6 +135,8 @@ func (e *Error) kind() error {
 		return ErrExpired
 	case ReasonNoKeys:
 		return ErrUnavailable
+	case ReasonBanned:
+		return ErrBanned
 	}
 	return ErrInvalid
 }

@@ -322,3 +322,33 @@ func TestKeySetOverHTTP(t *testing.T) {
 	cancel()
 	<-ended
 }
+
+func TestKeySetStats(t *testing.T) {
+	pub, _ := edKey(t)
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{}
+		i.set(500)
+		set, err := auth.NewKeySet(auth.KeySetOptions{URL: idp + "/keys", Transport: i, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); set.Run(ctx) }()
+		synctest.Wait()
+		if s := set.Stats(); s.Failed != 1 || s.Fetched != 0 || !s.At.IsZero() || s.Keys != 0 {
+			t.Errorf("away: %+v", s)
+		}
+		i.set(200, jwkEd("k", pub, ""))
+		time.Sleep(auth.KeySetPause)
+		synctest.Wait()
+		if s := set.Stats(); s.Fetched != 1 || s.At.IsZero() || s.Keys != 1 {
+			t.Errorf("back: %+v", s)
+		}
+		cancel()
+		<-ended
+	})
+	if s := (*auth.KeySet)(nil).Stats(); s != (auth.KeySetStats{}) {
+		t.Errorf("none: %+v", s)
+	}
+}

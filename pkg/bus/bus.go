@@ -68,6 +68,8 @@ type Options struct {
 	// URL is one or more servers, separated by commas: nats://[user:password@]host:port
 	// or tls://. Credentials are in no log and no error.
 	URL string
+	// Files has what is rotated: with it, a bus follows without a restart.
+	Files
 	// Name is what the NATS server calls this connection, such as the pod's name.
 	Name string
 	// Cluster separates deployments that share a NATS: it is a part of every
@@ -95,6 +97,12 @@ type Options struct {
 	// over if more were dropped since. It is called from several goroutines and
 	// must not block. Nil: nobody is told.
 	OnLoss func(Topic)
+	// OnDenied says that the server does not permit its user what the bus needs: what
+	// is published is not delivered, or what is subscribed to does not come. It is
+	// called for the first refusal on a connection, after OnState, and then once in
+	// 10 s at most; it must not block. The reason has no secrets.
+	// Nil: nobody is told.
+	OnDenied func(reason string)
 }
 
 // Bus is a connection to NATS. Its methods are safe for concurrent use.
@@ -102,6 +110,7 @@ type Bus struct {
 	o        Options
 	log      *slog.Logger
 	servers  *servers
+	login    *login // nil: the URL has the credentials
 	subjects map[Topic]string
 	out      *outbound
 
@@ -119,6 +128,7 @@ type Bus struct {
 
 	counts   counts
 	troubles rate // of errors while the connection is there or being restored
+	denials  rate // of what its user may not do
 
 	mu       sync.Mutex // below: the connection, and what is to be on it
 	nc       *nats.Conn
@@ -160,6 +170,13 @@ func newBus(o Options) (*Bus, error) {
 	if !validCluster(o.Cluster) {
 		return nil, fmt.Errorf("the cluster name %q is not 1 to 64 letters, digits, _ and -", o.Cluster)
 	}
+	if o.URLFile != "" {
+		text, err := readURL(o.URLFile)
+		if err != nil {
+			return nil, err
+		}
+		o.URL = text
+	}
 	servers, err := parseServers(o.URL)
 	if err != nil {
 		return nil, err
@@ -173,8 +190,15 @@ func newBus(o Options) (*Bus, error) {
 		out:      newOutbound(o.OutboundBytes),
 		lost:     make(chan struct{}, 1),
 		troubles: rate{every: troubleEvery},
+		denials:  rate{every: troubleEvery},
 		subs:     map[*subscription]struct{}{},
 		inboxes:  map[*inbox]struct{}{},
+	}
+	if o.URLFile != "" {
+		servers.withoutUsers()
+		b.login = &login{file: o.URLFile, servers: servers, last: servers.user, failed: func(err error) {
+			b.log.Warn("the credentials for NATS cannot be read; the ones before are used", "error", err)
+		}}
 	}
 	b.life, b.end = context.WithCancel(context.Background())
 	return b, nil

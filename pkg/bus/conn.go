@@ -36,6 +36,7 @@ func (b *Bus) options() nats.Options {
 	o.Name = b.o.Name
 	o.NoEcho = true // a pod has served its own sessions already
 
+	b.credentials(&o)
 	o.Timeout = connectTimeout
 	o.CustomDialer = &dialer{life: b.life}
 	o.SkipHostLookup = true // the dialer does it, and ends with the bus
@@ -167,7 +168,7 @@ func (b *Bus) write() {
 		gone := errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrMaxPayload)
 		if !gone && !failed {
 			failed = true
-			b.log.Warn("write to NATS failed; connecting again", "err", b.servers.safe(err))
+			b.log.Warn("write to NATS failed; connecting again", "error", b.servers.safe(err))
 			// Part of the buffer is lost and nats.go goes on as if nothing were: make
 			// the loss visible.
 			_ = nc.ForceReconnect() // fails only where it is closed
@@ -209,7 +210,7 @@ func (b *Bus) disconnected(nc *nats.Conn, err error) {
 	if err == nil {
 		err = errors.New("closed")
 	}
-	b.log.Warn("lost the connection to NATS; entries reach other pods by their journals now", "err", b.servers.safe(err))
+	b.log.Warn("lost the connection to NATS; entries reach other pods by their journals now", "error", b.servers.safe(err))
 }
 
 // reconnected waits until the server has the subscriptions again, so that who
@@ -231,7 +232,7 @@ func (b *Bus) reconnected(nc *nats.Conn) {
 // reconnectFailed comes once or twice a second while NATS is away.
 func (b *Bus) reconnectFailed(nc *nats.Conn, err error) {
 	if b.current(nc) && b.troubles.due() {
-		b.log.Warn("NATS is still away", "err", b.servers.safe(err))
+		b.log.Warn("NATS is still away", "error", b.servers.safe(err))
 	}
 }
 
@@ -241,7 +242,7 @@ func (b *Bus) closed(nc *nats.Conn) {
 	}
 	b.setState(StateDisconnected) // disconnected came before, or there was no connection
 	if err := nc.LastError(); err != nil {
-		b.log.Error("NATS ended the connection", "err", b.servers.safe(err))
+		b.log.Error("NATS ended the connection", "error", b.servers.safe(err))
 	}
 	select {
 	case b.lost <- struct{}{}:
@@ -254,8 +255,12 @@ func (b *Bus) asyncError(nc *nats.Conn, sub *nats.Subscription, err error) {
 		b.slow(sub)
 		return
 	}
-	if b.current(nc) && b.troubles.due() {
-		b.log.Warn("error on the connection to NATS", "err", b.servers.safe(err))
+	switch {
+	case !b.current(nc):
+	case isDenied(err):
+		b.denied(err)
+	case b.troubles.due():
+		b.log.Warn("error on the connection to NATS", "error", b.servers.safe(err))
 	}
 }
 
@@ -277,6 +282,13 @@ func (r *rate) due() bool {
 	return false
 }
 
+// reset lets the next one through.
+func (r *rate) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = time.Time{}
+}
+
 // setState lets the queue follow the state, and tells of a change. Closed is for
 // good.
 func (b *Bus) setState(s State) (changed bool) {
@@ -294,6 +306,7 @@ func (b *Bus) setState(s State) (changed bool) {
 	case StateConnected:
 		down := make(chan struct{})
 		b.down.Store(&down)
+		b.denials.reset()
 		b.out.open()
 	case StateDisconnected:
 		b.counts.dropped.Add(uint64(b.out.close(ErrDisconnected)))

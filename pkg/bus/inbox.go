@@ -174,7 +174,7 @@ func (i *inbox) change(list []Address) {
 		case wanted && sub == nil:
 			if err := i.attachOne(i.bus.nc, a); err != nil && !errors.Is(err, nats.ErrConnectionClosed) && i.bus.troubles.due() {
 				// What comes to it is found by repair.
-				i.bus.log.Warn("could not subscribe to a user's subject", "err", i.bus.servers.safe(err))
+				i.bus.log.Warn("could not subscribe to a user's subject", "error", i.bus.servers.safe(err))
 			}
 		case !wanted && sub != nil:
 			delete(i.subs, a)

@@ -123,6 +123,13 @@ func (o *outbound) done(b *batch) {
 	o.spare, o.flying = b, 0
 }
 
+// waiting is how many bytes are queued or being written.
+func (o *outbound) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.next.size() + o.flying
+}
+
 func (o *outbound) open() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -36,22 +37,29 @@ func checkAddr(name, addr string) error {
 
 // Mongo is where the store is.
 type Mongo struct {
-	URI URI
+	URI URI // also where it came from a file
 	// Optional is for the all-in-one binary, which has a store of its own.
 	Optional bool
+
+	file uriFile
 }
 
-// Register declares --mongo-uri.
+// Register declares --mongo-uri and --mongo-uri-file.
 func (g *Mongo) Register(fs *flag.FlagSet) {
 	usage := "the MongoDB, as a connection `uri`"
 	if g.Optional {
 		usage += ";\nnone: the embedded store, in the directory --data"
 	}
 	fs.Var(&g.URI, "mongo-uri", usage)
+	fs.StringVar(&g.file.path, "mongo-uri-file", g.file.path, "that URI, in this `file`; a binary that waits for its MongoDB reads it again")
 }
 
-// Validate demands a URI, unless it is optional.
+// Validate reads the file, if there is one, and demands a URI, unless it is optional.
+// It may be called again, for what is in the file now.
 func (g *Mongo) Validate() error {
+	if err := g.file.load("mongo-uri", &g.URI); err != nil {
+		return err
+	}
 	const example = "e.g. mongodb://localhost:27017/parley"
 	switch {
 	case g.URI == "" && g.Optional:
@@ -64,24 +72,44 @@ func (g *Mongo) Validate() error {
 	return nil
 }
 
+// NATSFiles is bus.Files, whose comments say what they are for.
+type NATSFiles struct{ URLFile, CredsFile, CAFile, CertFile, KeyFile string }
+
 // NATS is where the pods' bus is.
 type NATS struct {
-	URL URI
+	URL   URI // also where it came from a file
+	Files NATSFiles
 	// Optional is for the all-in-one binary, which has a server of its own.
 	Optional bool
+
+	file uriFile
 }
 
-// Register declares --nats-url.
+// Register declares --nats-url, --nats-url-file, --nats-creds-file, --nats-ca-file,
+// --nats-cert-file and --nats-key-file.
 func (g *NATS) Register(fs *flag.FlagSet) {
 	usage := "the NATS servers, as one `url` or several with commas between them"
 	if g.Optional {
 		usage += ";\nnone: the embedded server"
 	}
 	fs.Var(&g.URL, "nats-url", usage)
+	fs.StringVar(&g.Files.URLFile, "nats-url-file", g.Files.URLFile, "that URL, in this `file`; its user and password are read again for each connection")
+	fs.StringVar(&g.Files.CredsFile, "nats-creds-file", g.Files.CredsFile, "the user's JWT and seed, in this `file`, read again for each connection")
+	fs.StringVar(&g.Files.CAFile, "nats-ca-file", g.Files.CAFile, "use TLS, and trust the authorities in this PEM `file`, read again for each connection;\nnone: TLS where a URL is tls://…, and the authorities of the system")
+	fs.StringVar(&g.Files.CertFile, "nats-cert-file", g.Files.CertFile, "show NATS the certificate in this PEM `file`, read again for each connection")
+	fs.StringVar(&g.Files.KeyFile, "nats-key-file", g.Files.KeyFile, "the key of that certificate, as a PEM `file`")
 }
 
-// Validate demands a URL, unless it is optional. Its form is checked by the bus.
+// Validate reads the file, if there is one, and demands a URL, unless it is optional.
+// Its form is checked by the bus.
 func (g *NATS) Validate() error {
+	g.file.path = g.Files.URLFile
+	if err := errors.Join(g.file.load("nats-url", &g.URL), pair("nats", g.Files.CertFile, g.Files.KeyFile)); err != nil {
+		return err
+	}
+	if g.URL == "" && g.Files.CredsFile+g.Files.CAFile+g.Files.CertFile != "" {
+		return fmt.Errorf("credentials or authorities for no NATS: set %s", both("nats-url"))
+	}
 	if g.URL == "" && !g.Optional {
 		return fmt.Errorf("no NATS: set %s, e.g. nats://localhost:4222", both("nats-url"))
 	}
@@ -159,8 +187,26 @@ func (g *Origins) Validate() error {
 		if wrong || strings.Trim(host, "*.:") == "" {
 			return fmt.Errorf("%q is not an origin: set %s to e.g. https://chat.example.com or https://*.example.com", o, both("allowed-origins"))
 		}
+		if strings.Contains(scheme, "*") || !wildcardsAreWhole(host) {
+			return fmt.Errorf("in %q a * stands for a part of a name, so that it would allow names of others: set %s to e.g. https://*.example.com", o, both("allowed-origins"))
+		}
 	}
 	return nil
+}
+
+// wildcardsAreWhole reports whether each * stands for the first names of a host, or
+// for its port: *example.com would allow badexample.com, and example.* everybody.
+func wildcardsAreWhole(host string) bool {
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		inner, _, _ = strings.Cut(inner, "]")
+		_, err := netip.ParseAddr(inner)
+		return err == nil
+	}
+	name, port, _ := strings.Cut(host, ":")
+	if strings.Contains(port, "*") && port != "*" {
+		return false
+	}
+	return !strings.ContainsAny(strings.TrimPrefix(name, "*."), "*?[")
 }
 
 // Data is where the all-in-one binary keeps what it stores.
@@ -181,16 +227,21 @@ func (g *Data) Validate() error {
 
 // Gateway is where history forwards what changes something.
 type Gateway struct {
-	URL string // "": nowhere
+	URL    string // "": nowhere
+	CAFile string // who may say that it is the gateway; "": whom the system trusts
 }
 
-// Register declares --gateway-url.
+// Register declares --gateway-url and --gateway-ca-file.
 func (g *Gateway) Register(fs *flag.FlagSet) {
 	fs.StringVar(&g.URL, "gateway-url", g.URL, "forward requests that change something to the gateways at this `url`;\nnone: refuse them")
+	fs.StringVar(&g.CAFile, "gateway-ca-file", g.CAFile, "trust the authorities in this PEM `file` to say who the gateways are;\nnone: those of the system")
 }
 
 // Validate checks its form.
 func (g *Gateway) Validate() error {
+	if g.CAFile != "" && !strings.HasPrefix(g.URL, "https://") {
+		return fmt.Errorf("%s is for gateways with TLS: set %s to https://…", both("gateway-ca-file"), both("gateway-url"))
+	}
 	if g.URL == "" {
 		return nil
 	}

@@ -58,7 +58,7 @@ func (s *Stack) Close(ctx context.Context) error {
 		if err != nil {
 			err = fmt.Errorf("close %s: %w", todo[i].name, err)
 			errs = append(errs, err)
-			log.Error("cleanup failed", "what", todo[i].name, "took", took, "err", err)
+			log.Error("cleanup failed", "what", todo[i].name, "took", took, "error", err)
 			continue
 		}
 		log.Info("closed", "what", todo[i].name, "took", took)

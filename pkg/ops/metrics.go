@@ -2,6 +2,8 @@ package ops
 
 import (
 	"net/http"
+	"slices"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -12,30 +14,71 @@ import (
 // asks: the code that counts needs an atomic number and nothing of this package.
 //
 // Names are without "parley_", which is put before them. Registering a name twice
-// is a mistake in the wiring and panics.
-type Metrics struct{ registry *prometheus.Registry }
+// is a mistake in the wiring and panics. Values of labels must be few, and never
+// come from clients.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	mu   sync.Mutex
+	list []Metric
+}
+
+// Metric is one metric as it was registered.
+type Metric struct {
+	Name   string   `json:"name"` // as /metrics shows it
+	Type   string   `json:"type"` // counter, gauge or histogram
+	Labels []string `json:"labels"`
+	Help   string   `json:"help"`
+}
 
 const namespace = "parley"
 
 func (m *Metrics) init(version string) {
 	m.registry = prometheus.NewRegistry()
 	m.registry.MustRegister(
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Name: "build_info", Help: "1, with the version as a label.",
 			ConstLabels: prometheus.Labels{"version": version},
 		}, func() float64 { return 1 }),
 	)
+	m.note("build_info", "gauge", "1, with the version as a label.", "version")
 }
 
+func (m *Metrics) note(name, kind, help string, labels ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.list = append(m.list, Metric{Name: namespace + "_" + name, Type: kind, Labels: labels, Help: help})
+}
+
+// List is every metric of Parley's own that was registered so far, by name, also
+// those that have nothing to show yet. The Go runtime's and the process' are not in it.
+func (m *Metrics) List() []Metric {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := slices.Clone(m.list)
+	slices.SortFunc(list, func(a, b Metric) int {
+		switch {
+		case a.Name < b.Name:
+			return -1
+		case a.Name > b.Name:
+			return 1
+		}
+		return 0
+	})
+	return list
+}
+
+// handler shows exemplars to who asks for OpenMetrics, as Prometheus does.
 func (m *Metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, ErrorHandling: promhttp.ContinueOnError})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
 }
 
 // Counter shows a number that only grows. Its name ends in _total. read is called
 // from any goroutine and must not block.
 func (m *Metrics) Counter(name, help string, read func() uint64) {
+	m.note(name, "counter", help)
 	m.registry.MustRegister(prometheus.NewCounterFunc(
 		prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help},
 		func() float64 { return float64(read()) },
@@ -44,26 +87,66 @@ func (m *Metrics) Counter(name, help string, read func() uint64) {
 
 // Gauge shows a number that goes up and down. read is as for Counter.
 func (m *Metrics) Gauge(name, help string, read func() float64) {
+	m.note(name, "gauge", help)
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, read))
 }
 
 // CounterBy shows one counter for each value of a label, such as the reason of a
-// drop. The values must be few, and never come from clients.
+// drop.
 func (m *Metrics) CounterBy(name, help, label string, read func() map[string]uint64) {
+	m.note(name, "counter", help, label)
 	m.registry.MustRegister(newBy(name, help, label, prometheus.CounterValue, read))
 }
 
 // GaugeBy is CounterBy for gauges.
 func (m *Metrics) GaugeBy(name, help, label string, read func() map[string]float64) {
+	m.note(name, "gauge", help, label)
 	m.registry.MustRegister(newBy(name, help, label, prometheus.GaugeValue, read))
 }
 
-// Histogram shows how values are spread. observe is safe for concurrent use and
-// does not block. Durations are in seconds, and the name ends in _seconds then.
-func (m *Metrics) Histogram(name, help string, buckets []float64) (observe func(value float64)) {
+// Histogram shows how values are spread. Durations are in seconds, and the name
+// ends in _seconds then.
+func (m *Metrics) Histogram(name, help string, buckets []float64) *Histogram {
+	m.note(name, "histogram", help)
 	h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
 	m.registry.MustRegister(h)
-	return h.Observe
+	return &Histogram{h}
+}
+
+// HistogramBy shows a histogram for each combination of labels that is asked for.
+func (m *Metrics) HistogramBy(name, help string, buckets []float64, labels ...string) *HistogramVec {
+	m.note(name, "histogram", help, labels...)
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	m.registry.MustRegister(v)
+	return &HistogramVec{v}
+}
+
+// Histogram takes values. Nil takes them too, and shows them to nobody. It is safe
+// for concurrent use, and neither blocks nor allocates without a trace.
+type Histogram struct{ h prometheus.Observer }
+
+// Observe takes a value. trace, where it is not "", is the id of a trace that shows
+// how the value came about: it becomes the exemplar of its bucket.
+func (h *Histogram) Observe(value float64, trace string) {
+	switch {
+	case h == nil:
+	case trace != "":
+		h.h.(prometheus.ExemplarObserver).ObserveWithExemplar(value, prometheus.Labels{"trace_id": trace})
+	default:
+		h.h.Observe(value)
+	}
+}
+
+// HistogramVec is histograms by labels.
+type HistogramVec struct{ v *prometheus.HistogramVec }
+
+// With is the histogram of some values of the labels, in their order. Who observes
+// often keeps it. Of nil it is nil.
+func (v *HistogramVec) With(values ...string) *Histogram {
+	if v == nil {
+		return nil
+	}
+	return &Histogram{v.v.WithLabelValues(values...)}
 }
 
 // by is a metric with one label whose values are known only when it is read.

@@ -79,8 +79,9 @@ func New(o Options) *Server {
 	s.mux.HandleFunc("GET /livez", livez)
 	s.mux.HandleFunc("GET /readyz", s.readyz)
 	s.mux.Handle("GET /metrics", s.Metrics.handler())
+	s.HandleJSON("/metrics/list", func() any { return s.List() })
 	s.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	s.mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	// Without /debug/pprof/cmdline: URIs with passwords may be given as flags.
 	s.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	s.mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	s.mux.HandleFunc("POST /debug/pprof/symbol", pprof.Symbol)

@@ -63,8 +63,8 @@ func TestMetrics(t *testing.T) {
 	s.Counter("things_total", "Things.", func() uint64 { return 1 << 40 })
 	s.Gauge("level", "A level.", func() float64 { return 0.5 })
 	s.CounterBy("drops_total", "Drops.", "reason", func() map[string]uint64 { return map[string]uint64{"slow": 3, "full": 0} })
-	observe := s.Histogram("took_seconds", "A time.", []float64{0.1, 1})
-	observe(0.5)
+	took := s.Histogram("took_seconds", "A time.", []float64{0.1, 1})
+	took.Observe(0.5, "")
 	s.SetReady(true)
 	s.Degraded("nats", "away")
 	code, body := get(t, s, "/metrics")
@@ -120,7 +120,7 @@ func TestPaths(t *testing.T) {
 	for path, want := range map[string]int{
 		"/debug/pprof/":            200,
 		"/debug/pprof/heap":        200,
-		"/debug/pprof/cmdline":     200,
+		"/debug/pprof/cmdline":     404,
 		"/debug/pprof/goroutine":   200,
 		"/":                        404,
 		"/v1/ws":                   404,
@@ -183,5 +183,36 @@ func TestServeReturnsWhenItsListenerFails(t *testing.T) {
 	l.Close()
 	if err := ops.New(ops.Options{}).ServeListener(t.Context(), l); err == nil {
 		t.Error("no error")
+	}
+}
+
+// Who asks for OpenMetrics is shown the trace of an observation; names and values of
+// labels are listed whether there is something to show or not.
+func TestExemplarsAndList(t *testing.T) {
+	s := ops.New(ops.Options{})
+	took := s.HistogramBy("step_seconds", "A time.", []float64{0.1, 1}, "step", "outcome")
+	took.With("read", "ok").Observe(0.5, "0af7651916cd43dd8448eb211c80319c")
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	const want = `parley_step_seconds_bucket{outcome="ok",step="read",le="1.0"} 1 # {trace_id="0af7651916cd43dd8448eb211c80319c"} 0.5`
+	if !strings.Contains(w.Body.String(), want) {
+		t.Errorf("no exemplar: %s", w.Body.String())
+	}
+	var none *ops.HistogramVec
+	none.With("x").Observe(1, "")
+	kinds := map[string]string{}
+	for _, m := range s.List() {
+		kinds[m.Name] = m.Type + " " + strings.Join(m.Labels, ",")
+	}
+	for name, want := range map[string]string{"parley_step_seconds": "histogram step,outcome", "parley_ready": "gauge ", "parley_degraded": "gauge part"} {
+		if kinds[name] != want {
+			t.Errorf("%s: %q", name, kinds[name])
+		}
+	}
+	h := s.Histogram("plain_seconds", "A time.", []float64{1})
+	if n := testing.AllocsPerRun(100, func() { h.Observe(1, "") }); n != 0 {
+		t.Errorf("%v allocations an observation", n)
 	}
 }

@@ -27,26 +27,45 @@ func (o Origins) Check() error {
 }
 
 // Allow reports whether a request's Origin is allowed. Clients that are no
-// browsers send none, and are.
+// browsers send none, and are. "null", which is what pages in sandboxes and files
+// send, is never allowed: anybody can be that.
 func (o Origins) Allow(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	return origin == "" || o.sameHost(r, origin) || o.listed(origin)
-}
-
-func (Origins) sameHost(r *http.Request, origin string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
-}
-
-func (o Origins) listed(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
+	switch list := r.Header.Values("Origin"); {
+	case len(list) == 0, len(list) == 1 && list[0] == "":
+		return true
+	case len(list) > 1:
 		return false
+	default:
+		u := parseOrigin(list[0])
+		return u != nil && (sameHost(r, u) || o.listed(u))
 	}
+}
+
+// parseOrigin reads what a browser sends (RFC 6454 §6.2): scheme, host and port, and
+// nothing else. Nil: it is something else.
+func parseOrigin(origin string) *url.URL {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+		return nil
+	}
+	return u
+}
+
+// sameHost compares host and port, as the client named them. The scheme is compared
+// where it is known: behind a proxy that ends TLS it is not.
+func sameHost(r *http.Request, u *url.URL) bool {
+	web := u.Scheme == "https" || u.Scheme == "http" && r.TLS == nil
+	return web && strings.EqualFold(u.Host, r.Host)
+}
+
+func (o Origins) listed(u *url.URL) bool {
 	for _, pattern := range o {
 		target := u.Host
 		if strings.Contains(pattern, "://") {
 			target = u.Scheme + "://" + u.Host
+		}
+		if strings.EqualFold(pattern, target) {
+			return true // an IPv6 address in brackets is no pattern
 		}
 		if ok, err := path.Match(strings.ToLower(pattern), strings.ToLower(target)); ok && err == nil {
 			return true

@@ -13,6 +13,8 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // DefaultTimeout bounds one request.
@@ -33,6 +35,7 @@ type Handler func(w http.ResponseWriter, r *http.Request, id auth.Identity) erro
 // changed once it is in use.
 type API struct {
 	Verifier Verifier
+	Guard    *guard.Guard  // bounds requests by address and user; nil: nothing does
 	Timeout  time.Duration // of one request; 0: 5 s
 	Log      *slog.Logger  // gets the cause of every answer 5xx; nil: nobody does
 }
@@ -46,7 +49,8 @@ func (a *API) Handle(h Handler) http.HandlerFunc {
 		timeout = DefaultTimeout
 	}
 	return func(w http.ResponseWriter, r *http.Request) {
-		id, err := a.Authenticate(r)
+		NameRoute(r, r.Method+" "+r.Pattern)
+		id, err := a.admit(r)
 		if err != nil {
 			Error(w, err)
 			return
@@ -61,7 +65,38 @@ func (a *API) Handle(h Handler) http.HandlerFunc {
 	}
 }
 
-// Authenticate says who sent a request. Its error is a [*chat.Error].
+// admit lets a request in whose token is good, as long as its address and its user
+// do not ask for too much.
+func (a *API) admit(r *http.Request) (auth.Identity, error) {
+	source := a.Guard.Source(r)
+	if err := a.Guard.Request(source); err != nil {
+		return auth.Identity{}, err
+	}
+	id, err := a.Authenticate(r)
+	if err != nil {
+		if Guessed(err) {
+			a.Guard.Failed(source)
+		}
+		return auth.Identity{}, err
+	}
+	return id, a.Guard.RequestBy(id.NS, id.User)
+}
+
+// Guessed reports whether a failed authentication is one that no honest client comes
+// by: not for want of a token or of keys, and not with a token that was good once.
+func Guessed(err error) bool {
+	var e *auth.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Reason {
+	case auth.ReasonMissing, auth.ReasonNoKeys, auth.ReasonExpired, auth.ReasonRevoked, auth.ReasonBanned, auth.ReasonNotYetValid:
+		return false
+	}
+	return true
+}
+
+// Authenticate says who sent a request. Its error holds a [*chat.Error].
 func (a *API) Authenticate(r *http.Request) (auth.Identity, error) {
 	token, tried := auth.BearerFromHeader(r.Header)
 	if !tried {
@@ -73,7 +108,7 @@ func (a *API) Authenticate(r *http.Request) (auth.Identity, error) {
 	case err == nil:
 		return id, nil
 	case errors.As(err, &cerr):
-		return auth.Identity{}, cerr
+		return auth.Identity{}, err
 	}
 	return auth.Identity{}, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid")
 }
@@ -87,7 +122,7 @@ func (a *API) logFailure(r *http.Request, err error) {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return // the client went away: nothing failed
 	}
-	a.Log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	a.Log.Error("request failed", "method", r.Method, "route", r.Pattern, tracing.From(r.Context()).LogAttr(), "error", err)
 }
 
 // recovered turns a panic into an answer, and logs it where the answers are
@@ -101,7 +136,7 @@ func (a *API) recovered(w http.ResponseWriter, r *http.Request) {
 		panic(p)
 	}
 	if a.Log != nil {
-		a.Log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		a.Log.Error("request panicked", "method", r.Method, "route", r.Pattern, tracing.From(r.Context()).LogAttr(), "panic", p, "stack", string(debug.Stack()))
 	}
 	Error(w, chat.Errorf(chat.CodeInternal, "something went wrong here; repeat this unchanged"))
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,14 +16,45 @@ import (
 // are accepted.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           countRequests(h),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, arrivalKey{}, &arrival{at: time.Now()})
+		},
 	}
+}
+
+type arrivalKey struct{}
+
+// arrival is when a connection was taken.
+type arrival struct {
+	at   time.Time
+	asks atomic.Int64 // requests that came over it
+}
+
+// countRequests tells the first request of a connection from later ones.
+func countRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a, ok := r.Context().Value(arrivalKey{}).(*arrival); ok {
+			a.asks.Add(1)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Arrived is when the connection was taken of which r is the first request. For later
+// ones, which have waited for nothing, and for servers that are not of [NewServer], it
+// is now.
+func Arrived(r *http.Request, now time.Time) time.Time {
+	if a, ok := r.Context().Value(arrivalKey{}).(*arrival); ok && a.asks.Load() == 1 {
+		return a.at
+	}
+	return now
 }
 
 // leave is how long a connection that has not sent a request may keep Shutdown

@@ -39,6 +39,7 @@ type Store interface {
 	Log
 	Conversations
 	Profiles(ctx context.Context, ns chat.NS, users []chat.User) (map[chat.User]chat.Profile, error)
+	Jobs(ctx context.Context, q store.JobQuery) ([]store.Job, error)
 }
 
 // Bounds of what one request reads. Chunks keep memory flat: an entry may have

@@ -166,6 +166,8 @@ func DecodeServer(data []byte) (any, error) {
 		f = new(TypingBy)
 	case "presence":
 		f = new(Presence)
+	case "erased":
+		f = new(Erased)
 	case "page":
 		f = new(Page[Entry])
 	case "synced":

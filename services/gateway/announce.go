@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 	"github.com/parley-chat/parley/services/gateway/internal/presence"
@@ -20,14 +21,19 @@ import (
 // committed is where step 4 hands over to step 5: entries are encoded once, go to
 // the sessions of this pod, and onto the bus. A bus that is away costs nobody
 // anything here: the entry is stored and journalled.
-func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
+func (g *Gateway) committed(id store.JournalID, entries []chat.Entry, traces []tracing.Context) {
 	failpoint.Hit("before-announce")
 	g.stats.entries.Add(uint64(len(entries)))
+	now := time.Now()
 	announced := make([]route.Announced, len(entries))
 	for i := range entries {
 		e := &entries[i]
 		announced[i] = route.Announced{Frame: frameOf(e), From: e.From, Count: e.Count, MV: e.MV, Time: e.Time}
-		g.table.Route(&announced[i].Frame)
+		if i < len(traces) {
+			announced[i].Trace = traces[i]
+		}
+		g.deliver(&announced[i].Frame, announced[i].Trace)
+		delivered(g.meters.local, now, e.Time)
 		if e.Kind == chat.KindRecalled && g.uploads != nil {
 			g.uploads.Forget(e.Key, e.Target)
 		}
@@ -35,11 +41,13 @@ func (g *Gateway) committed(id store.JournalID, entries []chat.Entry) {
 	if g.repair.Alone() {
 		return // it costs an eighth of the processor time of a message to tell nobody
 	}
+	spans := g.followAnnouncement(announced)
 	if g.opts.Routing == RoutingUsers {
 		g.announceUsers(id, entries, announced)
-		return
+	} else {
+		g.announce(id, announced)
 	}
-	g.announce(id, announced)
+	endAll(spans)
 }
 
 func frameOf(e *chat.Entry) route.Frame {
@@ -106,6 +114,8 @@ func (g *Gateway) publish(buf []byte, o route.Origin, part []route.Announced) []
 	if err != nil {
 		g.stats.unheard.Add(1)
 		g.log.Debug("could not announce", "entries", len(part), "error", err)
+	} else {
+		g.stats.envelopes.Add(1)
 	}
 	return buf
 }
@@ -125,14 +135,19 @@ func (g *Gateway) onEntries(data []byte) { g.hear(&g.entries, data) }
 
 // hear passes over what nobody here wants, without decoding or allocating.
 func (g *Gateway) hear(s *route.Scanner, data []byte) {
+	if len(data) == 0 {
+		return // parley doctor looks whether messages pass
+	}
 	if err := s.Open(data); err != nil || s.Origin.Epoch != *g.epoch.Load() && !mutant.Is(mutant.ForeignEpoch) {
 		g.stats.foreign.Add(1)
 		return
 	}
 	g.stats.received.Add(uint64(s.Len))
 	origin := s.Origin
+	now := time.Now()
 	var run []chat.Entry // entries of one conversation that follow on one another
-	for s.Next() {
+	traces := s.Traces()
+	for i := 0; s.Next(); i++ {
 		if !s.Wanted(g.table) {
 			continue
 		}
@@ -149,7 +164,8 @@ func (g *Gateway) hear(s *route.Scanner, data []byte) {
 		}
 		run = append(run, e)
 		f := a.Frame // a ring keeps it, and must not keep the rest
-		g.table.Route(&f)
+		g.deliver(&f, traces[i])
+		delivered(g.meters.heard, now, a.Time)
 	}
 	g.commit.Observe(run)
 	g.repair.Heard(origin, s.Digest) // when its entries have been routed
@@ -179,9 +195,10 @@ func (g *Gateway) readFrames(ctx context.Context, key chat.Key, after, upTo chat
 	if err != nil {
 		return nil, err
 	}
-	frames := make([]route.Frame, len(entries))
+	frames, now := make([]route.Frame, len(entries)), time.Now()
 	for i := range entries {
 		frames[i] = frameOf(&entries[i])
+		delivered(g.meters.read, now, entries[i].Time)
 	}
 	return frames, nil
 }
@@ -211,6 +228,9 @@ func (g *Gateway) receipt(m route.Marks) {
 }
 
 func (g *Gateway) onSignals(data []byte) {
+	if len(data) == 0 {
+		return // as in hear
+	}
 	if presence.Is(data) {
 		if !g.presence.Heard(data) {
 			g.stats.foreign.Add(1)

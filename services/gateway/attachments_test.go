@@ -20,7 +20,7 @@ import (
 )
 
 // fileCluster is a cluster that keeps files in an S3 of the tests.
-func fileCluster(t *testing.T, n int) (*cluster, *s3fake.Server, *s3blob.Store) {
+func fileCluster(t *testing.T, n int, change ...func(*Options)) (*cluster, *s3fake.Server, *s3blob.Store) {
 	t.Helper()
 	srv := s3fake.Start(t)
 	client := &http.Client{Transport: &http.Transport{}}
@@ -30,7 +30,8 @@ func fileCluster(t *testing.T, n int) (*cluster, *s3fake.Server, *s3blob.Store) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newCluster(t, n, func(o *Options) { o.Attachments = Attachments{Blobs: bucket, MaxBytes: 1 << 20} }), srv, bucket
+	files := func(o *Options) { o.Attachments = Attachments{Blobs: bucket, MaxBytes: 1 << 20} }
+	return newCluster(t, n, append(change, files)...), srv, bucket
 }
 
 func pngOf(t *testing.T, side int) []byte {
@@ -239,7 +240,7 @@ func TestRecallDeletesFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := c.store.Inject(memstore.Fault{Op: memstore.OpDeleteAttachment, Kind: memstore.Pass})
-	c.gates[0].committed(store.JournalID{}, b.Entries)
+	c.gates[0].committed(store.JournalID{}, b.Entries, nil)
 	if err := gone.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,16 +23,22 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tally"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
+	"github.com/parley-chat/parley/services/gateway/internal/jobs"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/repair"
+	"github.com/parley-chat/parley/services/gateway/internal/roster"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 	"github.com/parley-chat/parley/services/gateway/internal/upload"
@@ -59,25 +66,38 @@ type Options struct {
 	Verifier Verifier
 	Meta     store.MetaInfo // as the store has it at the start
 
-	Routing     Routing       // how entries reach other pods; default RoutingBroadcast
-	Origins     []string      // patterns of allowed origins beside the same host
-	Limits      chat.Limits   // zero fields: defaults
-	Heartbeat   time.Duration // default 25 s
-	DrainWindow time.Duration // over which Drain sends clients away; 0: at once
-	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
-	Server      string        // what welcome calls the server; default "parley"
-	Reader      Reader        // how connections wait for their clients; default: the best that the system has
-	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
-	MaxReads    int           // most reads of the store for flushes at a time; default 64
-	Attachments Attachments   // zero: switched off
-	Search      search.Store  // the index that content which is taken away leaves at once; nil: none is kept
-	Log         *slog.Logger  // default: slog.Default()
+	Routing    Routing      // how entries reach other pods; default RoutingBroadcast
+	Origins    []string     // patterns of allowed origins beside the same host
+	Limits     chat.Limits  // zero fields: defaults
+	Guard      *guard.Guard // bounds what one address and one user may ask for; nil: nothing does
+	FramesPerS int          // that a session may send, with twice that at once; beyond it, it is closed; 0: no limit
+	BytesPerS  int          // the same in bytes
+	// Admission turns handshakes away while not even the fastest takes less than this:
+	// [DefaultAdmission] is good; 0: nobody is turned away.
+	Admission    time.Duration
+	Heartbeat    time.Duration   // default 25 s
+	DrainWindow  time.Duration   // over which Drain sends clients away; 0: at once
+	Features     []string        // what welcome names beside the gateway's own: what other services of the deployment do
+	Server       string          // what welcome calls the server; default "parley"
+	Reader       Reader          // how connections wait for their clients; default: the best that the system has
+	Name         string          // what operators call this pod; default: the host's name
+	Rebalance    bool            // send sessions to other pods while this one has clearly more than they have
+	Linger       time.Duration   // between two flushes to the store, at a high rate of messages; 0: none
+	MaxReads     int             // most reads of the store for flushes at a time; default 64
+	Attachments  Attachments     // zero: switched off
+	Search       search.Store    // the index that content which is taken away leaves at once; nil: none is kept
+	Meters       *Meters         // what is measured; nil: nothing is
+	Tracer       *tracing.Tracer // follows single frames and requests; nil: none
+	TraceTrusted []netip.Prefix  // callers whose traceparent header is believed; nil: nobody's is
+	Log          *slog.Logger    // default: slog.Default()
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without  repair.Trigger
 	sweep    time.Duration
 	session  session.Options  // fields of it that a test sets
 	presence presence.Options // fields of it that a test sets
+	balance  balanceOptions   // for tests: zero fields have defaults
+	jobs     jobs.Options     // fields of it that a test sets
 }
 
 // Reader is how connections wait for their clients.
@@ -104,38 +124,49 @@ func (r Reader) poller(log *slog.Logger) (session.Poller, error) {
 }
 
 // features is what welcome names beyond what every server of this version does.
-var features = []string{"batch", "blocks", "devices", "edit", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
+var features = []string{"batch", "blocks", "broadcast", "devices", "edit", "erase", "export", "groups", "hide_read", "history", "mention_all", "mentions", "mute_member", "presence", "react", "recall", "receipts", "retention", "seen", "settings", "trace", "typing"}
 
 // Gateway is one pod. Make it with [New], serve its Handler, end it with Drain.
 type Gateway struct {
-	opts     Options
-	log      *slog.Logger
-	sessions session.Options
-	api      rest.API
-	view     *view.Reader
-	journal  *journal.Journal
-	commit   *commit.Committer
-	receipts *receipt.Tracker
-	uploads  *upload.Manager // nil: switched off
-	presence *presence.Tracker
-	table    *route.Table
-	repair   *repair.Reconciler
-	reads    *reads
-	entries  route.Scanner // owned by the subscription to entries
-	mail     route.Scanner // owned by the subscription to users' subjects
-	digest   digest
-	notices  notices
-	hiders   hiders
-	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
-	kicks    kicks
-	epoch    atomic.Pointer[string]
-	stats    counters
+	opts      Options
+	log       *slog.Logger
+	sessions  session.Options
+	api       rest.API
+	view      *view.Reader
+	journal   *journal.Journal
+	commit    *commit.Committer
+	receipts  *receipt.Tracker
+	uploads   *upload.Manager // nil: switched off
+	presence  *presence.Tracker
+	jobs      *jobs.Runner
+	table     *route.Table
+	repair    *repair.Reconciler
+	reads     *reads
+	entries   route.Scanner // owned by the subscription to entries
+	mail      route.Scanner // owned by the subscription to users' subjects
+	digest    digest
+	notices   notices
+	hiders    hiders
+	listen    func(a bus.Address, there bool) // nil: users' subjects are not taken
+	kicks     kicks
+	roster    roster.Roster
+	balance   *rebalancer
+	syncing   atomic.Int64 // sessions that read what they missed
+	began     time.Time
+	revoked   *revoke.List
+	admission admission
+	epoch     atomic.Pointer[string]
+	stats     counters
+	meters    *Meters
 
-	ctx    context.Context // ends when Drain begins its last step
-	cancel context.CancelFunc
-	unsub  []func()
-	loops  sync.WaitGroup
-	served sync.WaitGroup // sessions, and their requests
+	revokedNews chan struct{} // holds one: the list has changed
+
+	ctx     context.Context // ends when Drain begins its last step
+	cancel  context.CancelFunc
+	endWork func() // gives back the jobs that are under way, and waits for that
+	unsub   []func()
+	loops   sync.WaitGroup
+	served  sync.WaitGroup // sessions, and their requests
 
 	mu       sync.Mutex
 	open     map[*client]bool
@@ -152,6 +183,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	if opts.Server == "" {
 		opts.Server = "parley"
 	}
+	opts.Name = podName(opts.Name)
 	if opts.MaxReads == 0 {
 		opts.MaxReads = 64
 	}
@@ -163,27 +195,41 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		return nil, fmt.Errorf("there is no routing %q", opts.Routing)
 	}
 	opts.Limits = opts.Limits.WithDefaults()
-	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
+	g := &Gateway{opts: opts, log: opts.Log, meters: opts.Meters, open: make(map[*client]bool), reads: newReads(opts.MaxReads), began: time.Now()}
+	if g.meters == nil {
+		g.meters = &Meters{}
+	}
+	g.stats.refused = tally.New(refusals...)
+	g.balance = newRebalancer(opts.balance, opts.Rebalance)
 	g.epoch.Store(&opts.Meta.Epoch)
+	g.admission.bound = opts.Admission
+	if err := g.loadRevoked(ctx); err != nil {
+		return nil, err
+	}
+	opts.Verifier = g.opts.Verifier
 	g.takeUploads() // before the limits are handed on
 	opts.Limits = g.opts.Limits
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.sessions = opts.session
-	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
+	g.sessions.Limits, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Heartbeat, opts.Log
+	g.sessions.FramesPerS, g.sessions.BytesPerS = opts.FramesPerS, opts.BytesPerS
+	g.sessions.TooFast = func() { opts.Guard.Refuse(guard.Frames) }
 	g.sessions = g.sessions.WithDefaults()
+	g.sessions.Syncing = &g.syncing
 	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
-	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
+	g.api = rest.API{Verifier: opts.Verifier, Guard: opts.Guard, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Linger: opts.Linger, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Tracer: opts.Tracer, Linger: opts.Linger, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}
 	g.commit = commit.NewCommitter(committer)
 	g.presence = g.newPresence()
+	g.jobs = g.newJobs()
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -224,12 +270,16 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(func() { g.repair.Run(g.ctx) })
 	g.loops.Go(func() { g.repair.RunSweep(g.ctx) })
 	g.loops.Go(g.beat)
+	g.loops.Go(g.watchPods)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
+	g.loops.Go(func() { g.revoked.Run(g.ctx) })
+	g.loops.Go(g.endRevoked)
 	g.loops.Go(func() { g.presence.Run(g.ctx) })
 	if g.uploads != nil {
 		g.loops.Go(func() { g.uploads.Run(g.ctx) })
 	}
+	g.work()
 	return g, nil
 }
 
@@ -273,6 +323,7 @@ func (g *Gateway) beat() {
 func (g *Gateway) Missed() {
 	g.repair.Look()
 	g.presence.Missed()
+	g.revoked.Look()
 }
 
 func (g *Gateway) clients() []*client {
@@ -320,6 +371,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.draining = true
 	g.mu.Unlock()
 	g.presence.Drain()
+	g.tellStatus(false) // so that nobody rebalances meanwhile
 	if list := g.clients(); len(list) > 0 && g.opts.DrainWindow > 0 {
 		g.log.Info("draining", "sessions", len(list), "window", g.opts.DrainWindow)
 		for _, c := range list {
@@ -328,6 +380,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 		}
 		g.untilEmpty(ctx, g.opts.DrainWindow)
 	}
+	g.endWork() // while there is somebody who stores what it sends
 	g.commit.Stop(ctx)
 	g.mu.Lock()
 	g.ended = true
@@ -345,6 +398,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.cancel()
 	g.loops.Wait()
 	g.presence.Stop()
+	g.tellStatus(true)
 	g.table.Stop()
 }
 
@@ -380,29 +434,43 @@ func (g *Gateway) Draining() bool {
 
 // Stats is what a gateway counts; it does not block.
 type Stats struct {
-	Sessions int               // connections that have said hello
-	Pending  int               // commands waiting or in flight
-	Entries  uint64            // entries that this pod stored
-	Received uint64            // entries that other pods announced, as often as they came here
-	Unheard  uint64            // announcements that the bus did not take
-	Foreign  uint64            // envelopes of another epoch, or that could not be read
-	Gaps     uint64            // gaps that had to be read from the store
-	Refused  uint64            // frames that were refused with an error
-	Repaired map[string]uint64 // entries found by repair, by trigger
-	Files    upload.Stats      // what became of attachments
-	Online   presence.Stats    // who is online
-	Dropped  uint64            // typing frames for which a session had no room
+	Sessions  int               // connections that have said hello
+	Pending   int               // commands waiting or in flight
+	Bytes     int64             // of their bodies
+	Commit    commit.Stats      // what became of commands on the way into the log
+	Traffic   Traffic           // connections and frames
+	Entries   uint64            // entries that this pod stored
+	Received  uint64            // entries that other pods announced, as often as they came here
+	Unheard   uint64            // announcements that the bus did not take
+	Envelopes uint64            // announcements that the bus took
+	Foreign   uint64            // envelopes of another epoch, or that could not be read
+	Gaps      uint64            // gaps that had to be read from the store
+	Refused   map[string]uint64 // frames that were refused with an error, by its code
+	Repaired  map[string]uint64 // entries found by repair, by trigger
+	Files     upload.Stats      // what became of attachments
+	Online    presence.Stats    // who is online
+	Dropped   uint64            // typing frames for which a session had no room
+	Syncing   int               // sessions that read what they missed
+	Moved     uint64            // sessions that were sent to other pods because this one had more
+	Over      int               // sessions above what the pod would have after rebalancing
+	Revoked   revoke.Stats      // the list of tokens that are not taken any more
+	Limited   map[string]uint64 // what was refused because of a limit, by limit
+	Jobs      jobs.Stats        // what became of broadcasts and erasures
 }
 
 type counters struct {
-	entries, received, unheard, foreign, gaps, refused, dropped atomic.Uint64
+	entries, received, unheard, envelopes, foreign, gaps, dropped atomic.Uint64
+
+	refused *tally.Tally
 }
 
 // Stats returns the present counts.
 func (g *Gateway) Stats() Stats {
-	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
+	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Bytes: g.commit.PendingBytes(), Commit: g.commit.Stats(), Traffic: trafficOf(g.sessions.Counts), Envelopes: g.stats.envelopes.Load(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Read(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
+		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()),
+		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -411,21 +479,34 @@ func (g *Gateway) Handler() http.Handler { return g.routes() }
 
 // Sum adds the counts of several pods.
 func Sum(list []Stats) (sum Stats) {
-	sum.Repaired = make(map[string]uint64)
+	sum.Repaired, sum.Refused, sum.Limited = make(map[string]uint64), make(map[string]uint64), make(map[string]uint64)
 	for _, s := range list {
 		for why, n := range s.Repaired {
 			sum.Repaired[why] += n
 		}
+		for limit, n := range s.Limited {
+			sum.Limited[limit] += n
+		}
 		sum.Sessions += s.Sessions
 		sum.Pending += s.Pending
+		sum.Bytes += s.Bytes
+		sum.Commit = sum.Commit.Add(s.Commit)
+		sum.Traffic = sum.Traffic.add(s.Traffic)
+		sum.Envelopes += s.Envelopes
 		sum.Entries += s.Entries
 		sum.Received += s.Received
 		sum.Unheard += s.Unheard
 		sum.Foreign += s.Foreign
 		sum.Gaps += s.Gaps
-		sum.Refused += s.Refused
+		sum.Refused = tally.Sum(sum.Refused, s.Refused)
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
+		sum.Revoked.Entries = max(sum.Revoked.Entries, s.Revoked.Entries) // all have the same
+		sum.Revoked.Age = max(sum.Revoked.Age, s.Revoked.Age)
+		sum.Syncing += s.Syncing
+		sum.Moved += s.Moved
+		sum.Over += s.Over
+		sum.Jobs = sum.Jobs.Add(s.Jobs)
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

@@ -273,7 +273,13 @@ func TestHistoryFrame(t *testing.T) {
 }
 
 func TestTokenExpiresAndIsRefreshed(t *testing.T) {
-	c := newCluster(t, 1)
+	for _, reader := range []Reader{ReaderGoroutine, ""} {
+		t.Run("reader="+string(reader), func(t *testing.T) { tokenExpiresAndIsRefreshed(t, reader) })
+	}
+}
+
+func tokenExpiresAndIsRefreshed(t *testing.T, reader Reader) {
+	c := newCluster(t, 1, func(o *Options) { o.Reader = reader })
 	open := func() *conn {
 		ws, _, err := c.dialRaw(0, http.Header{"Authorization": {"Bearer " + c.token("bob", 2*time.Second)}})
 		if err != nil {

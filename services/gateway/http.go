@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -21,7 +23,10 @@ import (
 func (g *Gateway) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Use(rest.Origins(g.opts.Origins).Handler) // also before a preflight, which has no route
-	r.Get("/v1/ws", g.serveSocket)
+	r.Get("/v1/ws", func(w http.ResponseWriter, r *http.Request) {
+		rest.NameRoute(r, "GET /v1/ws")
+		g.serveSocket(w, r)
+	})
 	r.Post("/v1/conversations", g.api.Handle(g.createGroup))
 	r.Patch("/v1/conversations/{conv}", g.api.Handle(g.renameGroup))
 	r.Delete("/v1/conversations/{conv}", g.api.Handle(g.leaveGroup))
@@ -29,6 +34,8 @@ func (g *Gateway) routes() http.Handler {
 	r.Delete("/v1/conversations/{conv}/members/{user}", g.api.Handle(g.removeMember))
 	r.Post("/v1/messages", g.api.Handle(g.postMessage))
 	g.socialRoutes(r)
+	g.jobRoutes(r)
+	g.revokeRoutes(r)
 	r.Post("/v1/attachments", g.api.Handle(g.announceFile))
 	r.Post("/v1/attachments/{id}", g.api.Handle(g.completeFile))
 	r.Patch("/v1/conversations/{conv}/messages/{seq}", g.api.Handle(g.editMessage))
@@ -50,14 +57,21 @@ func (g *Gateway) routes() http.Handler {
 		}
 		rest.MethodNotAllowed(w, strings.Join(allow, ", "), "a gateway answers what changes something; the history service answers GET")
 	})
-	return r
+	return rest.Observer{Meter: g.meters.requests, Tracer: g.opts.Tracer, Trusted: g.opts.TraceTrusted}.Handler(r)
 }
 
 // do takes a command through steps 4 and 5 and waits for its answer.
 func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, error) {
-	done := make(chan commit.Result, 1)
+	done, begun := make(chan commit.Result, 1), time.Now()
 	r := requestOf(cmd)
-	r.Done = func(res commit.Result) { done <- res }
+	if below := tracing.From(ctx); below.Sampled() {
+		g.followCommand(r, below)
+	}
+	r.Done = func(res commit.Result) {
+		g.meters.commandDone(begun, &res, r.Span.Context().ID())
+		endCommand(r.Span, &res)
+		done <- res
+	}
 	g.commit.Submit(r)
 	select {
 	case res := <-done:
@@ -68,6 +82,15 @@ func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, 
 	case <-ctx.Done(): // the command goes on; the client repeats its cmid
 		return commit.Result{}, chat.Unavailable("no answer in time; repeat this unchanged")
 	}
+}
+
+// mayStore counts what the caller wants to be stored. A service that sends for
+// others sends what they all send: it has no limit.
+func (g *Gateway) mayStore(id auth.Identity, n int) error {
+	if id.Has(auth.ScopeSendAny) {
+		return nil
+	}
+	return g.opts.Guard.Sends(id.NS, id.User, n)
 }
 
 func actor(id auth.Identity) command.Actor { return command.Actor{NS: id.NS, User: id.User} }
@@ -228,6 +251,9 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	}
 	cmid, err := cmidOf(r, in.CMID)
 	if err != nil {
+		return err
+	}
+	if err := g.mayStore(id, 1); err != nil {
 		return err
 	}
 	cmd, err := g.messageOf(r.Context(), id, &in, cmid)

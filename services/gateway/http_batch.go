@@ -25,6 +25,9 @@ func (g *Gateway) postBatch(w http.ResponseWriter, r *http.Request, id auth.Iden
 	if n := len(in.Messages); n == 0 || n > wire.MaxBatch {
 		return chat.Errorf(chat.CodeBadRequest, `"messages" must have 1 to %d messages`, wire.MaxBatch)
 	}
+	if err := g.mayStore(id, len(in.Messages)); err != nil {
+		return err
+	}
 	type lane struct {
 		key  chat.Key
 		from chat.User

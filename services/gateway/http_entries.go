@@ -34,6 +34,9 @@ func (g *Gateway) editMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	if err != nil {
 		return err
 	}
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	f := &wire.Edit{Conv: conv, Target: &seq, CMID: cmid, Body: in.Body}
 	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
 		return cerr
@@ -54,6 +57,9 @@ func (g *Gateway) recallMessage(w http.ResponseWriter, r *http.Request, id auth.
 	if err != nil {
 		return err
 	}
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	return g.answerAck(w, r, command.Recall(actor(id), &wire.Recall{Conv: conv, Target: &seq, CMID: cmid}))
 }
 
@@ -72,6 +78,9 @@ func (g *Gateway) setReaction(w http.ResponseWriter, r *http.Request, id auth.Id
 	}
 	cmid, err := cmidOf(r, chat.CMID(r.URL.Query().Get("cmid")))
 	if err != nil {
+		return err
+	}
+	if err := g.mayStore(id, 1); err != nil {
 		return err
 	}
 	f := &wire.React{Conv: conv, Target: &seq, CMID: cmid, Emoji: rest.PathText(r, "emoji"), On: &on}

@@ -206,7 +206,7 @@ func (p *benchPod) flush() {
 	}
 	id := p.g.journal.Next()
 	p.g.journal.Settle(id)
-	p.g.committed(id, entries)
+	p.g.committed(id, entries, nil)
 }
 
 // entry is the next message of a conversation, as the committer hands it on.

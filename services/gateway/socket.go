@@ -13,7 +13,10 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway/internal/command"
 	"github.com/parley-chat/parley/services/gateway/internal/commit"
@@ -26,10 +29,13 @@ type client struct {
 	g       *Gateway
 	s       *session.Session
 	id      *auth.Identity // the token before hello; nil: none, or hello was said
+	source  guard.Source   // where it is connected from; 0: no limit holds
+	arrived int64          // when its connection was taken, Unix ms
 	hello   bool
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
 	directs command.Directs
+	span    *tracing.Span // of the frame that is being handled; nil: it is not followed
 }
 
 // stream is the order of the client's sends in one conversation.
@@ -51,36 +57,71 @@ func (g *Gateway) serveSocket(w http.ResponseWriter, r *http.Request) {
 		rest.Error(w, chat.Errorf(chat.CodeBadRequest, "offer the WebSocket subprotocol %q", wire.Subprotocol))
 		return
 	}
-	c := &client{g: g}
-	var bad error
-	if token, ok := auth.BearerFromHeader(r.Header); ok {
-		id, err := g.opts.Verifier.Verify(token)
-		if errors.Is(err, auth.ErrUnavailable) {
-			rest.Error(w, err)
-			return
-		}
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			rest.Error(w, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more"))
-			return
-		}
-		c.id = &id
-	} else if i := slices.IndexFunc(offered, isBearer); i >= 0 {
-		id, err := g.opts.Verifier.Verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
-		c.id, bad = &id, err
+	now := time.Now()
+	if err := g.admission.refuse(now); err != nil {
+		g.opts.Guard.Refuse(guard.Overload)
+		rest.Error(w, err)
+		return
+	}
+	c := &client{g: g, source: g.opts.Guard.Source(r), arrived: rest.Arrived(r, now).UnixMilli()}
+	bad, err := c.authenticate(r, offered)
+	now = time.Now()
+	g.admission.note(&g.admission.checked, now.Sub(time.UnixMilli(c.arrived)), now)
+	if err != nil {
+		rest.Error(w, err)
+		return
 	}
 	if g.Draining() {
 		rest.Error(w, chat.Unavailable("this pod is stopping; connect to another one"))
 		return
 	}
-	var err error
+	if err := g.opts.Guard.Connect(c.source); err != nil {
+		rest.Error(w, err)
+		return
+	}
 	if c.s, err = session.Accept(w, r, &g.sessions); err != nil {
+		g.opts.Guard.Disconnect(c.source)
 		g.log.Debug("handshake refused", "error", err)
 		return
 	}
 	// From here on net/http's goroutine, with its large stack and buffers, is not
 	// needed any more.
 	c.serve(bad)
+}
+
+// authenticate looks at the tokens of a handshake. bad is what is wrong with one that
+// only closing can refuse; err is the answer to the handshake.
+func (c *client) authenticate(r *http.Request, offered []string) (bad, err error) {
+	g := c.g
+	if err := g.opts.Guard.Handshake(c.source); err != nil {
+		return nil, err
+	}
+	if token, ok := auth.BearerFromHeader(r.Header); ok {
+		id, err := c.verify(token)
+		switch {
+		case err == nil:
+			c.id = &id
+			return nil, nil
+		case errors.Is(err, auth.ErrUnavailable), errors.Is(err, auth.ErrBanned):
+			return nil, err
+		}
+		return nil, chat.Errorf(chat.CodeUnauthenticated, "the token is not valid, or not any more")
+	}
+	if i := slices.IndexFunc(offered, isBearer); i >= 0 {
+		id, err := c.verify(strings.TrimPrefix(offered[i], wire.BearerPrefix))
+		c.id = &id
+		return err, nil
+	}
+	return nil, nil
+}
+
+// verify looks at a token, and counts one that nobody should have.
+func (c *client) verify(token string) (auth.Identity, error) {
+	id, err := c.g.opts.Verifier.Verify(token)
+	if err != nil && rest.Guessed(err) {
+		c.g.opts.Guard.Failed(c.source)
+	}
+	return id, err
 }
 
 func isBearer(p string) bool { return strings.HasPrefix(p, wire.BearerPrefix) }
@@ -107,6 +148,7 @@ func (c *client) serve(badToken error) {
 	g.mu.Unlock()
 	if ended {
 		c.s.Drop()
+		g.opts.Guard.Disconnect(c.source)
 		return
 	}
 	switch {
@@ -129,17 +171,24 @@ func (c *client) Ended() {
 		c.s.DetachAll()
 		g.kicks.forget(c.s)
 	}
+	g.opts.Guard.Disconnect(c.source)
 	g.mu.Lock()
 	delete(g.open, c)
 	g.mu.Unlock()
+	g.balance.gone(c)
 	g.served.Done()
 }
 
 // unauthorized ends a session whose token is not good, or, where that is what err
-// says, cannot be checked now: then another token would not help.
+// says, cannot be checked now, or whose user is banned: then another token would not
+// help.
 func (c *client) unauthorized(err error) {
-	if errors.Is(err, auth.ErrUnavailable) {
+	switch {
+	case errors.Is(err, auth.ErrUnavailable):
 		c.s.Close(chat.CloseTryLater, "tokens cannot be checked at the moment; reconnect")
+		return
+	case errors.Is(err, auth.ErrBanned):
+		c.s.Close(chat.CloseForbidden, "this user is banned")
 		return
 	}
 	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
@@ -154,6 +203,13 @@ func (c *client) Handle(f wire.Frame, ref string) {
 	if !c.hello {
 		c.s.Close(chat.CloseProtocol, "the first frame must be hello")
 		return
+	}
+	if t := c.g.opts.Tracer; t != nil {
+		c.span = t.Root(tracing.Server, f.Name())
+		defer func() {
+			c.span.End() // unless its answer does
+			c.span = nil
+		}()
 	}
 	switch f := f.(type) {
 	case *wire.Send:
@@ -190,7 +246,7 @@ func (c *client) Handle(f wire.Frame, ref string) {
 }
 
 func (c *client) refuse(ref string, cerr *chat.Error) {
-	c.g.stats.refused.Add(1)
+	c.g.stats.refused.Add(string(cerr.Code), 1)
 	c.s.Answer(wire.Encode(wire.NewError(ref, cerr)))
 }
 
@@ -201,7 +257,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 		return
 	}
 	if h.Token != "" {
-		id, err := g.opts.Verifier.Verify(h.Token)
+		id, err := c.verify(h.Token)
 		if err != nil || c.id != nil && !sameUser(id, c.id.NS, c.id.User) {
 			c.unauthorized(err)
 			return
@@ -212,6 +268,11 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 		c.unauthorized(nil)
 		return
 	}
+	if err := g.revoked.Check(revoke.TokenOf(*c.id)); err != nil { // since the handshake
+		c.unauthorized(err)
+		return
+	}
+	c.hold(*c.id) // before Begin: from then on whoever looks finds it
 	attempt := time.Now().UnixMilli()
 	if h.Attempt != nil {
 		attempt = *h.Attempt
@@ -219,10 +280,20 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	epoch := *g.epoch.Load()
 	c.s.Begin(session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt},
 		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
-	c.s.SetExpiry(c.id.Expires)
 	c.id, c.hello = nil, true
+	now := time.Now()
+	g.admission.note(&g.admission.welcomes, now.Sub(time.UnixMilli(c.arrived)), now)
 	id := c.s.Identity()
 	g.table.Register(c.s)
+	if err := c.revoked(); err != nil { // just now, and whoever ends sessions did not see this one
+		c.unauthorized(err)
+		return
+	}
+	if c.crowded() {
+		g.opts.Guard.Refuse(guard.ConnectionsPerUser)
+		c.s.Close(chat.CloseTooManyFrames, "this user has too many connections; close another one first")
+		return
+	}
 	c.present()
 	g.replaceOlder(c.s)
 	c.s.Answer(wire.Encode(&wire.Welcome{
@@ -236,6 +307,24 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	c.s.Start()
 }
 
+// crowded reports whether the session's user has as many others here as there may
+// be. The one that comes last is refused; the device's own older session gives way
+// and does not count. It is asked once the session is registered, so that of two
+// that come at once not both find the last place.
+func (c *client) crowded() bool {
+	most := c.g.opts.Guard.ConnectionsPerUser()
+	if most <= 0 {
+		return false
+	}
+	id, n := c.s.Identity(), 0
+	for _, sink := range c.g.table.Sessions(id.NS, id.User) {
+		if s, ok := sink.(*session.Session); ok && s != c.s && s.Identity().Device != id.Device && !s.Closing() {
+			n++
+		}
+	}
+	return n >= most
+}
+
 func sameUser(a auth.Identity, ns chat.NS, user chat.User) bool { return a.NS == ns && a.User == user }
 
 // newSessionID grows with time, so that of two sessions the later is the larger.
@@ -247,12 +336,15 @@ func newSessionID() string {
 }
 
 func (c *client) onAuth(f *wire.Auth) {
-	id, err := c.g.opts.Verifier.Verify(f.Token)
+	id, err := c.verify(f.Token)
 	if self := c.s.Identity(); err != nil || !sameUser(id, self.NS, self.User) {
 		c.unauthorized(err)
 		return
 	}
-	c.s.SetExpiry(id.Expires)
+	c.hold(id)
+	if err := c.revoked(); err != nil {
+		c.unauthorized(err)
+	}
 }
 
 func (c *client) actor() command.Actor {
@@ -263,13 +355,18 @@ func (c *client) actor() command.Actor {
 // onCommand takes what is to become an entry, with the body that may have
 // attachments. Commands of one conversation keep their order, whatever they are.
 func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
-	st := c.stream(cmd.Key.Conv)
+	st, begun := c.stream(cmd.Key.Conv), time.Now()
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
-	if !c.bucket.take(time.Now()) {
+	if !c.bucket.take(begun) {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		return
+	}
+	if err := c.g.opts.Guard.Sends(cmd.Key.NS, cmd.From, 1); err != nil {
+		st.Refuse(cmd.CMID)
+		c.refuse(ref, chat.AsError(err))
 		return
 	}
 	if err := c.g.attach(context.Background(), cmd, cmd.Target, body); err != nil {
@@ -283,12 +380,19 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st.pending.Add(1)
 	r := requestOf(cmd)
 	r.Stream = &st.Stream
+	span := c.span
+	if c.span = nil; span != nil {
+		c.g.followCommand(r, span.Context())
+	}
 	r.Done = func(res commit.Result) {
+		c.g.meters.commandDone(begun, &res, span.Context().ID())
+		endCommand(r.Span, &res)
 		if res.Err != nil {
 			c.refuse(ref, res.Err)
 		} else {
 			c.s.Answer(wire.AppendAck(make([]byte, 0, 192), ref, &res.Entry, res.Dup))
 		}
+		span.End()
 		st.pending.Add(-1)
 		c.s.Release()
 	}

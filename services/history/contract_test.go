@@ -8,13 +8,14 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/parley-chat/parley/pkg/contract/spec"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
 
 // Every route is in the contract, and the other way round.
 func TestRoutesAreInTheContract(t *testing.T) {
 	var routes []string
-	err := chi.Walk((&Service{search: new(searcher.Searcher)}).routes(), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+	err := chi.Walk((&Service{search: new(searcher.Searcher), revoked: new(revoke.List)}).routes(), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		routes = append(routes, method+" "+path)
 		return nil
 	})

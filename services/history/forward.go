@@ -2,6 +2,8 @@ package history
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // The bounds of a request that is passed on. A client gives an answer up after
@@ -32,7 +35,7 @@ const via = "1.1 parley-history"
 // forwardTo passes requests on to a gateway: body and answer are streamed, and
 // the token and the host that the client named are kept, so the gateway judges
 // the request as if it had come to it directly.
-func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
+func forwardTo(gateway *url.URL, authorities *x509.CertPool, log *slog.Logger) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(gateway)
@@ -40,11 +43,13 @@ func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 			r.Out.Header.Add("Via", via)
+			tracing.SetParent(r.Out.Header, tracing.From(r.In.Context())) // not what a client says
 		},
 		Transport: &http.Transport{
 			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			ResponseHeaderTimeout: answerTimeout,
 			TLSHandshakeTimeout:   dialTimeout,
+			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
 			IdleConnTimeout:       idleTimeout,
 			MaxIdleConnsPerHost:   idleConns,
 			DisableCompression:    true, // as it comes
@@ -52,7 +57,7 @@ func forwardTo(gateway *url.URL, log *slog.Logger) http.Handler {
 		ModifyResponse: dropCORS,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if log != nil && !errors.Is(err, context.Canceled) {
-				log.Error("gateway does not answer", "method", r.Method, "path", r.URL.Path, "err", err)
+				log.Error("gateway does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
 			}
 			rest.Error(w, chat.Unavailable("the gateway does not answer now; repeat this unchanged"))
 		},

@@ -10,6 +10,7 @@
 package history
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -18,7 +19,9 @@ import (
 	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/services/history/internal/searcher"
 )
@@ -29,6 +32,11 @@ type Options struct {
 	Verifier rest.Verifier
 	Limits   chat.Limits  // zero fields: their defaults
 	Origins  rest.Origins // pages that may use the API; nil: those of the same host
+	Guard    *guard.Guard // bounds requests by address and user; nil: nothing does
+
+	// Revoked is the list of who is banned, for GET /v1/bans; the caller keeps it in
+	// step, and has Verifier guarded by it. Nil: that path is not there.
+	Revoked *revoke.List
 
 	// Files hands out URLs of attachments. Nil: they are switched off.
 	Files *attach.Reader
@@ -36,6 +44,9 @@ type Options struct {
 	// GatewayURL is where POST, PUT, PATCH and DELETE are passed on to. Nil: they
 	// are answered 405.
 	GatewayURL *url.URL
+	// GatewayCAs are who is trusted to say that it is the gateway, where GatewayURL is
+	// https. Nil: whom the system trusts.
+	GatewayCAs *x509.CertPool
 
 	Timeout time.Duration // of one request that is answered here; 0: 5 s
 	Log     *slog.Logger  // nil: nothing is logged
@@ -43,41 +54,43 @@ type Options struct {
 	// Search answers GET /v1/search. Nil: that path is not there.
 	Search *Search
 
-	// Observe gets the time that each request took, in seconds. Nil: nobody does.
-	Observe func(seconds float64)
+	// Observer measures requests and follows them. Zero: nobody does.
+	Observer rest.Observer
 }
 
 // Service answers requests. It keeps nothing between them but idle connections to
 // the gateway, and needs no closing.
 type Service struct {
-	store   Store
-	view    *view.Reader
-	limits  chat.Limits
-	api     rest.API
-	origins rest.Origins
-	files   *attach.Reader // nil: switched off
-	writes  http.Handler   // answers what changes something
-	meter   meter
-	search  *searcher.Searcher // nil: there is none
+	store    Store
+	view     *view.Reader
+	limits   chat.Limits
+	api      rest.API
+	origins  rest.Origins
+	files    *attach.Reader // nil: switched off
+	writes   http.Handler   // answers what changes something
+	observer rest.Observer
+	search   *searcher.Searcher // nil: there is none
+	revoked  *revoke.List       // nil: there is none
 }
 
 // New makes a Service.
 func New(o Options) *Service {
 	s := &Service{
-		store:   o.Store,
-		view:    view.New(o.Store, o.Limits),
-		limits:  o.Limits.WithDefaults(),
-		api:     rest.API{Verifier: o.Verifier, Timeout: o.Timeout, Log: o.Log},
-		origins: o.Origins,
-		files:   o.Files,
-		writes:  http.HandlerFunc(refuseWrite),
-		meter:   meter{observe: o.Observe},
+		store:    o.Store,
+		view:     view.New(o.Store, o.Limits),
+		limits:   o.Limits.WithDefaults(),
+		api:      rest.API{Verifier: o.Verifier, Guard: o.Guard, Timeout: o.Timeout, Log: o.Log},
+		origins:  o.Origins,
+		files:    o.Files,
+		revoked:  o.Revoked,
+		writes:   http.HandlerFunc(refuseWrite),
+		observer: o.Observer,
 	}
 	if o.Search != nil {
 		s.search = searcher.New(s.view, o.Search.current.Present)
 	}
 	if o.GatewayURL != nil {
-		s.writes = forwardTo(o.GatewayURL, o.Log)
+		s.writes = forwardTo(o.GatewayURL, o.GatewayCAs, o.Log)
 	}
 	return s
 }

@@ -13,7 +13,7 @@ import (
 // Handler is all that the service answers, to be mounted at the root. The
 // method decides first: what changes something is not this service's.
 func (s *Service) Handler() http.Handler {
-	return s.meter.handler(s.origins.Handler(s.byMethod(s.routes())))
+	return s.observer.Handler(s.origins.Handler(s.byMethod(s.routes())))
 }
 
 // routes are what is read.
@@ -28,10 +28,14 @@ func (s *Service) routes() chi.Router {
 	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
 	s.socialRoutes(r)
+	s.jobRoutes(r)
 	r.Get("/v1/attachments/{id}", s.api.Handle(s.attachment))
 	r.Get("/v1/attachments/{id}/thumb", s.api.Handle(s.thumbnail))
 	if s.search != nil {
 		r.Get("/v1/search", s.api.Handle(s.find))
+	}
+	if s.revoked != nil {
+		r.Get("/v1/bans", s.api.Handle(s.bans))
 	}
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
@@ -43,6 +47,7 @@ func (s *Service) byMethod(reads http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+			rest.NameRoute(r, "write")
 			s.writes.ServeHTTP(w, r)
 		case http.MethodGet:
 			if r.ContentLength != 0 {

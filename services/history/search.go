@@ -128,6 +128,8 @@ func (s *Search) RegisterMetrics(m *ops.Metrics) {
 	})
 	m.Gauge("search_conversations_pending", "Conversations that are known to have entries that are not in the search index yet.",
 		func() float64 { return float64(stats().Pending) })
+	m.Gauge("search_lag_seconds", "How long there have been such conversations without a break; 0: the index has everything that is known.",
+		func() float64 { return stats().Lag.Seconds() })
 	m.Counter("search_entries_read_total", "Entries that were read to feed the search index.", func() uint64 { return stats().Entries })
 	m.Counter("search_messages_indexed_total", "Messages that were written to the search index.", func() uint64 { return stats().Messages })
 	m.Counter("search_sweeps_total", "Times that all conversations were compared with the search index.", func() uint64 { return stats().Sweeps })

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
@@ -41,10 +42,9 @@ func (s *Service) blocks(w http.ResponseWriter, r *http.Request, id auth.Identit
 	if err := q.Err(); err != nil {
 		return err
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	after := chat.User(raw)
-	if err != nil || after != "" && !after.Valid() {
-		return chat.Errorf(chat.CodeBadRequest, `"cursor" is not one that a list gave as "next"`)
+	after, err := userCursor(cursor)
+	if err != nil {
+		return err
 	}
 	if limit == 0 {
 		limit = min(view.DefaultLimit, s.limits.Page)
@@ -171,6 +171,7 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request, id auth.Identit
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(part) // it fails where the client went away
+	w.Header().Set("Content-Length", strconv.Itoa(len(part))) // what is cut is noticed
+	_, _ = w.Write(part)                                      // it fails where the client went away
 	return nil
 }

@@ -57,6 +57,7 @@ var Frames = []Frame{
 	{Type: "receipt", Value: wire.Receipt{}},
 	{Type: "typing", Name: "typingBy", Value: wire.TypingBy{}},
 	{Type: "presence", Value: wire.Presence{}},
+	{Type: "erased", Value: wire.Erased{}},
 	{Type: "page", Value: wire.Page[wire.Entry]{}, Require: "conv"},
 	{Type: "synced", Value: wire.Synced{}},
 	{Type: "reset", Value: wire.Reset{}},

@@ -47,9 +47,13 @@ func New(o Options) *Store {
 		blocks:   map[store.Pair]chat.Block{},
 		profiles: map[owner]chat.Profile{},
 		files:    map[file]store.Attachment{},
+		jobs:     map[job]store.Job{},
 		journals: map[string]map[uint64]store.JournalDoc{},
 		pods:     map[string]store.Pod{},
-		calls:    map[Op]int{},
+
+		revocations: map[revoked]store.Revocation{},
+
+		calls: map[Op]int{},
 
 		generations: map[int64]*generation{},
 	}}
@@ -68,16 +72,18 @@ type state struct {
 	atomic bool
 	now    func() time.Time
 
-	mu       sync.Mutex // guards everything below, injections included
-	convs    map[chat.Key]*conversation
-	members  map[owner]map[chat.ConvID]*chat.Member // the same documents, by user
-	devices  map[owner]map[chat.Device]time.Time
-	blocks   map[store.Pair]chat.Block
-	profiles map[owner]chat.Profile
-	files    map[file]store.Attachment
-	journals map[string]map[uint64]store.JournalDoc
-	pods     map[string]store.Pod
-	meta     store.MetaInfo
+	mu          sync.Mutex // guards everything below, injections included
+	convs       map[chat.Key]*conversation
+	members     map[owner]map[chat.ConvID]*chat.Member // the same documents, by user
+	devices     map[owner]map[chat.Device]time.Time
+	blocks      map[store.Pair]chat.Block
+	profiles    map[owner]chat.Profile
+	files       map[file]store.Attachment
+	jobs        map[job]store.Job
+	journals    map[string]map[uint64]store.JournalDoc
+	pods        map[string]store.Pod
+	revocations map[revoked]store.Revocation
+	meta        store.MetaInfo
 
 	generations    map[int64]*generation // of the search index
 	lastGeneration int64

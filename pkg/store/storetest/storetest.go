@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Settings", settingsTests},
 		{"Attachments", attachmentTests},
 		{"Retention", retentionTests},
+		{"Jobs", jobTests},
+		{"Revocations", revocationTests},
 		{"Journal", journalTests},
 		{"Pods", podTests},
 		{"Meta", metaTests},

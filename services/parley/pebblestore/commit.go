@@ -59,9 +59,10 @@ type (
 		ns   chat.NS
 		user chat.User
 	}
-	podFence  struct{ id string } // the journal
-	podsFence struct{}            // all registrations
-	metaFence struct{}            // the identity
+	podFence     struct{ id string } // the journal
+	podsFence    struct{}            // all registrations
+	metaFence    struct{}            // the identity
+	revokedFence struct{}            // all revocations
 )
 
 // write is one atomic change being built by whose turn it is.
@@ -272,7 +273,7 @@ func (s *Store) syncAll(ctx context.Context) {
 func (s *Store) fail(err error) {
 	err = fmt.Errorf("the write-ahead log failed, the store must be opened again: %w", err)
 	if s.failed.CompareAndSwap(nil, &err) {
-		s.log.Error("pebblestore: "+err.Error(), "err", err)
+		s.log.Error("pebblestore: "+err.Error(), "error", err)
 	}
 }
 

@@ -44,11 +44,11 @@ func pebbleOptions(o Options) *pebble.Options {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	po.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { o.Logger.Error("pebble: background work failed and is tried again", "err", err) },
-		DataCorruption:  func(i pebble.DataCorruptionInfo) { o.Logger.Error("pebble: corrupt data", "info", i.String()) },
-		DiskSlow:        func(i pebble.DiskSlowInfo) { o.Logger.Warn("pebble: the disk is slow", "info", i.String()) },
-		LowDiskSpace:    func(i pebble.LowDiskSpaceInfo) { o.Logger.Warn("pebble: the disk is getting full", "info", i.String()) },
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("pebble: writes wait", "why", i.Reason) },
+		BackgroundError: func(err error) { o.Logger.Error("pebble: background work failed and is tried again", "error", err) },
+		DataCorruption:  func(i pebble.DataCorruptionInfo) { o.Logger.Error("pebble: corrupt data", "what", i.String()) },
+		DiskSlow:        func(i pebble.DiskSlowInfo) { o.Logger.Warn("pebble: the disk is slow", "what", i.String()) },
+		LowDiskSpace:    func(i pebble.LowDiskSpaceInfo) { o.Logger.Warn("pebble: the disk is getting full", "what", i.String()) },
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("pebble: writes wait", "reason", i.Reason) },
 		WriteStallEnd:   func() { o.Logger.Info("pebble: writes go on") },
 	}
 	return po

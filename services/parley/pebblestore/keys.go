@@ -25,9 +25,13 @@ import (
 //	d ns user device               when the device was seen
 //	b ns user peer                 block
 //	o ns user                      profile
+//	v ns kind name                 revocation
 //	A ns id                        attachment
 //	D due ns id                    nothing: the attachment is in A, and due then
 //	R ns conv owner use id         nothing: the attachment in A has the use
+//	J ns id                        job, but for its payload
+//	P ns id                        payload of a job
+//	W kind ended due ns id         nothing: the job is in J, and due then
 //	j pod number                   document of a journal
 //	p pod                          registration
 //	s …                            search index, see search.go
@@ -43,9 +47,13 @@ const (
 	tableDevice       = 'd'
 	tableBlock        = 'b'
 	tableProfile      = 'o'
+	tableRevocation   = 'v'
 	tableAttachment   = 'A'
 	tableDue          = 'D'
 	tableUse          = 'R'
+	tableJob          = 'J'
+	tablePayload      = 'P'
+	tableJobDue       = 'W'
 	tableJournal      = 'j'
 	tablePod          = 'p'
 	tableSelf         = '!'

@@ -114,10 +114,11 @@ type Store struct {
 	toApply chan *flight  // at most one, that of whose turn it is
 	toSync  chan *flight
 
-	seed   maphash.Seed
-	fences [hashed + 1]atomic.Pointer[flight] // the newest batch that touched what hashes here
-	blocks atomic.Bool                        // there may be blocks
-	failed atomic.Pointer[error]              // the first failed commit
+	seed    maphash.Seed
+	fences  [hashed + 1]atomic.Pointer[flight] // the newest batch that touched what hashes here
+	blocks  atomic.Bool                        // there may be blocks
+	revoked atomic.Int64                       // latest change of a revocation, Unix ms; 0: there is none
+	failed  atomic.Pointer[error]              // the first failed commit
 
 	searching sync.Mutex // one writes to the search index at a time
 
@@ -166,7 +167,7 @@ func open(o Options) (*Store, error) {
 		seed: maphash.MakeSeed(), secret: newSecret(),
 		tails: newTails(o.CacheBytes / 2),
 	}
-	if err := s.findBlocks(); err != nil {
+	if err := errors.Join(s.findBlocks(), s.findRevocations()); err != nil {
 		stop()
 		return nil, errors.Join(err, db.Close(), lock.Close())
 	}

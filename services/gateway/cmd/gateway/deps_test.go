@@ -14,6 +14,7 @@ var forbidden = map[string]string{
 	"github.com/FerretDB/FerretDB":       "FerretDB stands in for MongoDB in tests",
 	"go.uber.org/goleak":                 "it is for tests",
 	deps.Module + "/pkg/blob/s3fake":     "it is for tests",
+	deps.Module + "/pkg/certs/certstest": "it is for tests",
 	deps.Module + "/pkg/blob/diskblob":   "the all-in-one binary keeps files in a folder; pods have none",
 	deps.Module + "/pkg/store/memstore":  "it keeps nothing",
 	deps.Module + "/pkg/store/storetest": "it is for tests",

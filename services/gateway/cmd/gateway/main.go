@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -18,13 +17,18 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/logs"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 )
 
@@ -34,15 +38,20 @@ var version = "dev"
 // settings are the flags and variables of the gateway.
 type settings struct {
 	config.Listen
+	config.TLS
 	config.Mongo
 	config.NATS
 	config.JWT
 	config.Origins
 	config.Attachments
 	config.Sends
+	config.Requests
+	config.Connections
 	config.Routing
 	config.Linger
 	config.Reader
+	config.Trace
+	config.Rebalance
 	Drain, Grace time.Duration
 	Search       bool
 }
@@ -52,19 +61,20 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
+		&c.Listen, &c.TLS, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments, &c.Trace)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, os.Stdout, os.Stderr)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	lines := logs.New(slog.NewJSONHandler(os.Stderr, nil), logs.Options{})
+	log := slog.New(lines)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	log.Info("starting", "version", version, "settings", flags)
-	if err := serve(ctx, &c, log); err != nil && ctx.Err() == nil {
+	if err := serve(ctx, &c, lines); err != nil && ctx.Err() == nil {
 		log.Error("stopped", "error", err)
 		return config.ExitError
 	}
@@ -72,7 +82,8 @@ func run(args []string) int {
 }
 
 // serve runs the gateway until ctx ends, and then drains it.
-func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
+func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
+	log := slog.New(lines)
 	opts, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile,
 		JWKSURL: c.JWKSURL, Issuer: c.Issuer, Audience: c.Audience, Log: log})
 	if err != nil {
@@ -97,6 +108,9 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 
 	var st *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) (err error) {
+		if err := c.Mongo.Validate(); err != nil { // its file may have changed
+			return err
+		}
 		st, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.URI), Logger: log})
 		if errors.Is(err, mongostore.ErrArbiter) {
 			return lifecycle.Permanent(err)
@@ -107,6 +121,14 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("store", func(context.Context) error { return st.Close() })
+	tracer, err := tracing.Open(c.Endpoint, tracing.Options{Service: "gateway", Version: version, Sample: c.Sample, Log: log})
+	if err != nil {
+		return err
+	}
+	stack.Add("traces", tracer.Stop)
+	meters.Logs(&opsPort.Metrics, lines)
+	meters.Spans(&opsPort.Metrics, tracer)
+	data := meters.Store(&opsPort.Metrics, tracer, st)
 	meta, err := st.Meta(ctx)
 	if err != nil {
 		return fmt.Errorf("read the data's identity: %w", err)
@@ -117,8 +139,9 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 			g.Missed()
 		}
 	}
-	b, err := bus.Connect(ctx, bus.Options{URL: string(c.URL), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
-		OnLoss: func(bus.Topic) { missed() },
+	b, err := bus.Connect(ctx, bus.Options{URL: string(c.NATS.URL), Files: bus.Files(c.NATS.Files), Name: "parley-gateway", Cluster: meta.Cluster, Logger: log,
+		OnLoss:   func(bus.Topic) { missed() },
+		OnDenied: func(reason string) { opsPort.Degraded("nats", reason) },
 		OnState: func(s bus.State) {
 			reason := ""
 			switch s {
@@ -133,6 +156,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("bus", b.Drain)
+	gateway.RegisterBus(&opsPort.Metrics, b.Stats)
 	files, err := attachments(ctx, c, log)
 	if err != nil {
 		return err
@@ -142,17 +166,21 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	if c.Search {
 		features, index = append(features, "search"), st.Search()
 	}
-	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: st, Bus: b, Verifier: verifier, Meta: meta,
-		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond}, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: data, Bus: b, Meta: meta,
+		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics), Tracer: tracer, TraceTrusted: c.Trusted,
+		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Reader.Mode), Rebalance: c.Auto(), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond},
+		Guard: guard.New(config.Guard(&c.Requests, &c.Connections)), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
 	if err != nil {
 		return err
 	}
 	running.Store(g)
 	gateway.RegisterMetrics(&opsPort.Metrics, g.Stats)
 	opsPort.HandleJSON("/presence", func() any { return g.Online() })
-	ln, err := net.Listen("tcp", c.Addr)
+	g.Operate(opsPort)
+	// HTTP/1.1 alone: a socket of RFC 6455 cannot be opened in HTTP/2.
+	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP1)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	srv := rest.NewServer(g.Handler(), log)
 	stack.Add("http", func(ctx context.Context) error { return rest.Shutdown(ctx, srv) })

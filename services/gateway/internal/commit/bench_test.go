@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/memstore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
@@ -41,7 +42,7 @@ func benchAppend(b *testing.B, lanes, inFlight int) {
 	s := memstore.New(memstore.Options{})
 	var announced atomic.Int64
 	c := NewCommitter(Options{Store: instantStore{s}, Journal: journal.New(journal.Options{Store: s}), Log: slog.New(slog.DiscardHandler),
-		Committed: func(_ store.JournalID, list []chat.Entry) { announced.Add(int64(len(list))) }})
+		Committed: func(_ store.JournalID, list []chat.Entry, _ []tracing.Context) { announced.Add(int64(len(list))) }})
 	defer c.Stop(b.Context())
 	list := make([]benchLane, lanes)
 	for i := range list { // a lane's first command loads its state

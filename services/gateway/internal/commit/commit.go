@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
@@ -43,11 +44,16 @@ type Options struct {
 	// their journal document. Where a retry shows that an announcement may have been
 	// lost, it is handed an entry again, with no number. A number under which
 	// nothing was stored comes without entries. It must not block.
-	Committed func(store.JournalID, []chat.Entry)
+	// traces names the spans of the entries that are sampled; nil: none of them is.
+	Committed func(id store.JournalID, entries []chat.Entry, traces []tracing.Context)
 	// Keeps is told of which conversations a state is kept, so that Observe be called
 	// for them. It must not block nor call the committer. Default: nobody is told.
 	Keeps func(key chat.Key, there bool)
-	Log   *slog.Logger // default: slog.Default()
+	// Appended is told of every append when the store has answered. It must not
+	// block. Default: nobody is told.
+	Appended func(Append)
+	Tracer   *tracing.Tracer // makes a span of each append with a command that is followed; nil: none
+	Log      *slog.Logger    // default: slog.Default()
 
 	Flushes      int           // flushes in flight; default 4
 	FlushEntries int           // entries in one flush; default 512
@@ -105,6 +111,9 @@ type Request struct {
 	// Done is called exactly once, from any goroutine; it must not block.
 	Done func(Result)
 	Size int // bytes of its body, for MaxBytes
+	// Span is what the command is followed with; nil: it is not. It is the owner's, and
+	// is ended in Done, or after.
+	Span *tracing.Span
 
 	deadline time.Time
 	behind   chat.CMID // the stream's command that had no answer when this one came
@@ -112,6 +121,7 @@ type Request struct {
 	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
 	upToDate bool      // the state was moved to the end of the log after this came
 	maybe    bool      // an earlier try may have stored it: look before judging
+	raced    bool      // an index refused an earlier try
 }
 
 // New is a conversation to be made.
@@ -154,6 +164,7 @@ type Committer struct {
 	latest  atomic.Int64 // when the last flush began, in ns since started; with Linger only
 	pending atomic.Int64 // commands waiting or in flight
 	bytes   atomic.Int64 // of their bodies
+	counts  counts
 }
 
 // lane is one conversation's commands and state.
@@ -356,6 +367,9 @@ func (c *Committer) forgetLocked(l *lane) {
 
 // Pending is how many commands are waiting or in flight.
 func (c *Committer) Pending() int { return int(c.pending.Load()) }
+
+// PendingBytes is how large the bodies of these commands are.
+func (c *Committer) PendingBytes() int64 { return c.bytes.Load() }
 
 // Stop refuses new commands, and waits until every command taken is answered: as
 // long as ctx allows by the store, then with "unavailable".

@@ -16,6 +16,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/memstore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/journal"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
@@ -34,7 +35,7 @@ type pod struct {
 func newPod(t *testing.T, s *memstore.Store, change ...func(*Options)) *pod {
 	p := &pod{store: s}
 	opts := Options{Store: s, Journal: journal.New(journal.Options{Store: s}), Log: slog.New(slog.DiscardHandler),
-		Committed: func(_ store.JournalID, list []chat.Entry) {
+		Committed: func(_ store.JournalID, list []chat.Entry, _ []tracing.Context) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.told = append(p.told, list...)

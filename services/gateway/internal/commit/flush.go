@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/failpoint"
 )
 
@@ -26,7 +27,7 @@ type work struct {
 func (c *Committer) flush(works []*work) {
 	var batch store.Batch
 	var fast []*work
-	for _, w := range c.askBlocks(works) {
+	for _, w := range c.askFloors(c.askBlocks(works)) {
 		if w.lane.state == nil || !w.judge(c.opts.Audience) {
 			c.repair(w)
 			continue
@@ -55,13 +56,18 @@ func (c *Committer) flush(works []*work) {
 		answerEarly(fast)
 	}
 	if mutant.Is(mutant.AnnounceBeforeStore) {
-		c.opts.Committed(batch.Journal, batch.Entries)
+		c.opts.Committed(batch.Journal, batch.Entries, nil)
 	}
+	begun, span := time.Now(), c.follow(fast, len(batch.Entries))
+	ctx = tracing.With(ctx, span.Context())
 	res := c.opts.Store.Append(ctx, batch)
+	c.appended(begun, res.Outcomes, span)
 	failpoint.Hit("before-finish")
 	stored := storedOf(batch.Entries, res.Outcomes)
 	err := c.finish(ctx, store.Batch{Entries: stored, Journal: batch.Journal}, res.Finished)
+	span.End()
 	var told []chat.Entry
+	var traces []tracing.Context
 	at := 0
 	for _, w := range fast {
 		outcomes := res.Outcomes[at : at+len(w.entries)]
@@ -75,10 +81,11 @@ func (c *Committer) flush(works []*work) {
 			w.doubt(n)
 			continue
 		}
+		traces = appendTraces(traces, len(told), w.reqs[:n])
 		told = append(told, c.answerStored(w, n)...)
 	}
 	if err == nil {
-		c.opts.Committed(batch.Journal, told)
+		c.opts.Committed(batch.Journal, told, traces)
 	}
 	for _, w := range fast { // only now: a lane's next entries must not overtake these
 		if len(w.reqs) > 0 {
@@ -202,7 +209,7 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		case store.Unknown:
 			r.maybe, r.open = true, r.tried
 		default:
-			r.maybe = true
+			r.maybe, r.raced = true, true
 		}
 	}
 	return n
@@ -222,6 +229,9 @@ func (w *work) doubt(n int) {
 func (c *Committer) answerStored(w *work, n int) []chat.Entry {
 	entries := w.entries[:n:n]
 	for i, r := range w.reqs[:n] {
+		if r.raced {
+			c.counts.lost.Add(1)
+		}
 		c.answer(r, Result{Entry: entries[i]})
 	}
 	w.reqs = w.reqs[n:]

@@ -10,6 +10,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway/internal/state"
 )
 
@@ -24,9 +25,11 @@ const readPage = 500
 // loaded, a race was lost, an outcome is not known, a command is refused. Then the
 // lane goes back to be flushed together with the others. It stays busy meanwhile.
 func (c *Committer) repair(w *work) {
+	c.counts.repairs.Add(1)
 	c.wg.Go(func() {
 		ctx, cancel := context.WithDeadline(c.ctx, w.reqs[0].deadline)
 		defer cancel()
+		ctx = tracing.With(ctx, w.reqs[0].Span.Context())
 		select {
 		case c.repairs <- struct{}{}:
 			defer func() { <-c.repairs }()
@@ -67,7 +70,7 @@ func (c *Committer) flushAgain(w *work) {
 // behind, which would otherwise overtake.
 func (c *Committer) fail(w *work, err error) {
 	c.opts.Log.Warn("no answer for a conversation's commands in time", "conv", w.lane.key.Conv,
-		"commands", len(w.reqs), "error", err)
+		"commands", len(w.reqs), w.reqs[0].Span.Context().LogAttr(), "error", err)
 	l := w.lane
 	l.shard.mu.Lock()
 	reqs := append(w.reqs[:len(w.reqs):len(w.reqs)], l.queue...)
@@ -250,9 +253,10 @@ func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {
 			"this cmid was used before, for something else: take a new one")})
 		return
 	}
+	c.counts.repeats.Add(1)
 	// In a place where a try of this request was refused, it is another's.
 	c.answer(r, Result{Entry: e, Dup: e.Seq != r.open})
-	c.opts.Committed(store.JournalID{}, []chat.Entry{e})
+	c.opts.Committed(store.JournalID{}, []chat.Entry{e}, appendTraces(nil, 0, []*Request{r}))
 }
 
 // catchUp moves the state past everything that is stored. What it reads may not
@@ -326,7 +330,7 @@ func (c *Committer) finishRead(ctx context.Context, s *state.State, entries []ch
 	if err := c.finish(ctx, b, false); err != nil {
 		return err
 	}
-	c.opts.Committed(b.Journal, open)
+	c.opts.Committed(b.Journal, open, nil)
 	return nil
 }
 

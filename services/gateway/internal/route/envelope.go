@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/tracing"
 )
 
 // The versions of what goes over the bus.
@@ -47,6 +48,7 @@ type Announced struct {
 	Count int64
 	MV    chat.Seq
 	Time  time.Time
+	Trace tracing.Context // of an entry that is followed
 }
 
 // AppendEnvelope appends the envelope of some entries to b. Before each entry are
@@ -58,7 +60,7 @@ func AppendEnvelope(b []byte, o Origin, entries []Announced) []byte {
 	for i := range entries {
 		b = appendEntry(b, &entries[i])
 	}
-	return binary.AppendUvarint(b, 0) // no digest
+	return appendTraces(b, entries)
 }
 
 // AppendBeat appends the envelope of a heartbeat to b: no entries, and the digest

@@ -64,13 +64,15 @@ type link struct {
 
 // upgrade answers the WebSocket handshake. The connection is the session's own
 // from then on: net/http's buffers are dropped.
-func (l *link) upgrade(w http.ResponseWriter, r *http.Request, origins []string) (*websocket.Conn, error) {
+func (l *link) upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, error) {
 	conn, err := websocket.Accept(&hijacker{w, l}, r, &websocket.AcceptOptions{
-		Subprotocols:    []string{wire.Subprotocol},
-		OriginPatterns:  origins,
-		CompressionMode: websocket.CompressionDisabled,
-		OnPingReceived:  func(context.Context, []byte) bool { l.controlled(); return true },
-		OnPongReceived:  func(context.Context, []byte) { l.controlled() },
+		Subprotocols: []string{wire.Subprotocol},
+		// The caller has looked at the Origin, more closely, and two rules would only
+		// differ one day.
+		InsecureSkipVerify: true,
+		CompressionMode:    websocket.CompressionDisabled,
+		OnPingReceived:     func(context.Context, []byte) bool { l.controlled(); return true },
+		OnPongReceived:     func(context.Context, []byte) { l.controlled() },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("accept: %w", err)
@@ -158,6 +160,7 @@ func (l *link) seek(on bool) {
 // controlled is called when a ping or pong has been read completely.
 func (l *link) controlled() {
 	l.s.touch()
+	l.s.pace(0)
 	l.edge = l.header && l.head.Buffered() == 0
 }
 

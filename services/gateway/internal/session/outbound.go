@@ -75,7 +75,12 @@ func (s *Session) Deliver(key chat.Key, seq chat.Seq, frame []byte) bool {
 	if s.closing {
 		return true // to nowhere, like everything from now on
 	}
-	if s.out.n >= s.opts.QueueFrames || s.out.bytes+len(frame) > s.opts.QueueBytes {
+	switch {
+	case s.out.n >= s.opts.QueueFrames:
+		s.opts.Counts.Dropped.Add(DropFrames, 1)
+		return false
+	case s.out.bytes+len(frame) > s.opts.QueueBytes:
+		s.opts.Counts.Dropped.Add(DropBytes, 1)
 		return false
 	}
 	s.out.push(frame)
@@ -160,6 +165,7 @@ func (s *Session) write() {
 		if frames != nil {
 			list = *frames
 		}
+		var sent batchCounts
 		ok := true
 		for i := 0; ok && (i < len(list) || len(b) > 0); b = b[:0] {
 			first, size := i, 0
@@ -167,7 +173,9 @@ func (s *Session) write() {
 				b = appendHeader(b, finText, len(list[i]))
 				b = append(b, list[i]...)
 				size += len(list[i])
+				sent.note(s.opts.Counts, list[i])
 			}
+			sent.flush(s.opts.Counts, size)
 			_, err := s.link.Conn.Write(b)
 			ok = s.wrote(i-first, size, err)
 		}

@@ -27,12 +27,19 @@ import (
 // Options configure sessions. Limits must be complete; the rest may be zero.
 type Options struct {
 	Limits    chat.Limits
-	Origins   []string // patterns of allowed origins beside the same host
 	Heartbeat time.Duration
 	Log       *slog.Logger
 
-	Poller Poller // how connections wait until they can be read; default [Goroutines]
-	Clock  *Clock // of the pod; default a new one, which nobody calls
+	Poller Poller  // how connections wait until they can be read; default [Goroutines]
+	Clock  *Clock  // of the pod; default a new one, which nobody calls
+	Counts *Counts // of the pod; default new ones
+
+	// FramesPerS and BytesPerS are what a client may send in a second, with two seconds
+	// of it at once; what it sends counts against both together. 0: there is no limit.
+	// Beyond it the session is closed: no client that means well comes near.
+	FramesPerS, BytesPerS int
+	TooFast               func()        // called when a session is closed for it; default: nobody is told
+	Syncing               *atomic.Int64 // of the pod: counts sessions that read what they missed; nil: nobody counts
 
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
@@ -73,6 +80,9 @@ func (o Options) WithDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = NewClock(0)
 	}
+	if o.Counts == nil {
+		o.Counts = NewCounts()
+	}
 	return o
 }
 
@@ -95,6 +105,7 @@ type Session struct {
 	conn    *websocket.Conn
 	link    link
 	started time.Duration // as all times here on the pod's clock
+	paid    time.Duration // owned by the reader, see pace
 
 	// Set once, by Begin, before the session is registered anywhere.
 	id   Identity
@@ -105,6 +116,8 @@ type Session struct {
 
 	hand     hand // guarded by the clock
 	mu       sync.Mutex
+	mark     uint64     // of the token, see Hold
+	issued   int64      // when it was issued, Unix ms
 	cond     *sync.Cond // wakes Acquire and credit; nil: nobody waits
 	due      time.Duration
 	closeBy  time.Duration // when to give up on a client that does not let itself be closed
@@ -112,6 +125,7 @@ type Session struct {
 	ready    bool // hello was answered
 	flushing bool // Start was called
 	closing  bool
+	code     chat.CloseCode        // that it was closed with here; 0: it was not
 	dead     bool                  // nothing may be started any more
 	pinged   time.Duration         // when it was last pinged, by the clock; 0: never
 	pending  int                   // requests under way
@@ -129,11 +143,12 @@ func Accept(w http.ResponseWriter, r *http.Request, opts *Options) (*Session, er
 	s.link.s = s
 	s.touch()
 	var err error
-	if s.conn, err = s.link.upgrade(w, r, opts.Origins); err != nil {
+	if s.conn, err = s.link.upgrade(w, r); err != nil {
 		return nil, err
 	}
 	s.conn.SetReadLimit(int64(opts.Limits.Frame))
 	s.link.parks = opts.Poller.Parks(s.link.Conn)
+	opts.Counts.Opened.Add(1)
 	return s, nil
 }
 
@@ -160,6 +175,21 @@ func (s *Session) Identity() *Identity { return &s.id }
 
 // Owner implements route.Sink.
 func (s *Session) Owner() (chat.NS, chat.User) { return s.id.NS, s.id.User }
+
+// Hold notes which token the session goes on with: a mark that the caller knows it
+// by, and when it was issued (zero: it does not say).
+func (s *Session) Hold(mark uint64, issued time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mark, s.issued = mark, issued.UnixMilli()
+}
+
+// Held is what Hold was told; !ok: nobody has said hello yet.
+func (s *Session) Held() (mark uint64, issued time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mark, time.UnixMilli(s.issued), s.ready
+}
 
 // SetExpiry says when the session's token expires.
 func (s *Session) SetExpiry(t time.Time) {
@@ -236,6 +266,7 @@ func (s *Session) readFrame() error {
 		return fmt.Errorf("read frame: %w", err)
 	}
 	s.touch()
+	s.pace(len(data))
 	if typ != websocket.MessageText {
 		s.Close(chat.CloseProtocol, "frames are JSON text, this one is binary")
 	}
@@ -249,9 +280,11 @@ func (s *Session) read(data []byte) {
 	}
 	f, ref, cerr := wire.Decode(data, s.opts.Limits)
 	if cerr == nil {
+		s.opts.Counts.Received.Add(f.Name(), 1)
 		s.handler.Handle(f, ref)
 		return
 	}
+	s.opts.Counts.Received.Add(Invalid, 1)
 	s.mu.Lock()
 	ready := s.ready
 	s.mu.Unlock()
@@ -298,6 +331,7 @@ func (s *Session) end() {
 	s.work.Wait()
 	_ = s.conn.CloseNow()
 	_ = s.link.Conn.Close()
+	s.countClose()
 	s.handler.Ended()
 }
 
@@ -310,6 +344,18 @@ func (s *Session) Drop() {
 	s.work.Wait()
 	_ = s.conn.CloseNow()
 	_ = s.link.Conn.Close()
+	s.countClose()
+}
+
+// countClose notes why the connection ended, when it has.
+func (s *Session) countClose() {
+	s.mu.Lock()
+	code := s.code
+	s.mu.Unlock()
+	if code == 0 {
+		code = chat.CloseUnknownOutcome // the client closed, or is gone
+	}
+	s.opts.Counts.Closed.Add(codeText(code), 1)
 }
 
 // Close ends the session: what is queued goes out first, then the close frame. It
@@ -327,7 +373,9 @@ func (s *Session) closeLocked(code chat.CloseCode, reason string) {
 	patience := max(s.opts.SlowAfter, s.opts.CloseWait)
 	s.closing, s.closeBy = true, s.opts.Clock.now()+patience
 	s.dueLocked(patience)
+	s.code = code
 	if code == chat.CloseTooSlow {
+		s.opts.Counts.Dropped.Add(DropTooSlow, 1)
 		s.out.clear() // it would not be read; the flush of the next session has it
 	}
 	s.out.last = closeFrame(code, reason)

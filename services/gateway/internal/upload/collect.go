@@ -86,6 +86,11 @@ func (m *Manager) due(ctx context.Context) ([]store.Attachment, error) {
 
 // forget looks at the attachments of one message and its edits.
 func (m *Manager) forget(ctx context.Context, f forget) error {
+	return m.each(ctx, f, m.claim)
+}
+
+// each does something with the attachments of one message and its edits.
+func (m *Manager) each(ctx context.Context, f forget, do func(context.Context, store.Attachment) error) error {
 	ctx, cancel := context.WithTimeout(ctx, opTime)
 	defer cancel()
 	entries, err := m.opts.Store.Entries(ctx, f.key, store.Range{After: f.target - 1, Before: f.target + 1, Limit: 1})
@@ -103,7 +108,7 @@ func (m *Manager) forget(ctx context.Context, f forget) error {
 	}
 	var errs []error
 	for _, a := range list {
-		errs = append(errs, m.claim(ctx, a))
+		errs = append(errs, do(ctx, a))
 	}
 	return errors.Join(errs...)
 }
@@ -111,18 +116,23 @@ func (m *Manager) forget(ctx context.Context, f forget) error {
 // claim takes the lease on a document as it was read, and looks whether it is
 // used. Whoever has changed the document since has the better reason.
 func (m *Manager) claim(ctx context.Context, a store.Attachment) error {
-	ctx, cancel := context.WithTimeout(ctx, opTime)
-	defer cancel()
-	now, was := time.Now().UTC().Truncate(time.Millisecond), a.Due
-	a.Due = now.Add(m.opts.Lease)
-	err := m.update(ctx, &a)
-	if err == nil {
-		err = m.settle(ctx, a, was.After(now), was)
-	}
+	err := m.judge(ctx, a)
 	if errors.Is(err, store.ErrConflict) {
 		return nil
 	}
 	return err
+}
+
+// judge is claim for who has to know of a change.
+func (m *Manager) judge(ctx context.Context, a store.Attachment) error {
+	ctx, cancel := context.WithTimeout(ctx, opTime)
+	defer cancel()
+	now, was := time.Now().UTC().Truncate(time.Millisecond), a.Due
+	a.Due = now.Add(m.opts.Lease)
+	if err := m.update(ctx, &a); err != nil {
+		return err
+	}
+	return m.settle(ctx, a, was.After(now), was)
 }
 
 // update writes a document and keeps its version.

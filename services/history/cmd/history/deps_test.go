@@ -16,6 +16,7 @@ var forbidden = map[string]string{
 	"go.uber.org/goleak":                 "it is for tests",
 	"github.com/coder/websocket":         "sockets are the gateway's",
 	deps.Module + "/pkg/blob/s3fake":     "it is for tests",
+	deps.Module + "/pkg/certs/certstest": "it is for tests",
 	deps.Module + "/pkg/blob/diskblob":   "the all-in-one binary keeps files in a folder; pods have none",
 	deps.Module + "/pkg/store/memstore":  "it keeps nothing",
 	deps.Module + "/pkg/store/storetest": "it is for tests",

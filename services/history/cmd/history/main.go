@@ -5,11 +5,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"os/signal"
@@ -19,11 +18,18 @@ import (
 	"github.com/parley-chat/parley/pkg/attach"
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/logs"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/history"
 )
 
@@ -42,11 +48,14 @@ func main() {
 
 type settings struct {
 	config.Listen
+	config.TLS
 	config.Mongo
 	config.JWT
 	config.Origins
 	config.Gateway
 	config.Attachments
+	config.Requests
+	config.Trace
 	Search bool
 }
 
@@ -54,15 +63,16 @@ type settings struct {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.Mongo, &c.JWT, &c.Origins, &c.Gateway, &c.Attachments)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.TLS, &c.Mongo, &c.JWT, &c.Origins, &c.Requests, &c.Gateway, &c.Attachments, &c.Trace)
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	lines := logs.New(slog.NewJSONHandler(stderr, nil), logs.Options{})
+	log := slog.New(lines)
 	log.Info("starting", "version", version, "settings", flags)
-	if err := serve(ctx, c, log); err != nil {
-		log.Error("ended", "err", err)
+	if err := serve(ctx, c, lines); err != nil {
+		log.Error("ended", "error", err)
 		return config.ExitError
 	}
 	return config.ExitOK
@@ -70,7 +80,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // serve builds everything, serves until told ends, which is no error, or a part
 // fails, and takes it down again in reverse order.
-func serve(told context.Context, c settings, log *slog.Logger) (err error) {
+func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
+	log := slog.New(lines)
 	stack := &lifecycle.Stack{Log: log}
 	defer func() {
 		closing, cancel := context.WithTimeout(context.Background(), closeTime)
@@ -98,13 +109,22 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 			return err
 		}
 	}
+	var authorities *x509.CertPool
+	if c.Gateway.CAFile != "" {
+		if authorities, err = certs.Pool(c.Gateway.CAFile); err != nil {
+			return err
+		}
+	}
 
 	port := ops.New(ops.Options{Version: version, Logger: log})
 	stack.Add("operations port", start(fail, func(ctx context.Context) error { return port.Serve(ctx, c.OpsAddr) }))
 
 	var data *mongostore.Store
 	err = lifecycle.WaitFor(ctx, log, "mongodb", func(ctx context.Context) error {
-		var err error
+		err := c.Mongo.Validate() // its file may have changed
+		if err != nil {
+			return err
+		}
 		if data, err = mongostore.Open(ctx, mongostore.Options{URI: string(c.Mongo.URI), Logger: log}); errors.Is(err, mongostore.ErrArbiter) {
 			return lifecycle.Permanent(err)
 		}
@@ -117,6 +137,14 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		return err
 	}
 	stack.Add("mongodb", func(context.Context) error { return data.Close() })
+	tracer, err := tracing.Open(c.Endpoint, tracing.Options{Service: "history", Version: version, Sample: c.Sample, Log: log})
+	if err != nil {
+		return err
+	}
+	stack.Add("traces", tracer.Stop)
+	meters.Logs(&port.Metrics, lines)
+	meters.Spans(&port.Metrics, tracer)
+	observed := meters.Store(&port.Metrics, tracer, data)
 	stack.Add("mongodb watch", start(fail, func(ctx context.Context) error { return watch(ctx, port, data) }))
 
 	var files *attach.Reader
@@ -126,7 +154,7 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		if err != nil {
 			return err
 		}
-		files = attach.NewReader(data, bucket, chat.Limits{})
+		files = attach.NewReader(observed, bucket, chat.Limits{})
 	}
 	var search *history.Search
 	if c.Search {
@@ -134,13 +162,19 @@ func serve(told context.Context, c settings, log *slog.Logger) (err error) {
 		search.RegisterMetrics(&port.Metrics)
 		stack.Add("search", start(fail, func(ctx context.Context) error { search.Run(ctx); return nil }))
 	}
-	service := history.New(history.Options{Store: data, Verifier: verifier, Origins: c.Origins.Allowed, GatewayURL: gateway, Files: files,
-		Search: search, Log: log, Observe: port.Histogram("history_request_seconds", "Time that requests took.", buckets)})
-	port.CounterBy("history_answers_total", "Answers by class of status.", "status", service.Answers)
+	revoked := revoke.New(revoke.Options{Store: observed, Log: log})
+	if err := revoked.Load(ctx); err != nil {
+		return err
+	}
+	stack.Add("revocations", start(fail, func(ctx context.Context) error { revoked.Run(ctx); return nil }))
+	limits := guard.New(config.Guard(&c.Requests, nil))
+	port.CounterBy("history_limited_total", "Requests that were refused because of a limit.", "limit", limits.Refused)
+	service := history.New(history.Options{Guard: limits, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
+		Search: search, Log: log, Observer: rest.Observer{Meter: rest.NewMeter(&port.Metrics, "history"), Tracer: tracer, Trusted: c.Trusted}})
 
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
-		return fmt.Errorf("listen for clients: %w", err)
+		return err
 	}
 	stack.Add("http", serveHTTP(l, service.Handler(), log, fail))
 	port.SetReady(true)

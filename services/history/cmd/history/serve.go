@@ -13,10 +13,6 @@ import (
 	"github.com/parley-chat/parley/pkg/rest"
 )
 
-// buckets are upper bounds of request times in seconds, up to the time that a
-// request has.
-var buckets = []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}
-
 // answerTime bounds a request with its answer, so that a client that reads slowly
 // is let go. No connection here lives long.
 const answerTime = 30 * time.Second

@@ -55,14 +55,14 @@ func (f *feed) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		begun := time.Now()
 		busy, err := f.step(ctx)
-		f.Indexer.pending.Store(int64(len(f.pending)))
+		f.note(len(f.pending), time.Now())
 		switch {
 		case errors.Is(err, search.ErrNotLeading), err != nil && time.Since(f.renewed) >= f.opts.Lease:
 			return err
 		case err != nil:
 			if ctx.Err() == nil {
 				f.errors.Add(1)
-				f.opts.Log.Warn("a step of indexing failed; trying again", "err", err)
+				f.opts.Log.Warn("a step of indexing failed; trying again", "error", err)
 			}
 			pause(ctx, wait)
 			wait = min(2*wait, mostPause, f.opts.Lease/4)

@@ -135,6 +135,7 @@ type Indexer struct {
 	sweeps   atomic.Uint64
 	errors   atomic.Uint64
 	pending  atomic.Int64
+	behind   atomic.Int64 // since when something is pending, Unix ns; 0: nothing is
 }
 
 // New makes an indexer.
@@ -142,18 +143,37 @@ func New(o Options) *Indexer { return &Indexer{opts: o.withDefaults(), owner: ra
 
 // Stats is what an indexer counts.
 type Stats struct {
-	Leading  bool   // this replica feeds the index
-	Pending  int64  // conversations that are known to be behind
-	Entries  uint64 // entries read
-	Messages uint64 // documents written
-	Sweeps   uint64 // sweeps that came to their end here
-	Errors   uint64 // steps that failed and were tried again
+	Leading  bool          // this replica feeds the index
+	Pending  int64         // conversations that are known to be behind
+	Lag      time.Duration // since when there are such without a break; 0: there are none
+	Entries  uint64        // entries read
+	Messages uint64        // documents written
+	Sweeps   uint64        // sweeps that came to their end here
+	Errors   uint64        // steps that failed and were tried again
 }
 
 // Stats returns the present counts. It does not block.
 func (ix *Indexer) Stats() Stats {
-	return Stats{Leading: ix.leading.Load(), Pending: ix.pending.Load(), Entries: ix.entries.Load(),
+	return Stats{Lag: ix.lag(time.Now()), Leading: ix.leading.Load(), Pending: ix.pending.Load(), Entries: ix.entries.Load(),
 		Messages: ix.messages.Load(), Sweeps: ix.sweeps.Load(), Errors: ix.errors.Load()}
+}
+
+// note keeps how much is pending, and since when anything is.
+func (ix *Indexer) note(pending int, now time.Time) {
+	ix.pending.Store(int64(pending))
+	if pending == 0 {
+		ix.behind.Store(0)
+		return
+	}
+	ix.behind.CompareAndSwap(0, now.UnixNano())
+}
+
+func (ix *Indexer) lag(now time.Time) time.Duration {
+	since := ix.behind.Load()
+	if since == 0 {
+		return 0
+	}
+	return now.Sub(time.Unix(0, since))
 }
 
 // Run feeds the index whenever nobody else does, until ctx ends. It does not
@@ -163,7 +183,7 @@ func (ix *Indexer) Run(ctx context.Context) {
 		err := ix.lead(ctx)
 		if err != nil && ctx.Err() == nil {
 			ix.errors.Add(1)
-			ix.opts.Log.Warn("the search index could not be fed; trying again", "err", err)
+			ix.opts.Log.Warn("the search index could not be fed; trying again", "error", err)
 		}
 		pause(ctx, time.Second)
 	}
@@ -182,6 +202,7 @@ func (ix *Indexer) lead(ctx context.Context) error {
 	}
 	ix.leading.Store(true)
 	defer ix.leading.Store(false)
+	defer ix.note(0, time.Time{}) // whoever leads next knows
 	ix.opts.Log.Info("feeding the search index", "generation", g.Number, "built", l.Progress.Rounds > 0)
 	f := newFeed(ix, g, l, asked)
 	err = f.run(ctx)

@@ -13,9 +13,13 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/s3blob"
+	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
+	"github.com/parley-chat/parley/pkg/logs"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 )
@@ -35,9 +39,12 @@ type upSettings struct {
 	config.Origins
 	config.Attachments
 	config.Sends
+	config.Requests
+	config.Connections
 	config.Routing
 	config.Linger
 	config.Reader
+	config.Trace
 	Gateways  int
 	DevTokens bool
 	Verbose   bool
@@ -48,7 +55,7 @@ func (c *upSettings) flags() *config.Flags {
 	c.Mongo.Optional, c.NATS.Optional, c.JWT.Optional = true, true, true
 	c.Attachments.Disk = true
 	flags := config.New("parley up", "runs a whole cluster in one process: gateways, history, NATS and the store",
-		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Routing, &c.Linger, &c.Reader, &c.Attachments)
+		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Attachments, &c.Trace)
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
@@ -62,13 +69,14 @@ func (c *upSettings) options(log *slog.Logger) allinone.Options {
 		S3: s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
 			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
 	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
-		MongoURI: string(c.URI), NATSURL: string(c.URL), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
-		Limits: chat.Limits{SendsPerS: c.PerSecond},
+		MongoURI: string(c.URI), NATSURL: string(c.URL), NATSFiles: bus.Files(c.NATS.Files), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
+		Limits: chat.Limits{SendsPerS: c.PerSecond}, Guard: config.Guard(&c.Requests, &c.Connections), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission,
+		TraceTrusted: c.Trusted,
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,
 			Issuer: c.Issuer, Audience: c.Audience}}
 }
 
-func up(ctx context.Context, args []string) error {
+func up(ctx context.Context, args []string) (err error) {
 	var c upSettings
 	flags := c.flags()
 	if err := flags.Parse(args); err != nil {
@@ -78,17 +86,21 @@ func up(ctx context.Context, args []string) error {
 	if c.Verbose {
 		level = slog.LevelInfo
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-	cluster, err := allinone.Start(ctx, c.options(log))
-	if err != nil {
+	lines := logs.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}), logs.Options{})
+	log := slog.New(lines)
+	opsPort := ops.New(ops.Options{Version: version, Logger: log})
+	opts := c.options(log)
+	opts.Metrics = &opsPort.Metrics
+	meters.Logs(opts.Metrics, lines)
+	if opts.Tracer, err = tracing.Open(c.Endpoint, tracing.Options{Service: "up", Version: version, Sample: c.Sample, Log: log}); err != nil {
 		return err
 	}
-	opsPort := ops.New(ops.Options{Version: version, Logger: log})
-	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
-	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
-	if search := cluster.Search(); search != nil {
-		search.RegisterMetrics(&opsPort.Metrics)
+	cluster, err := allinone.Start(ctx, opts)
+	if err != nil {
+		return errors.Join(err, opts.Tracer.Stop(context.WithoutCancel(ctx)))
 	}
+	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
+	cluster.Operate(opsPort)
 	opsPort.SetReady(true)
 	opsCtx, stopOps := context.WithCancel(context.Background())
 	opsEnded := make(chan error, 1)
@@ -108,7 +120,7 @@ func up(ctx context.Context, args []string) error {
 	<-opsEnded
 	stopCtx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	return errors.Join(err, cluster.Stop(stopCtx))
+	return errors.Join(err, cluster.Stop(stopCtx), opts.Tracer.Stop(stopCtx))
 }
 
 // greet says where everything is and what to try.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,10 +22,14 @@ import (
 	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
+	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
 	"github.com/parley-chat/parley/services/parley/internal/natsserver"
@@ -35,12 +40,13 @@ import (
 // Options configure a [Cluster]. Data must be set; with nothing else it is one
 // gateway on a free port of the loopback interface.
 type Options struct {
-	Listen    string // of the first gateway; the others take the ports after it; "": free ports on 127.0.0.1
-	Gateways  int    // default 1, at most 16
-	Data      string // folder of the embedded store and the token secret
-	MongoURI  string // "": the embedded store
-	Store     Store  // used instead of both, and left open; for tests
-	NATSURL   string // "": the embedded server
+	Listen    string    // of the first gateway; the others take the ports after it; "": free ports on 127.0.0.1
+	Gateways  int       // default 1, at most 16
+	Data      string    // folder of the embedded store and the token secret
+	MongoURI  string    // "": the embedded store
+	Store     Store     // used instead of both, and left open; for tests
+	NATSURL   string    // "": the embedded server
+	NATSFiles bus.Files // for that server
 	Origins   []string
 	Reader    gateway.Reader  // how connections wait; default: the best that the system has
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
@@ -51,8 +57,16 @@ type Options struct {
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
 	Version string           // for welcome
 	Limits  chat.Limits
-	Files   Files
-	Log     *slog.Logger // default: slog.Default()
+	// Guard, FramesPerS and BytesPerS bound clients, see gateway.Options. Each gateway
+	// counts for itself. Zero: nothing does.
+	Guard                 guard.Options
+	FramesPerS, BytesPerS int
+	Admission             time.Duration
+	Files                 Files
+	Tracer                *tracing.Tracer // follows single messages and requests; the caller stops it after the cluster; nil: none
+	TraceTrusted          []netip.Prefix  // see gateway.Options
+	Metrics               *ops.Metrics    // where everything is measured, to be read when Start has returned; nil: nowhere
+	Log                   *slog.Logger    // default: slog.Default()
 }
 
 // Cluster is what [Start] started.
@@ -61,10 +75,12 @@ type Cluster struct {
 
 	signer *auth.Signer
 	gates  []*gateway.Gateway
+	buses  []*bus.Bus
 	blobs  *diskblob.Store // nil: files are kept elsewhere, or not at all
 	stack  lifecycle.Stack
 	failed chan error
 	search *history.Search
+	issuer *auth.KeySet // nil: one key for all tokens
 }
 
 // searchShare is how much of its time the feeding of the search index takes at
@@ -131,9 +147,18 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if err != nil {
 		return nil, err
 	}
-	histOpts := history.Options{Store: st, Search: c.search, Verifier: verifier, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	in := measured{store: st, tokens: verifier}
+	if o.Metrics != nil {
+		in = c.measure(o, st, verifier)
+	}
+	revoked := revoke.New(revoke.Options{Store: in.store, Log: o.Log})
+	if err := revoked.Load(ctx); err != nil {
+		return nil, err
+	}
+	c.stack.Run("revocations", revoked.Run)
+	histOpts := history.Options{Guard: guard.New(o.Guard), Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
-		histOpts.Files = attach.NewReader(st, files, o.Limits)
+		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}
 	hist := history.New(histOpts)
 	app, err := web.New(web.Options{MediaOrigins: o.Files.origins()})
@@ -148,7 +173,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 				g.Missed()
 			}
 		}
-		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log,
+		b, err := bus.Connect(ctx, bus.Options{URL: natsURL, Files: o.NATSFiles, Name: fmt.Sprint("parley-", i+1), Cluster: meta.Cluster, Logger: log,
 			OnLoss: func(bus.Topic) { missed() },
 			OnState: func(s bus.State) {
 				if s == bus.StateConnected {
@@ -159,7 +184,8 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		opts := gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		c.buses = append(c.buses, b)
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
@@ -198,6 +224,7 @@ func (c *Cluster) keys(o Options) (*auth.Verifier, error) {
 	}
 	if opts.Keys != nil {
 		c.stack.Run("keys", opts.Keys.Run)
+		c.issuer = opts.Keys
 	}
 	if o.DevTokens {
 		if len(opts.HS256Secret) == 0 {
@@ -339,6 +366,9 @@ func (c *Cluster) Online() []gateway.Online {
 	}
 	return list
 }
+
+// Operate adds what operators ask of a cluster to an operations port.
+func (c *Cluster) Operate(o *ops.Server) { c.gates[0].Operate(o) }
 
 // Search is the search index; nil: there is none.
 func (c *Cluster) Search() *history.Search { return c.search }

@@ -53,7 +53,10 @@ func Spawn(ctx context.Context, o SpawnOptions) (s *Spawned, err error) {
 	}
 	s.process = procs.New(procs.Program{Name: "parley up", Path: o.Program, Port: port, OpsPort: ops, Args: append([]string{
 		"up", "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--ops-listen", fmt.Sprintf("127.0.0.1:%d", ops),
-		"--gateways", strconv.Itoa(o.Gateways), "--data", s.Data, "--sends-per-second", strconv.Itoa(spawnSends)}, o.Args...)})
+		"--gateways", strconv.Itoa(o.Gateways), "--data", s.Data, "--sends-per-second", strconv.Itoa(spawnSends),
+		// One bench is many people, some of its devices do what no device does, and a
+		// handshake that is turned away would be one that is not measured.
+		"--sends-per-user", "0", "--requests-per-user", "0", "--frames-per-second", "0", "--bytes-per-second", "0", "--connections-per-user", "0", "--admission", "0"}, o.Args...)})
 	if err := s.process.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.Data))
 	}

@@ -48,8 +48,9 @@ func (s searchable) Search() search.Store { return s.Store.Search() }
 
 // background is what pods do whether there are clients or not.
 var background = map[memstore.Op]bool{
+	memstore.OpRevocations: true, memstore.OpDropRevocations: true,
 	memstore.OpRegister: true, memstore.OpPods: true, memstore.OpForget: true, memstore.OpReadJournal: true, memstore.OpTrimJournal: true,
-	memstore.OpMeta: true, memstore.OpPing: true, memstore.OpDueAttachments: true,
+	memstore.OpMeta: true, memstore.OpPing: true, memstore.OpDueAttachments: true, memstore.OpClaimJobs: true, memstore.OpForgetJobs: true,
 }
 
 func (b *memory) open(*testing.T) allinone.Store {
@@ -103,9 +104,11 @@ func (b *mongo) observe(c mongomem.Command) {
 		by = " by " + strings.Join(c.Indexes, " and ")
 	}
 	switch {
-	case c.Collection == "pods", c.Collection == "meta", c.Name == "create", c.Name == "createIndexes":
+	case c.Collection == "pods", c.Collection == "meta", c.Collection == "revocations", c.Name == "create", c.Name == "createIndexes":
 		return
 	case c.Collection == "journal" && c.Name != "insert" && c.Name != "update":
+		return
+	case c.Collection == "jobs" && c.Name == "find" && by != " by _id":
 		return
 	case c.Collection == "attachments" && by == " by due_1", strings.HasPrefix(c.Collection, "search") && c.Name != "find":
 		return

@@ -30,6 +30,7 @@ type world struct {
 	talk.Talker
 	store  allinone.Store
 	url    string
+	data   string // the folder
 	b      backend
 	costs  map[string]usage
 	cmids  int
@@ -45,7 +46,8 @@ func newWorld(t *testing.T, b backend, change func(*allinone.Options)) *world {
 
 func (w *world) start(change func(*allinone.Options)) {
 	w.Helper()
-	o := allinone.Options{Data: w.TempDir(), Store: w.store, NoSearch: true, DevTokens: true, Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
+	w.data = w.TempDir()
+	o := allinone.Options{Data: w.data, Store: w.store, NoSearch: true, DevTokens: true, Log: slog.New(slog.NewTextHandler(w.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	if change != nil {
 		change(&o)
 	}

@@ -26,10 +26,11 @@ type Process struct {
 	Port    int
 	OpsPort int // 0: none
 
-	dir, logs, program string
-	args               []string
+	logs, program string
+	args          []string
 
 	mu   sync.Mutex
+	dir  string   // of the program; taken at the next start
 	env  []string // beside the necessary; taken at the next start
 	last *run     // nil: was never started, or Stop has spoken about it
 }
@@ -46,11 +47,22 @@ type run struct {
 // URL is where the process is reached.
 func (p *Process) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", p.Port) }
 
+// OpsURL is its operations port.
+func (p *Process) OpsURL() string { return fmt.Sprintf("http://127.0.0.1:%d", p.OpsPort) }
+
 // SetEnv gives the process further environment variables, from its next start on.
 func (p *Process) SetEnv(env ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.env = slices.Clone(env)
+}
+
+// Use has the process run the program of this name in another directory, from its
+// next start on.
+func (p *Process) Use(dir string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dir = dir
 }
 
 // Start starts the process, or starts it again. It does not wait until it serves.
@@ -231,7 +243,7 @@ func (p *Process) ready(ctx context.Context) bool {
 		}
 		return conn.Close() == nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/readyz", p.OpsPort), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.OpsURL()+"/readyz", nil)
 	if err != nil {
 		return false
 	}

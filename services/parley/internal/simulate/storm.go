@@ -33,7 +33,7 @@ type StormOptions struct {
 	Jitter     Jitter        // "": full
 	Spread     time.Duration // the first tries are spread over it, as goaway does at a drain; 0: over MinBackoff
 	Patience   time.Duration // a client without a welcome hangs up and tries again; 0: 10 s
-	Admit      int           // handshakes that may wait on a pod; others are refused at once. 0: any number, as Parley does
+	Admit      int           // handshakes that may wait on a pod; others are refused at once. 0: any number; Parley bounds the time that they wait instead, see services/gateway/admission.go
 	PodReads   int           // store reads of a pod at a time; 0: 64
 	StoreReads float64       // a second, of the whole store; 0: Costs.ShardReads of one shard
 

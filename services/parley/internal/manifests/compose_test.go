@@ -1,0 +1,116 @@
+package manifests
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+// composed is what is used of the Compose Specification; what is not here is refused.
+type composed struct {
+	Name     string                   `json:"name"`
+	Program  any                      `json:"x-program"`
+	Gateway  any                      `json:"x-gateway"`
+	Services map[string]containerSpec `json:"services"`
+	Secrets  map[string]struct {
+		File string `json:"file"`
+	} `json:"secrets"`
+	Volumes map[string]struct{} `json:"volumes"`
+}
+
+type containerSpec struct {
+	Build *struct {
+		Context    string `json:"context"`
+		Dockerfile string `json:"dockerfile"`
+	} `json:"build"`
+	Image           string            `json:"image"`
+	ReadOnly        bool              `json:"read_only"`
+	CapDrop         []string          `json:"cap_drop"`
+	SecurityOpt     []string          `json:"security_opt"`
+	Restart         string            `json:"restart"`
+	StopGracePeriod string            `json:"stop_grace_period"`
+	Command         []string          `json:"command"`
+	Secrets         []string          `json:"secrets"`
+	Ports           []string          `json:"ports"`
+	Volumes         []string          `json:"volumes"`
+	Environment     map[string]string `json:"environment"`
+	DependsOn       map[string]struct {
+		Condition string `json:"condition"`
+	} `json:"depends_on"`
+	Healthcheck *struct {
+		Test     []string `json:"test"`
+		Interval string   `json:"interval"`
+		Timeout  string   `json:"timeout"`
+		Retries  int      `json:"retries"`
+	} `json:"healthcheck"`
+}
+
+// TestCompose: settings exist, secrets and volumes are there, what is named is a
+// service, nothing is open to the network, and our programs are as bare as in a pod.
+func TestCompose(t *testing.T) {
+	var file composed
+	if err := yaml.UnmarshalStrict(read(t, "compose.yaml"), &file); err != nil {
+		t.Fatal(err)
+	}
+	known, err := settings()
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := map[string]string{}
+	for name, s := range file.Services {
+		for d, c := range s.DependsOn {
+			on, ok := file.Services[d]
+			if !ok || c.Condition == "service_healthy" && on.Healthcheck == nil {
+				t.Errorf("%s depends on %s, which is no service, or cannot be %s", name, d, c.Condition)
+			}
+		}
+		for _, p := range s.Ports {
+			host, _, _ := strings.Cut(p, ":")
+			if at := p[:strings.LastIndexByte(p, ':')]; host != "127.0.0.1" || taken[at] != "" {
+				t.Errorf("%s: the port %s is open to others, or taken by %q", name, p, taken[at])
+			} else {
+				taken[at] = name
+			}
+		}
+		for _, v := range s.Volumes {
+			if volume, _, _ := strings.Cut(v, ":"); !slices.Contains(slices.Collect(maps.Keys(file.Volumes)), volume) {
+				t.Errorf("%s: no volume %s", name, volume)
+			}
+		}
+		if s.Build == nil {
+			if _, tag, ok := strings.Cut(s.Image, ":"); !ok || tag == "latest" {
+				t.Errorf("%s runs %q", name, s.Image)
+			}
+			continue
+		}
+		program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
+		read(t, s.Build.Dockerfile)
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
+			t.Errorf("%s: read_only %v, cap_drop %v, security_opt %v", name, s.ReadOnly, s.CapDrop, s.SecurityOpt)
+		}
+		for k, v := range s.Environment {
+			if !slices.Contains(known[program], k) {
+				t.Errorf("%s has no setting %s", program, k)
+			}
+			if secret, ok := strings.CutPrefix(v, "/run/secrets/"); ok {
+				if !slices.Contains(s.Secrets, secret) {
+					t.Errorf("%s is not given the secret %s", name, secret)
+				}
+				read(t, file.Secrets[secret].File)
+			}
+			for _, at := range addresses(v) {
+				host, _, _ := strings.Cut(at, ":")
+				if _, ok := file.Services[host]; strings.Contains(v, "://") && !ok {
+					t.Errorf("%s: %s is at %s, which is no service", name, k, host)
+				}
+			}
+		}
+	}
+	if s := file.Services["gateway-1"].StopGracePeriod; s != "60s" {
+		t.Errorf("a gateway has %q to drain, and not what a pod has", s)
+	}
+}
