@@ -12,11 +12,30 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: bin/parley ## build and start everything in one process (more: make run ARGS="--gateways 3")
+run: web bin/parley ## build and start everything in one process (more: make run ARGS="--gateways 3")
 	./bin/parley up $(ARGS)
 
 .PHONY: build
-build: bin/parley bin/gateway bin/history ## build all programs into bin/
+build: web bin/parley bin/gateway bin/history ## build all programs into bin/
+
+WEB := web/app/dist/index.html
+WEB_SOURCES = web/package-lock.json $(shell find web/app web/sdk \( -name node_modules -o -name dist -o -name test \) -prune -o -type f -print 2>/dev/null)
+
+.PHONY: web
+web: $(WEB) ## build the chat for the browser, which `parley up` serves (needs Node.js)
+
+$(WEB): web/node_modules/.package-lock.json $(WEB_SOURCES)
+	@echo "building the chat for the browser"
+	@cd web && npm run --silent build --workspace app
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null || { \
+	  echo "The chat for the browser is built with Node.js 20 or later and npm, and they are not here."; \
+	  echo "Install them (Debian 13: apt install nodejs npm; others: https://nodejs.org), or leave the chat out:"; \
+	  echo "  make bin/parley && ./bin/parley up"; exit 1; }
+	@echo "fetching what the chat is built with"
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .PHONY: bin/parley bin/gateway bin/history
 bin/parley:

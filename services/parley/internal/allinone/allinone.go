@@ -29,6 +29,7 @@ import (
 	"github.com/parley-chat/parley/services/history"
 	"github.com/parley-chat/parley/services/parley/internal/natsserver"
 	"github.com/parley-chat/parley/services/parley/pebblestore"
+	"github.com/parley-chat/parley/web"
 )
 
 // Options configure a [Cluster]. Data must be set; with nothing else it is one
@@ -49,7 +50,7 @@ type Options struct {
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
-	Version string           // for welcome and the front page
+	Version string           // for welcome
 	Limits  chat.Limits
 	Files   Files
 	Log     *slog.Logger // default: slog.Default()
@@ -136,6 +137,10 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		histOpts.Files = attach.NewReader(st, files, o.Limits)
 	}
 	hist := history.New(histOpts)
+	app, err := web.New(web.Options{MediaOrigins: o.Files.origins()})
+	if err != nil {
+		return nil, fmt.Errorf("open the chat for browsers: %w", err)
+	}
 	for i, ln := range listeners {
 		log := o.Log.With("gateway", i+1)
 		var running atomic.Pointer[gateway.Gateway] // the bus is there before its gateway
@@ -168,7 +173,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		running.Store(g)
 		c.gates = append(c.gates, g)
 		c.stack.Add(fmt.Sprint("gateway ", i+1), func(ctx context.Context) error { g.Drain(ctx); return nil })
-		c.serve(i, ln, c.handler(o, g, hist), log)
+		c.serve(i, ln, c.handler(o, g, hist, app), log)
 	}
 	return c, nil
 }

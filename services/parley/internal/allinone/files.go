@@ -1,7 +1,9 @@
 package allinone
 
 import (
+	"cmp"
 	"fmt"
+	"net/url"
 	"path/filepath"
 
 	"github.com/parley-chat/parley/pkg/blob"
@@ -36,4 +38,16 @@ func (c *Cluster) files(o Options) (blob.Store, error) {
 		return nil, fmt.Errorf("open the folder for attachments: %w", err)
 	}
 	return c.blobs, nil
+}
+
+// origins are where browsers fetch and put files, if not here.
+func (f Files) origins() []string {
+	if f.Where != config.AttachmentsS3 {
+		return nil
+	}
+	u, err := url.Parse(cmp.Or(f.S3.PublicEndpoint, f.S3.Endpoint))
+	if err != nil {
+		return nil // which opening the store has refused
+	}
+	return []string{u.Scheme + "://" + u.Host}
 }

@@ -1,8 +1,6 @@
 package allinone
 
 import (
-	_ "embed"
-	"html/template"
 	"net/http"
 	"strings"
 
@@ -11,16 +9,13 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
+	"github.com/parley-chat/parley/web"
 )
 
-//go:embed front.html
-var frontHTML string
-
-var frontPage = template.Must(template.New("front").Parse(frontHTML))
-
 // handler is one address for everything: what reads goes to history, the socket
-// and what changes something to the gateway (PROTOCOL §5).
-func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service) http.Handler {
+// and what changes something to the gateway (PROTOCOL §5), and the chat's own files
+// to the browser.
+func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service, app *web.App) http.Handler {
 	write, read := g.Handler(), h.Handler()
 	origins := rest.Origins(o.Origins)
 	token := origins.Handler(http.HandlerFunc(c.serveToken))
@@ -29,8 +24,8 @@ func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service) htt
 		switch {
 		case r.URL.Path == "/dev/token" && c.signer != nil:
 			token.ServeHTTP(w, r)
-		case r.URL.Path == "/":
-			c.serveFront(w, r, o)
+		case app.Has(r.URL.Path):
+			app.ServeHTTP(w, r)
 		case c.blobs != nil && strings.HasPrefix(r.URL.Path, c.blobs.Path()):
 			blobs.ServeHTTP(w, r)
 		case r.URL.Path == "/v1/ws":
@@ -64,15 +59,4 @@ func (c *Cluster) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rest.JSON(w, http.StatusOK, wire.Token{Token: tok})
-}
-
-func (c *Cluster) serveFront(w http.ResponseWriter, r *http.Request, o Options) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_ = frontPage.Execute(w, struct { // a client that goes away is nobody's business
-		Version, URL string
-		Gateways     []string
-		DevTokens    bool
-	}{o.Version, "http://" + r.Host, c.URLs, c.signer != nil})
 }

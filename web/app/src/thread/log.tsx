@@ -1,0 +1,110 @@
+// The scrolling part of a conversation.
+
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { effect, untracked, useSignal } from "@preact/signals";
+import { titleOf } from "../list/title.ts";
+import { useChat, useTexts } from "../state/chat.ts";
+import { Bubbles } from "../ui/icons.tsx";
+import { useThread } from "./context.ts";
+import { FloatingDay, ToEnd } from "./floating.tsx";
+import { onLogKey } from "./keys.ts";
+import { loadWindows } from "./loading.ts";
+import { OutgoingRow } from "./outgoing.tsx";
+import { reading } from "./reading.ts";
+import { LogRow } from "./row.tsx";
+
+export function Log() {
+  const chat = useChat();
+  const t = useTexts();
+  const view = useThread();
+  const { c, scroller } = view;
+  const outer = useRef<HTMLDivElement>(null);
+  const space = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const within = useSignal(false);
+
+  useLayoutEffect(() => {
+    if (outer.current === null || space.current === null || box.current === null) return;
+    return scroller.attach(outer.current, space.current, box.current);
+  }, [scroller]);
+  useLayoutEffect(
+    () =>
+      effect(() => {
+        const first = c.thread.first.value;
+        const head = c.thread.head.value;
+        untracked(() => scroller.resize(first, head));
+      }),
+    [c, scroller],
+  );
+  useEffect(
+    () =>
+      effect(() => {
+        void c.thread.rows.value;
+        untracked(() => scroller.refresh());
+      }),
+    [c, scroller],
+  );
+  useEffect(() => loadWindows(chat, c, scroller), [c, scroller]);
+  useEffect(() => reading(chat, view), [view]);
+
+  const w = scroller.window.value;
+  const thread = c.thread;
+  const head = thread.head.value;
+  const outgoing = thread.outgoing.value;
+  void thread.rows.value;
+  const rows: { key: string; seq: number }[] = [];
+  const inLog = new Set<string>();
+  untracked(() => {
+    for (let seq = w.from; seq <= w.to; seq++) {
+      const item = thread.item(seq);
+      if (item === undefined && thread.has(seq)) continue;
+      const own = item?.kind === "message" && item.own;
+      if (own) inLog.add(item.cmid);
+      rows.push({ key: own ? item.cmid : String(seq), seq });
+    }
+  });
+  const atHead = w.to >= head;
+  const tail = outgoing.filter((o) => !inLog.has(o.cmid));
+  useLayoutEffect(() => {
+    scroller.commit(w);
+    const root = outer.current?.getRootNode() as Document | ShadowRoot | undefined;
+    if (within.peek() && root?.activeElement === null) outer.current?.focus({ preventScroll: true });
+  });
+
+  const name = titleOf(c.info.value, chat.parley.me.value?.user, t);
+  const empty = head < thread.first.value && tail.length === 0;
+  return (
+    <div class={c.kind === "direct" ? "log direct" : "log"}>
+      <div
+        ref={outer}
+        class="scroller"
+        role="feed"
+        tabIndex={0}
+        aria-label={t.messagesWith(name)}
+        onKeyDown={(e) => onLogKey(e, chat, view)}
+        onFocusIn={() => (within.value = true)}
+        onFocusOut={() => (within.value = false)}
+      >
+        <div ref={space} class="space">
+          <div ref={box} class="rows">
+            {rows.map((r) => (
+              <LogRow key={r.key} seq={r.seq} />
+            ))}
+            {atHead && tail.map((o, i) => <OutgoingRow key={o.cmid} message={o} before={tail[i - 1]} />)}
+          </div>
+        </div>
+      </div>
+      {empty && (
+        <div class="empty-log">
+          <div class="blank">
+            <Bubbles size={40} />
+            <h2>{t.noMessages}</h2>
+            <p dir="auto">{t.sayHello(name)}</p>
+          </div>
+        </div>
+      )}
+      <FloatingDay />
+      <ToEnd />
+    </div>
+  );
+}

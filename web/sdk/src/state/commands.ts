@@ -1,0 +1,37 @@
+import type { Command } from "../engine/command.js";
+import { maxCommands, outboxKey } from "../engine/command.js";
+import type { Store } from "../engine/store.js";
+import { ParleyError } from "../errors.js";
+import type { Clock } from "../ports.js";
+import type { CommandFrame } from "../protocol/frames.js";
+
+/** Makes commands of frames: in storage first, then on their way. */
+export class Commands {
+  private serial = 0;
+
+  constructor(
+    private readonly o: {
+      clock: Clock;
+      store: Store;
+      newID: () => string;
+      submit: (c: Command) => void;
+      /** Commands without an outcome. */
+      count: () => number;
+    },
+  ) {}
+
+  /** What an earlier object left comes first. */
+  after(commands: readonly Command[]): void {
+    for (const c of commands) this.serial = Math.max(this.serial, c.serial);
+  }
+
+  submit(conv: string, frame: CommandFrame): Command {
+    if (this.o.count() >= maxCommands) throw new ParleyError("full", "too many messages wait to be sent");
+    const cmid = this.o.newID();
+    const time = this.o.clock.now();
+    this.serial = Math.max(this.serial + 1, time);
+    const command: Command = { cmid, conv, serial: this.serial, time, frame: { ...frame, ref: cmid, cmid } };
+    void this.o.store.put(outboxKey(command), command).then(() => this.o.submit(command));
+    return command;
+  }
+}

@@ -1,0 +1,77 @@
+import type { ConversationFrame } from "../protocol/frames.js";
+import type { Rest } from "../net/rest.js";
+import type { State } from "./state.js";
+
+const perPage = 200;
+/** Conversations that are listed without being asked for. */
+const listed = 1_000;
+
+interface ListPage {
+  readonly items: readonly ConversationFrame[];
+  readonly next?: string;
+}
+
+/**
+ * Reads the list of conversations: all of it (up to a bound) once, and its newest part
+ * after each reconnect. What changes while it is read comes on the socket.
+ */
+export class ListSync {
+  private cursor: string | undefined;
+  private complete = false;
+  private under: Promise<void> | undefined;
+
+  constructor(
+    private readonly rest: Rest,
+    private readonly state: State,
+    private readonly now: () => number,
+  ) {}
+
+  /** After `synced`. */
+  refresh(): Promise<void> {
+    this.under ??= this.read().finally(() => (this.under = undefined));
+    return this.under;
+  }
+
+  /** The next part of a long list. */
+  async more(): Promise<void> {
+    if (this.cursor === undefined) return;
+    await this.page(this.cursor);
+  }
+
+  private async read(): Promise<void> {
+    if (this.complete) {
+      return this.learn((await this.ask(undefined)).items);
+    }
+    const before = [...this.state.list.all()];
+    const seen = new Set<string>();
+    let cursor: string | undefined;
+    do {
+      for (const conv of await this.page(cursor)) seen.add(conv);
+      cursor = this.cursor;
+    } while (cursor !== undefined && seen.size < listed);
+    this.complete = true;
+    if (cursor === undefined) for (const c of before) if (!seen.has(c.id)) this.state.missing(c);
+    this.state.loaded.value = true;
+  }
+
+  private async page(cursor: string | undefined): Promise<string[]> {
+    const page = await this.ask(cursor);
+    this.learn(page.items);
+    this.cursor = page.next;
+    this.state.list.more.value = page.next !== undefined;
+    return page.items.map((f) => f.conv);
+  }
+
+  /** The list is in the order of the heads' times, which the shapes do not tell. */
+  private learn(items: readonly ConversationFrame[]): void {
+    let at = this.now();
+    for (const f of items) {
+      at = Math.min(at, Date.parse(f.last?.time ?? "") || at);
+      this.state.learn(f, f.last === undefined ? at : 0);
+    }
+  }
+
+  private ask(cursor: string | undefined): Promise<ListPage> {
+    return this.rest.get<ListPage>("/v1/conversations", { cursor, limit: perPage });
+  }
+}
