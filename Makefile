@@ -73,6 +73,10 @@ verify: bin/parley ## prove the delivery contract on three gateways of this mach
 drill: ## break a cluster in every way, under load (about 15 minutes; more: make drill ARGS="--short")
 	@go run ./services/parley/cmd/parley-drill $(ARGS)
 
+.PHONY: rolling
+rolling: ## restart three gateway processes in turn under load, and judge (about 1 minute; more: make rolling ARGS="--svg picture.svg")
+	@go run ./services/parley/cmd/parley-rolling --idle 600 $(ARGS)
+
 .PHONY: mutants
 mutants: ## build defects in, and show which test catches each (about 1 minute)
 	@go run ./services/parley/internal/mutants/cmd/mutants

@@ -157,7 +157,7 @@ func (s *KeySet) Len() int {
 }
 
 func (s *KeySet) fetch(ctx context.Context) error {
-	data, err := s.get(ctx)
+	data, _, err := s.get(ctx)
 	if err != nil {
 		return err
 	}
@@ -174,10 +174,10 @@ func (s *KeySet) fetch(ctx context.Context) error {
 	return nil
 }
 
-func (s *KeySet) get(ctx context.Context) ([]byte, error) {
+func (s *KeySet) get(ctx context.Context) (data []byte, header http.Header, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
-		return nil, errors.New("make the request: the URL is malformed")
+		return nil, nil, errors.New("make the request: the URL is malformed")
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	res, err := s.client.Do(req)
@@ -186,20 +186,20 @@ func (s *KeySet) get(ctx context.Context) ([]byte, error) {
 		if errors.As(err, &withURL) {
 			err = withURL.Err
 		}
-		return nil, fmt.Errorf("ask for the keys: %w", err)
+		return nil, nil, fmt.Errorf("ask for the keys: %w", err)
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask for the keys: status %d", res.StatusCode)
+		return nil, nil, fmt.Errorf("ask for the keys: status %d", res.StatusCode)
 	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxKeySet+1))
+	data, err = io.ReadAll(io.LimitReader(res.Body, maxKeySet+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the keys: %w", err)
+		return nil, nil, fmt.Errorf("read the keys: %w", err)
 	}
 	if len(data) > maxKeySet {
-		return nil, fmt.Errorf("the answer has more than %d bytes: it is no set of keys", maxKeySet)
+		return nil, nil, fmt.Errorf("the answer has more than %d bytes: it is no set of keys", maxKeySet)
 	}
-	return data, nil
+	return data, res.Header, nil
 }
 
 // key finds a key. A kid that is not known may be a new one: then it waits for one

@@ -114,6 +114,9 @@ func (p *Pair) due() bool {
 	return true
 }
 
+// Leaf is the certificate in use. It is not to be changed.
+func (p *Pair) Leaf() *x509.Certificate { return p.current.Load().Leaf }
+
 // Server is what a listener needs: TLS 1.2 or later, with these protocols of ALPN.
 // Who offers others only is refused.
 func (p *Pair) Server(protocols ...string) *tls.Config {

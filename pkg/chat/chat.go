@@ -199,6 +199,13 @@ type Preview struct {
 // PreviewRunes is the length of a preview's text.
 const PreviewRunes = 160
 
+// Reached is when a position first was at an entry: what lies before was reached no
+// later. The zero value: nothing is known.
+type Reached struct {
+	Seq  Seq
+	Time time.Time // of the server that was told; UTC, whole milliseconds
+}
+
 // Member is a user's relation to a conversation. Documents of members are never
 // deleted: who is gone has Left set.
 type Member struct {
@@ -214,8 +221,14 @@ type Member struct {
 
 	Read      Seq   // read position of the user
 	ReadCount int64 // messages up to and including Read
-	// Recv is the position of each device: everything up to it has arrived there.
+	// Recv is the position of each device: everything up to it has arrived there. Below
+	// zero it is the negated place at which a new device was to begin, which has said
+	// nothing yet.
 	Recv map[Device]Seq
+	// ReadAt and RecvAt are how far Read, and the furthest of Recv, have come by moves
+	// of which the time is known, and when they came there first. Others, and those of
+	// before times were kept, may have come further.
+	ReadAt, RecvAt Reached
 
 	Settings Settings // the user's own, for this conversation
 }

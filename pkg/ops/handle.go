@@ -2,6 +2,7 @@ package ops
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/go-json-experiment/json"
 )
@@ -17,5 +18,18 @@ func (s *Server) HandleJSON(path string, read func() any) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(b, '\n')) // an operator that goes away is nobody's business
+	})
+}
+
+// HandleAction does something on POST path, with the query's values, and answers 204;
+// an error is the operator's, and is answered with 400 and its text. It comes before
+// Serve.
+func (s *Server) HandleAction(path string, do func(query url.Values) error) {
+	s.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		if err := do(r.URL.Query()); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	})
 }

@@ -202,10 +202,22 @@ type Conversations interface {
 type Move struct {
 	Key       chat.Key
 	User      chat.User
-	Device    chat.Device // whose Recv; must be set if Recv is
+	Device    chat.Device // whose Recv; must be set if Recv is, which may be below zero
 	Recv      chat.Seq
 	Read      chat.Seq
 	ReadCount int64 // messages up to and including Read
+	// Time is when the user or device was there, in whole milliseconds; zero: nobody
+	// said so. It is kept with the furthest move that has one, see [chat.Member].ReadAt.
+	Time time.Time
+}
+
+// Reached is what is kept after a move to seq, where old was: what is further, and of
+// the same entry the earlier time.
+func (m *Move) Reached(old chat.Reached, seq chat.Seq) chat.Reached {
+	if seq <= 0 || m.Time.IsZero() || seq < old.Seq || seq == old.Seq && !m.Time.Before(old.Time) {
+		return old
+	}
+	return chat.Reached{Seq: seq, Time: m.Time}
 }
 
 // Cursors is how far everybody is.

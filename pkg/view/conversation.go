@@ -22,14 +22,55 @@ const readers = 8
 // Peers are left out for a former member, in a closed group, and above
 // limits.receipt_members.
 func (r *Reader) Conversation(ctx context.Context, p Part) (wire.Conversation, error) {
-	c, m := p.Conversation, p.Member
-	end, err := r.atEnd(ctx, p)
+	d, err := r.Draft(ctx, p)
 	if err != nil {
 		return wire.Conversation{}, err
 	}
-	unread, err := r.unread(ctx, p, end.count)
+	list, err := r.Finish(ctx, []Draft{d})
 	if err != nil {
 		return wire.Conversation{}, err
+	}
+	return list[0], nil
+}
+
+// Draft is a conversation as the user of a part sees it, but for Peers: whose
+// positions are hidden is asked for many together, by [Reader.Finish].
+type Draft struct {
+	part Part
+	wire wire.Conversation
+	all  audience
+}
+
+// Finish makes the conversations of drafts, which are all of one user, in their
+// order. It costs one read for 500 users that are in them.
+func (r *Reader) Finish(ctx context.Context, drafts []Draft) ([]wire.Conversation, error) {
+	list := make([]wire.Conversation, len(drafts))
+	marks := make([][]mark, len(drafts))
+	for i := range drafts {
+		list[i], marks[i] = drafts[i].wire, drafts[i].all.members
+	}
+	if len(drafts) > 0 {
+		p := drafts[0].part
+		if err := r.hideMarks(ctx, p.Conversation.NS, p.Member.User, marks...); err != nil {
+			return nil, err
+		}
+	}
+	for i := range drafts {
+		list[i].Peers = drafts[i].all.peers(drafts[i].part)
+	}
+	return list, nil
+}
+
+// Draft reads what [Reader.Conversation] does, but for what Finish reads.
+func (r *Reader) Draft(ctx context.Context, p Part) (Draft, error) {
+	c, m := p.Conversation, p.Member
+	end, err := r.atEnd(ctx, p)
+	if err != nil {
+		return Draft{}, err
+	}
+	unread, err := r.unread(ctx, p, end.count)
+	if err != nil {
+		return Draft{}, err
 	}
 	w := wire.Conversation{Conv: c.Conv, Kind: c.Kind, Role: roleOf(m), Members: end.members, Head: p.End, Floor: c.Floor,
 		Count: end.count, Joined: m.Joined, Left: m.Left, Read: min(m.Read, p.End), Delivered: min(Delivered(m), p.End),
@@ -47,14 +88,13 @@ func (r *Reader) Conversation(ctx context.Context, p Part) (wire.Conversation, e
 	if last := c.Preview; last.Seq >= p.Start && last.Seq <= p.End {
 		w.Last = &wire.Last{Seq: last.Seq, From: last.From, Time: wire.Time{Time: last.Time}, Text: last.Text}
 	}
+	d := Draft{part: p, wire: w}
 	if !p.Former() && c.Closed == 0 && end.members <= r.limits.ReceiptMembers {
-		a, err := r.audience(ctx, p)
-		if err != nil {
-			return wire.Conversation{}, err
+		if d.all, err = r.everybody(ctx, p); err != nil {
+			return Draft{}, err
 		}
-		w.Peers = a.peers(p)
 	}
-	return w, nil
+	return d, nil
 }
 
 // peerOf is the other end of a direct conversation; oneself in notes to oneself.
@@ -65,24 +105,24 @@ func peerOf(users []chat.User, me chat.User) chat.User {
 	return me
 }
 
-// Conversations is [Reader.Conversation] for several parts, in their order. It
-// reads a few at a time, and looks again where a part may be behind a change of
+// Conversations is [Reader.Conversation] for several parts of one user, in their
+// order. It reads a few at a time, asks once for what is hidden, and looks again where a part may be behind a change of
 // its member (see [NewPart]); what the user does not see any more, or has left
 // since, is left out.
 func (r *Reader) Conversations(ctx context.Context, parts []Part) ([]wire.Conversation, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	found := make([]*wire.Conversation, len(parts))
+	found := make([]*Draft, len(parts))
 	var wg sync.WaitGroup
 	for worker := range min(readers, len(parts)) {
 		wg.Go(func() {
 			for i := worker; i < len(parts) && ctx.Err() == nil; i += readers {
-				w, err := r.refreshed(ctx, parts[i])
+				d, err := r.refreshed(ctx, parts[i])
 				if err != nil {
 					cancel(err) // the first one is the answer
 					return
 				}
-				found[i] = w
+				found[i] = d
 			}
 		})
 	}
@@ -90,19 +130,19 @@ func (r *Reader) Conversations(ctx context.Context, parts []Part) ([]wire.Conver
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	list := make([]wire.Conversation, 0, len(found))
-	for _, w := range found {
-		if w != nil {
-			list = append(list, *w)
+	drafts := make([]Draft, 0, len(found))
+	for _, d := range found {
+		if d != nil {
+			drafts = append(drafts, *d)
 		}
 	}
-	return list, nil
+	return r.Finish(ctx, drafts)
 }
 
 // refreshed is a conversation whose member document may have been read before
 // the conversation's: then it is read again, unless nobody's membership has
 // changed since. It returns nil where the user has left in the meantime.
-func (r *Reader) refreshed(ctx context.Context, p Part) (*wire.Conversation, error) {
+func (r *Reader) refreshed(ctx context.Context, p Part) (*Draft, error) {
 	if p.Conversation.Last.MV > p.Member.AsOf {
 		fresh, err := r.accessTo(ctx, p.Conversation, p.Member.User)
 		var cerr *chat.Error
@@ -117,6 +157,6 @@ func (r *Reader) refreshed(ctx context.Context, p Part) (*wire.Conversation, err
 		}
 		p = fresh
 	}
-	w, err := r.Conversation(ctx, p)
-	return &w, err
+	d, err := r.Draft(ctx, p)
+	return &d, err
 }

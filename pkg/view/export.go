@@ -23,16 +23,19 @@ type ExportStore interface {
 // Bounds of one part of an export.
 const (
 	exportLook  = 5000    // entries that it looks at
-	exportBytes = 1 << 20 // after which it ends; one read of entries may go over it
+	exportBytes = 1 << 20 // after which it ends
 	exportConvs = 200     // conversations
 )
 
 // Export makes one part of an export of what a user has left here: the profile,
 // blocks and devices, and then each conversation with the entries that the user
 // wrote, as far as the user may read them. Other people's words are not the user's
-// data, and left out. Lines are JSON objects, each with its end of line. The part
-// ends with a next line if others follow; cursor is that of the part before, or
-// empty. What happens while the parts are read may be in them or not.
+// data, and left out. Files are named, with where they are asked for. Lines are JSON objects, each with its end of line. The part ends with
+// a next line if others follow, else with an end line; cursor is that of the part
+// before, or empty. The same cursor gives the same part again, or what it has become:
+// what happens while the parts are read may be in them or not.
+//
+// A part has 1 MiB, and what the last entry in it goes beyond that.
 func Export(ctx context.Context, s ExportStore, limits chat.Limits, ns chat.NS, user chat.User, cursor string) ([]byte, error) {
 	e := &export{s: s, r: New(s, limits), ns: ns, user: user}
 	conv, after, err := parseExportCursor(cursor)
@@ -66,7 +69,9 @@ func Export(ctx context.Context, s ExportStore, limits chat.Limits, ns chat.NS, 
 	}
 	if len(members) == exportConvs {
 		e.next(conv, -1)
+		return e.out, nil
 	}
+	e.line(wire.ExportEnd{Type: "end"})
 	return e.out, nil
 }
 
@@ -155,15 +160,30 @@ func (e *export) conversation(ctx context.Context, conv chat.ConvID, after chat.
 		if err != nil {
 			return false, err
 		}
-		e.looked += len(entries)
-		for i := range entries {
-			if entries[i].From == e.user {
-				e.line(wire.NewEntry(&entries[i]))
-			}
-		}
-		from = upTo
+		from = e.entries(entries)
 	}
 	return false, nil
+}
+
+// entries writes what the user wrote of entries that follow on one another, until the
+// part is full, and returns the last one that was looked at.
+func (e *export) entries(list []chat.Entry) (last chat.Seq) {
+	for i := range list {
+		last = list[i].Seq
+		e.looked++
+		if list[i].From != e.user {
+			continue
+		}
+		e.line(wire.NewEntry(&list[i]))
+		for _, a := range wire.Attachments(list[i].Body) {
+			e.line(wire.ExportAttachment{Type: "attachment", Conv: list[i].Conv, Seq: last, ID: a.ID, Name: a.Name,
+				ContentType: a.Type, Size: a.Size, W: a.W, H: a.H, MS: a.MS, URL: wire.AttachmentPath(chat.AttachmentID(a.ID))})
+		}
+		if len(e.out) >= exportBytes {
+			break
+		}
+	}
+	return last
 }
 
 func (e *export) membership(p Part) {

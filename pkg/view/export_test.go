@@ -12,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/memstore"
+	"github.com/parley-chat/parley/pkg/wire"
 )
 
 type exportLine struct {
@@ -22,24 +23,44 @@ type exportLine struct {
 	User   chat.User   `json:"user"`
 	Cursor string      `json:"cursor"`
 	Hide   bool        `json:"hide_read"`
+
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	ContentType string `json:"content_type"`
+	Size        int64  `json:"size"`
+	URL         string `json:"url"`
 }
 
-// exportAll reads all parts, and counts them.
+// exportAll reads all parts, and counts them. Every other part it loses, and asks for
+// again.
 func exportAll(t *testing.T, s ExportStore, user chat.User) (lines []exportLine, parts int) {
 	t.Helper()
+	ended := false
 	for cursor, more := "", true; more; parts++ {
 		more = false
 		part, err := Export(t.Context(), s, chat.Limits{}, chat.DefaultNS, user, cursor)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if parts%2 == 0 {
+			again, err := Export(t.Context(), s, chat.Limits{}, chat.DefaultNS, user, cursor)
+			if err != nil || !bytes.Equal(again, part) {
+				t.Fatalf("part %d is another one when it is asked for again: %v", parts, err)
+			}
+		}
+		if most := exportBytes + chat.MaxBody + 10<<10; len(part) > most {
+			t.Fatalf("a part of %d bytes, at most %d are promised", len(part), most)
+		}
 		for line := range bytes.Lines(part) {
 			var l exportLine
 			if err := json.Unmarshal(line, &l); err != nil {
 				t.Fatalf("%s: %v", line, err)
 			}
-			if more {
-				t.Fatalf("a line after next: %s", line)
+			if more || ended {
+				t.Fatalf("a line after the last: %s", line)
+			}
+			if ended = l.Type == "end"; ended {
+				continue
 			}
 			if l.Type == "next" {
 				cursor, more = l.Cursor, true
@@ -47,6 +68,9 @@ func exportAll(t *testing.T, s ExportStore, user chat.User) (lines []exportLine,
 			}
 			lines = append(lines, l)
 		}
+	}
+	if !ended {
+		t.Fatal("the last part does not say that it is the last")
 	}
 	return lines, parts
 }
@@ -85,6 +109,18 @@ func TestExport(t *testing.T) {
 		want = append(want, fmt.Sprint(large.key.Conv, large.say("bob", strings.Repeat("x", 30<<10))))
 	}
 	quiet := newWorld(t, s).direct("bob", "zoe")
+	quiet.say("zoe", "not bob's")
+	file := wire.Attachment{ID: "a_gjpk4j7b36ucspkzkwvp6hgvxu", Name: "tea.png", Type: "image/png", Size: 5, W: 2, H: 1}
+	withFiles := func(from chat.User) string {
+		seq := quiet.put(chat.Entry{Kind: chat.KindMessage, From: from, Body: wire.Encode(wire.Body{Text: "look", Attachments: []wire.Attachment{file, file}})})
+		return fmt.Sprint(quiet.key.Conv, seq)
+	}
+	withFiles("zoe")
+	carrier := withFiles("bob")
+	want = append(want, carrier)
+	for i := range 2*exportConvs - 3 { // more than are read at a time
+		newWorld(t, s).direct("bob", chat.User(fmt.Sprint("u", i)))
+	}
 
 	lines, parts := exportAll(t, s, "bob")
 	if parts < 3 {
@@ -95,6 +131,7 @@ func TestExport(t *testing.T) {
 	}
 	var got []string
 	var convs []chat.ConvID
+	files := 0
 	for _, l := range lines[3:] {
 		switch l.Type {
 		case "membership":
@@ -104,6 +141,12 @@ func TestExport(t *testing.T) {
 				t.Fatalf("%+v in %s", l, convs[len(convs)-1])
 			}
 			got = append(got, fmt.Sprint(l.Conv, l.Seq))
+		case "attachment":
+			if at := fmt.Sprint(l.Conv, l.Seq); at != carrier || l.ID != file.ID || l.Name != file.Name || l.ContentType != file.Type ||
+				l.Size != 5 || l.URL != "/v1/attachments/"+file.ID {
+				t.Fatalf("%+v", l)
+			}
+			files++
 		default:
 			t.Fatalf("%+v", l)
 		}
@@ -113,7 +156,10 @@ func TestExport(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%d entries, want %d", len(got), len(want))
 	}
-	if len(convs) != 6 || !slices.Contains(convs, quiet.key.Conv) {
+	if files != 2 {
+		t.Errorf("%d files, want 2", files)
+	}
+	if len(convs) != 6+2*exportConvs-3 || !slices.Contains(convs, quiet.key.Conv) {
 		t.Errorf("%d conversations", len(convs))
 	}
 	if lines, parts := exportAll(t, s, "nobody"); len(lines) != 1 || parts != 1 {

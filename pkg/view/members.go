@@ -94,12 +94,27 @@ type audience struct {
 type mark struct {
 	user                    chat.User
 	joined, read, delivered chat.Seq
+	readAt, recvAt          chat.Reached
 }
 
-// audience reads the current members of a conversation. What bounds it is the
-// number of documents, those of former members included; it stops early when it
-// has found as many as the head tells.
+func markOf(m chat.Member) mark {
+	return mark{user: m.User, joined: m.Joined, read: m.Read, delivered: Delivered(m), readAt: m.ReadAt, recvAt: m.RecvAt}
+}
+
+// audience reads the current members of a conversation, without the read positions
+// that the part's user does not see.
 func (r *Reader) audience(ctx context.Context, p Part) (audience, error) {
+	a, err := r.everybody(ctx, p)
+	if err != nil {
+		return a, err
+	}
+	return a, r.hideMarks(ctx, p.Conversation.NS, p.Member.User, a.members)
+}
+
+// everybody is audience with all that is known. What bounds it is the number of
+// documents, those of former members included; it stops early when it has found as
+// many as the head tells.
+func (r *Reader) everybody(ctx context.Context, p Part) (audience, error) {
 	last := p.Conversation.Last
 	a := audience{all: p.Conversation.History == chat.HistoryAll}
 	var after chat.User
@@ -113,7 +128,7 @@ func (r *Reader) audience(ctx context.Context, p Part) (audience, error) {
 		for _, m := range page {
 			after = m.User
 			if current(p, m) {
-				a.members = append(a.members, mark{user: m.User, joined: m.Joined, read: m.Read, delivered: Delivered(m)})
+				a.members = append(a.members, markOf(m))
 			}
 			// Documents may be younger than the head: count who was in then.
 			if m.Joined <= last.Seq && (m.Left == 0 || m.Left > last.Seq) {
@@ -121,11 +136,11 @@ func (r *Reader) audience(ctx context.Context, p Part) (audience, error) {
 			}
 		}
 		if len(page) < memberChunk || last.Members > 0 && asOfHead >= last.Members {
-			return a, r.hideMarks(ctx, p, a.members)
+			return a, nil
 		}
 	}
 	a.partial = true
-	return a, r.hideMarks(ctx, p, a.members)
+	return a, nil
 }
 
 // state counts the others that have a message, and says whether all have. With

@@ -127,8 +127,8 @@ func (w *world) checkUnread(u chat.User) {
 	if s.left != 0 {
 		end = s.left
 	}
-	from := max(w.read[u], s.joined-1)
-	want := wire.Unread{Conv: w.key.Conv, Exact: true, Head: end, Joined: s.joined, Read: min(w.read[u], end)}
+	from := max(w.read[u], s.joined-1, w.floor-1)
+	want := wire.Unread{Conv: w.key.Conv, Exact: true, Head: end, Joined: s.joined, Floor: w.floor, Read: min(w.read[u], end)}
 	for _, e := range w.log {
 		if e.Kind != chat.KindMessage || e.Seq > end {
 			continue

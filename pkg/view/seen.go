@@ -32,23 +32,29 @@ func (r *Reader) hidden(ctx context.Context, ns chat.NS, me chat.User, users []c
 	return func(u chat.User) bool { return u != me && (hide[me] || hide[u]) }, nil
 }
 
-// hideMarks takes away the read positions that the part's user does not see. What
-// was read stays delivered.
-func (r *Reader) hideMarks(ctx context.Context, p Part, marks []mark) error {
-	if len(marks) == 0 {
+// hideMarks takes away the read positions in several lists that me does not see. What
+// was read stays delivered. It must come after the positions were read: then nothing
+// is shown that was read after it was hidden.
+func (r *Reader) hideMarks(ctx context.Context, ns chat.NS, me chat.User, lists ...[]mark) error {
+	var users []chat.User
+	for _, marks := range lists {
+		for _, m := range marks {
+			users = append(users, m.user)
+		}
+	}
+	if len(users) == 0 {
 		return nil
 	}
-	users := make([]chat.User, len(marks))
-	for i, m := range marks {
-		users[i] = m.user
-	}
-	hidden, err := r.hidden(ctx, p.Conversation.NS, p.Member.User, users)
+	slices.Sort(users)
+	hidden, err := r.hidden(ctx, ns, me, slices.Compact(users))
 	if err != nil {
 		return err
 	}
-	for i := range marks {
-		if hidden(marks[i].user) {
-			marks[i].read = 0
+	for _, marks := range lists {
+		for i := range marks {
+			if hidden(marks[i].user) {
+				marks[i].read, marks[i].readAt = 0, chat.Reached{}
+			}
 		}
 	}
 	return nil
@@ -130,7 +136,7 @@ func (r *Reader) Seen(ctx context.Context, p Part, seq chat.Seq, cursor string, 
 	if err != nil {
 		return list, err
 	}
-	if err := r.hideMarks(ctx, p, marks); err != nil {
+	if err := r.hideMarks(ctx, p.Conversation.NS, p.Member.User, marks); err != nil {
 		return list, err
 	}
 	for _, m := range marks {
@@ -154,7 +160,7 @@ func (r *Reader) others(ctx context.Context, p Part, e *chat.Entry, after chat.U
 			after = m.User
 			has := p.Conversation.History == chat.HistoryAll || m.Joined <= e.Seq
 			if current(p, m) && m.User != e.From && has {
-				marks = append(marks, mark{user: m.User, joined: m.Joined, read: m.Read, delivered: Delivered(m)})
+				marks = append(marks, markOf(m))
 			}
 		}
 		if len(page) < memberChunk {

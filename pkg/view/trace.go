@@ -10,7 +10,8 @@ import (
 
 // Trace says how far a message has come, to its sender, to the service that wrote
 // it, and to operators; to everybody else it is not_found. A sender who is no member
-// any more is not told of those who are. It costs one read of the
+// any more is not told of those who are. Who has it when is listed for at most
+// limits.receipt_members others. It costs one read of the
 // conversation, of the entry and of the own member each, and what a page of
 // messages costs for the members.
 func (r *Reader) Trace(ctx context.Context, ns chat.NS, user chat.User, operator bool, id string) (wire.Trace, error) {
@@ -54,8 +55,33 @@ func (r *Reader) Trace(ctx context.Context, ns chat.NS, user chat.User, operator
 	for _, m := range a.members {
 		if m.user != e.From && (a.all || m.joined <= seq) {
 			t.Others++
+			t.Receipts = append(t.Receipts, traced(m, seq))
 		}
+	}
+	if t.Others > r.limits.ReceiptMembers {
+		t.Receipts = nil
 	}
 	t.State, t.Delivered, t.Read = a.state(seq, e.From)
 	return t, nil
+}
+
+// traced is when one of the others got and read a message, as far as that is known: of
+// a position it is kept when it was reached first, so what lies before it was reached
+// no later.
+func traced(m mark, seq chat.Seq) wire.TraceReceipt {
+	t := wire.TraceReceipt{User: m.user, Delivered: m.delivered >= seq, Read: m.read >= seq}
+	fill := func(r chat.Reached, at, before *wire.Time) {
+		switch {
+		case r.Seq == seq:
+			*at = wire.Time{Time: r.Time}
+		case r.Seq > seq:
+			*before = wire.Time{Time: r.Time}
+		}
+	}
+	fill(m.recvAt, &t.DeliveredAt, &t.DeliveredBefore)
+	fill(m.readAt, &t.ReadAt, &t.ReadBefore)
+	if m.recvAt.Seq < seq && m.readAt.Seq >= seq {
+		t.DeliveredBefore = wire.Time{Time: m.readAt.Time} // what was read had arrived
+	}
+	return t
 }

@@ -8,11 +8,12 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-// Unread counts the messages after the later of the read position and the one
-// before joined that are neither the user's own nor recalled. It is a subtraction
+// Unread counts the messages after the latest of the read position, the one before
+// joined and the one before the floor that are neither the user's own nor recalled. It is a subtraction
 // of running counts, and a correction that looks at no more than 1,000 entries:
 // where there are more, the subtraction alone with Exact false. The log is not
-// read at all where the subtraction gives 0.
+// read at all where the subtraction gives 0, but for one entry where it is the floor
+// that counts.
 func (r *Reader) Unread(ctx context.Context, p Part) (wire.Unread, error) {
 	end, err := r.atEnd(ctx, p)
 	if err != nil {
@@ -24,11 +25,19 @@ func (r *Reader) Unread(ctx context.Context, p Part) (wire.Unread, error) {
 func (r *Reader) unread(ctx context.Context, p Part, count int64) (wire.Unread, error) {
 	m := p.Member
 	u := wire.Unread{Conv: p.Conversation.Conv, Exact: true, Head: p.End, Count: count,
-		Joined: m.Joined, Read: min(m.Read, p.End), ReadCount: m.ReadCount}
+		Joined: m.Joined, Floor: p.Conversation.Floor, Read: min(m.Read, p.End), ReadCount: m.ReadCount}
 	from := max(m.Read, m.Joined-1, 0)
 	if m.Read < m.Joined {
 		u.ReadCount = m.JoinedCount
 	}
+	if below := p.Conversation.Floor - 1; below > from && below < p.End && u.ReadCount < count {
+		first, err := r.entry(ctx, p.Conversation.Key, below+1)
+		if err != nil {
+			return wire.Unread{}, err
+		}
+		u.ReadCount = countBeforeEntry(&first)
+	}
+	from = max(from, p.Conversation.Floor-1)
 	if from >= p.End || u.ReadCount >= count {
 		// All of the part is read; a position beyond its end (the user has left, or
 		// the member document is younger than the head) counts as its end.

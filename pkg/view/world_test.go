@@ -25,7 +25,8 @@ type world struct {
 	reader  *Reader
 	key     chat.Key
 	floor   chat.Seq
-	all     bool // history "all"
+	at      time.Time // of moves; zero: not known
+	all     bool      // history "all"
 	log     []chat.Entry
 	members map[chat.User]bool // present ones
 	read    map[chat.User]chat.Seq
@@ -176,14 +177,14 @@ func (w *world) hasRead(u chat.User, seq chat.Seq) {
 	if seq > 0 {
 		count = w.log[seq-1].Count
 	}
-	_, err := w.store.Advance(w.ctx, []store.Move{{Key: w.key, User: u, Read: seq, ReadCount: count}})
+	_, err := w.store.Advance(w.ctx, []store.Move{{Key: w.key, User: u, Read: seq, ReadCount: count, Time: w.at}})
 	w.must(err)
 	w.read[u] = max(w.read[u], seq)
 }
 
 func (w *world) hasRecv(u chat.User, d chat.Device, seq chat.Seq) {
 	w.Helper()
-	_, err := w.store.Advance(w.ctx, []store.Move{{Key: w.key, User: u, Device: d, Recv: seq}})
+	_, err := w.store.Advance(w.ctx, []store.Move{{Key: w.key, User: u, Device: d, Recv: seq, Time: w.at}})
 	w.must(err)
 	w.recv[u] = max(w.recv[u], seq)
 }

@@ -35,6 +35,9 @@ type File struct {
 	Expires  Time              `json:"expires,omitzero"`
 }
 
+// AttachmentPath is where an attachment is asked for.
+func AttachmentPath(id chat.AttachmentID) string { return "/v1/attachments/" + string(id) }
+
 // Upload is the request that uploads a file.
 type Upload struct {
 	Method  string            `json:"method"`

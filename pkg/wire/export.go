@@ -3,8 +3,8 @@ package wire
 import "github.com/parley-chat/parley/pkg/chat"
 
 // The lines of an export, one JSON object each, told apart by their type: profile,
-// block, device, membership, any entry frame, and at the end of a part that others
-// follow, next.
+// block, device, membership, any entry frame, attachment, and at the end of a part
+// next, or, of the last one, end. A part with neither was cut.
 
 // ExportProfile is the first line.
 type ExportProfile struct {
@@ -39,6 +39,29 @@ type ExportMembership struct {
 	Muted    bool          `json:"muted,omitzero"`
 	Pinned   bool          `json:"pinned,omitzero"`
 	Archived bool          `json:"archived,omitzero"`
+}
+
+// ExportAttachment is a file that the entry in the line before carries. Its bytes are
+// had with a GET of URL and the token that the export was made with, which answers with
+// where they are: they are never in the export itself.
+type ExportAttachment struct {
+	Type string      `json:"type"` // "attachment"
+	Conv chat.ConvID `json:"conv"`
+	Seq  chat.Seq    `json:"seq"` // of the entry
+	ID   string      `json:"id"`
+	Name string      `json:"name"`
+	// ContentType is what the file was found to be.
+	ContentType string `json:"content_type"`
+	Size        int64  `json:"size"` // bytes
+	W           int    `json:"w,omitzero"`
+	H           int    `json:"h,omitzero"`
+	MS          int64  `json:"ms,omitzero"`
+	URL         string `json:"url"`
+}
+
+// ExportEnd ends the last part.
+type ExportEnd struct {
+	Type string `json:"type"` // "end"
 }
 
 // ExportNext ends a part: the same request with its cursor gives the next one.

@@ -35,8 +35,8 @@ func NewBatchError(err error) *BatchError {
 	return &BatchError{Code: e.Code, Message: e.Message, RetryAfterMS: e.RetryAfter.Milliseconds()}
 }
 
-// Trace is how far a message has come. When it was announced, delivered and read is
-// not kept: those are positions of people, and not events of messages.
+// Trace is how far a message has come. When it was announced is not kept, and there is
+// nothing to be said of pushes, which this server does not send.
 type Trace struct {
 	ID        string      `json:"id"`
 	Conv      chat.ConvID `json:"conv"`
@@ -50,4 +50,21 @@ type Trace struct {
 	Others    int         `json:"others"`    // members that it is for, without the sender
 	Delivered int         `json:"delivered"` // of those
 	Read      int         `json:"read"`      // of those, as far as they do not hide it
+	// Receipts are the others one by one, in order of user id; left out where there are
+	// more than limits.receipt_members.
+	Receipts []TraceReceipt `json:"receipts,omitempty"`
+}
+
+// TraceReceipt is how far a message has come with one of the others. What is kept is
+// when a position was first reached, and not when each message was. So a time is exact
+// where the message is where the position stands, else it is known not to be later than
+// Before; where neither is given nothing is known of the time.
+type TraceReceipt struct {
+	User            chat.User `json:"user"`
+	Delivered       bool      `json:"delivered"`
+	DeliveredAt     Time      `json:"delivered_at,omitzero"`
+	DeliveredBefore Time      `json:"delivered_before,omitzero"`
+	Read            bool      `json:"read"` // false where it is hidden
+	ReadAt          Time      `json:"read_at,omitzero"`
+	ReadBefore      Time      `json:"read_before,omitzero"`
 }

@@ -211,8 +211,8 @@ type Member struct {
 }
 
 // Unread explains an unread count: Unread = Count − ReadCount − Own − Recalled,
-// where Own and Recalled are among the messages after the later of Read and
-// Joined − 1, and ReadCount counts the messages up to there. Mentions are those of
+// where Own and Recalled are among the messages after the latest of Read, Joined − 1
+// and Floor − 1, and ReadCount counts the messages up to there. Mentions are those of
 // the unread messages that mention the user; where Exact is false, those among the
 // latest 200 entries.
 type Unread struct {
@@ -222,6 +222,7 @@ type Unread struct {
 	Head      chat.Seq    `json:"head"`
 	Count     int64       `json:"count"`
 	Joined    chat.Seq    `json:"joined"`
+	Floor     chat.Seq    `json:"floor"`
 	Read      chat.Seq    `json:"read"`
 	ReadCount int64       `json:"read_count"`
 	Own       int64       `json:"own"`

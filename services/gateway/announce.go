@@ -125,6 +125,9 @@ func (g *Gateway) onEntries(data []byte) { g.hear(&g.entries, data) }
 
 // hear passes over what nobody here wants, without decoding or allocating.
 func (g *Gateway) hear(s *route.Scanner, data []byte) {
+	if len(data) == 0 {
+		return // parley doctor looks whether messages pass
+	}
 	if err := s.Open(data); err != nil || s.Origin.Epoch != *g.epoch.Load() && !mutant.Is(mutant.ForeignEpoch) {
 		g.stats.foreign.Add(1)
 		return
@@ -211,6 +214,9 @@ func (g *Gateway) receipt(m route.Marks) {
 }
 
 func (g *Gateway) onSignals(data []byte) {
+	if len(data) == 0 {
+		return // as in hear
+	}
 	if presence.Is(data) {
 		if !g.presence.Heard(data) {
 			g.stats.foreign.Add(1)

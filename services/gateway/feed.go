@@ -129,6 +129,7 @@ func (f *feed) over(m chat.Member) bool {
 	if !ok && !f.known {
 		cursor = m.Read
 	}
+	cursor = max(cursor, -cursor) // also where the device was to begin
 	if own, ok := f.resume(m.Conv); ok {
 		cursor = own
 	}
@@ -264,12 +265,15 @@ func (f *feed) reset(p view.Part, cursor chat.Seq) []byte {
 
 // serverCursor is the server's own idea of where the device is. A new device
 // starts at the user's read position. jump says that the stream does not go on
-// where the device must think that it stands: it is new and does not begin at the
-// beginning, or the user's part of the log has begun anew since.
+// where the device must think that it stands: it is new, or has said nothing here yet,
+// and does not begin at the beginning, or the user's part of the log has begun anew since.
 func (f *feed) serverCursor(p view.Part) (cursor chat.Seq, jump bool) {
 	begin := p.Start - 1
 	recv, ok := p.Member.Recv[f.id.Device]
 	switch {
+	case ok && recv < 0:
+		cursor = max(-recv, begin)
+		jump = cursor > begin
 	case ok:
 		cursor, jump = max(recv, begin), recv < begin
 	case !f.known:
@@ -283,7 +287,8 @@ func (f *feed) serverCursor(p view.Part) (cursor chat.Seq, jump bool) {
 
 // writeDevice writes down that the device was here. For a new one the place where
 // it starts is written first, in every conversation: it must not depend on where
-// the user has read to by the next visit.
+// the user has read to by the next visit. It is marked as a place that the device does
+// not know of: until the device says recv, its first entry there is announced.
 func (f *feed) writeDevice(ctx context.Context, members []chat.Member, streams []session.Stream, seen time.Time) error {
 	if f.known && time.Since(seen) < touchEvery {
 		return nil
@@ -296,6 +301,9 @@ func (f *feed) writeDevice(ctx context.Context, members []chat.Member, streams [
 		var moves []store.Move
 		for _, m := range members {
 			if start := min(m.Read, cursors[m.Key]); start > 0 {
+				if _, own := f.resume(m.Conv); !own {
+					start = -start // it has yet to be told
+				}
 				moves = append(moves, store.Move{Key: m.Key, User: m.User, Device: f.id.Device, Recv: start})
 			}
 		}
@@ -345,15 +353,29 @@ func (f *feed) Access(ctx context.Context, key chat.Key) (p view.Part, err error
 	return p, err
 }
 
-// Describe implements [session.Feed].
-func (f *feed) Describe(ctx context.Context, p view.Part) (frame []byte, err error) {
-	err = f.read(ctx, func(ctx context.Context) error {
-		c, err := f.g.view.Conversation(ctx, p)
-		c.Type = "conversation"
-		frame = wire.Encode(c)
+// Describe implements [session.Feed]. Each part has its own turn, and then all
+// together one for what is hidden.
+func (f *feed) Describe(ctx context.Context, parts []view.Part) ([][]byte, error) {
+	drafts := make([]view.Draft, len(parts))
+	for i, p := range parts {
+		err := f.read(ctx, func(ctx context.Context) (err error) {
+			drafts[i], err = f.g.view.Draft(ctx, p)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	frames := make([][]byte, len(parts))
+	err := f.read(ctx, func(ctx context.Context) error {
+		list, err := f.g.view.Finish(ctx, drafts)
+		for i := range list {
+			list[i].Type = "conversation"
+			frames[i] = wire.Encode(&list[i])
+		}
 		return err
 	})
-	return frame, err
+	return frames, err
 }
 
 // Entries implements [session.Feed].

@@ -32,6 +32,7 @@ import (
 	"github.com/parley-chat/parley/services/gateway/internal/presence"
 	"github.com/parley-chat/parley/services/gateway/internal/receipt"
 	"github.com/parley-chat/parley/services/gateway/internal/repair"
+	"github.com/parley-chat/parley/services/gateway/internal/roster"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 	"github.com/parley-chat/parley/services/gateway/internal/upload"
@@ -67,6 +68,8 @@ type Options struct {
 	Features    []string      // what welcome names beside the gateway's own: what other services of the deployment do
 	Server      string        // what welcome calls the server; default "parley"
 	Reader      Reader        // how connections wait for their clients; default: the best that the system has
+	Name        string        // what operators call this pod; default: the host's name
+	Rebalance   bool          // send sessions to other pods while this one has clearly more than they have
 	Linger      time.Duration // between two flushes to the store, at a high rate of messages; 0: none
 	MaxReads    int           // most reads of the store for flushes at a time; default 64
 	Attachments Attachments   // zero: switched off
@@ -78,6 +81,7 @@ type Options struct {
 	sweep    time.Duration
 	session  session.Options  // fields of it that a test sets
 	presence presence.Options // fields of it that a test sets
+	balance  balanceOptions   // for tests: zero fields have defaults
 }
 
 // Reader is how connections wait for their clients.
@@ -128,6 +132,10 @@ type Gateway struct {
 	hiders   hiders
 	listen   func(a bus.Address, there bool) // nil: users' subjects are not taken
 	kicks    kicks
+	roster   roster.Roster
+	balance  *rebalancer
+	syncing  atomic.Int64 // sessions that read what they missed
+	began    time.Time
 	epoch    atomic.Pointer[string]
 	stats    counters
 
@@ -152,6 +160,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	if opts.Server == "" {
 		opts.Server = "parley"
 	}
+	opts.Name = podName(opts.Name)
 	if opts.MaxReads == 0 {
 		opts.MaxReads = 64
 	}
@@ -163,7 +172,8 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 		return nil, fmt.Errorf("there is no routing %q", opts.Routing)
 	}
 	opts.Limits = opts.Limits.WithDefaults()
-	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads)}
+	g := &Gateway{opts: opts, log: opts.Log, open: make(map[*client]bool), reads: newReads(opts.MaxReads), began: time.Now()}
+	g.balance = newRebalancer(opts.balance, opts.Rebalance)
 	g.epoch.Store(&opts.Meta.Epoch)
 	g.takeUploads() // before the limits are handed on
 	opts.Limits = g.opts.Limits
@@ -171,6 +181,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.sessions = opts.session
 	g.sessions.Limits, g.sessions.Origins, g.sessions.Heartbeat, g.sessions.Log = opts.Limits, opts.Origins, opts.Heartbeat, opts.Log
 	g.sessions = g.sessions.WithDefaults()
+	g.sessions.Syncing = &g.syncing
 	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
 	g.api = rest.API{Verifier: opts.Verifier, Timeout: 10 * time.Second, Log: opts.Log}
 	g.view = view.New(opts.Store, opts.Limits)
@@ -224,6 +235,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.loops.Go(func() { g.repair.Run(g.ctx) })
 	g.loops.Go(func() { g.repair.RunSweep(g.ctx) })
 	g.loops.Go(g.beat)
+	g.loops.Go(g.watchPods)
 	g.loops.Go(g.tick)
 	g.loops.Go(g.watchEpoch)
 	g.loops.Go(func() { g.presence.Run(g.ctx) })
@@ -320,6 +332,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.draining = true
 	g.mu.Unlock()
 	g.presence.Drain()
+	g.tellStatus(false) // so that nobody rebalances meanwhile
 	if list := g.clients(); len(list) > 0 && g.opts.DrainWindow > 0 {
 		g.log.Info("draining", "sessions", len(list), "window", g.opts.DrainWindow)
 		for _, c := range list {
@@ -345,6 +358,7 @@ func (g *Gateway) Drain(ctx context.Context) {
 	g.cancel()
 	g.loops.Wait()
 	g.presence.Stop()
+	g.tellStatus(true)
 	g.table.Stop()
 }
 
@@ -392,6 +406,9 @@ type Stats struct {
 	Files    upload.Stats      // what became of attachments
 	Online   presence.Stats    // who is online
 	Dropped  uint64            // typing frames for which a session had no room
+	Syncing  int               // sessions that read what they missed
+	Moved    uint64            // sessions that were sent to other pods because this one had more
+	Over     int               // sessions above what the pod would have after rebalancing
 }
 
 type counters struct {
@@ -402,7 +419,8 @@ type counters struct {
 func (g *Gateway) Stats() Stats {
 	return Stats{Sessions: g.sessionCount(), Pending: g.commit.Pending(), Entries: g.stats.entries.Load(),
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
-		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load()}
+		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Load(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
+		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load())}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -426,6 +444,9 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Refused += s.Refused
 		sum.Online = sum.Online.Add(s.Online)
 		sum.Dropped += s.Dropped
+		sum.Syncing += s.Syncing
+		sum.Moved += s.Moved
+		sum.Over += s.Over
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

@@ -96,6 +96,7 @@ func (g *Gateway) block(ctx context.Context, id auth.Identity, peer chat.User, o
 			return chat.Block{}, err
 		}
 		if got.Version == b.Version && got.On == on {
+			g.say(&notice{NS: id.NS, User: id.User, Block: &blockNotice{Peer: peer, Version: b.Version, On: on}})
 			return b, nil
 		}
 	}

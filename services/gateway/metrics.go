@@ -10,6 +10,8 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_users_online", "Users with a session on this pod.", func() float64 { return float64(stats().Online.Users) })
 	m.Gauge("gateway_cluster_users_online", "Users online over all pods that are heard; who is on two pods counts twice.", func() float64 { return float64(stats().Online.ClusterUsers) })
 	m.Gauge("gateway_users_watched", "Users whose presence is watched on this pod.", func() float64 { return float64(stats().Online.Subjects) })
+	m.Gauge("gateway_sessions_syncing", "Sessions that are reading what they missed.", func() float64 { return float64(stats().Syncing) })
+	m.Gauge("gateway_rebalance_over", "Sessions above what the pod would have if sessions were even; see --rebalance.", func() float64 { return float64(stats().Over) })
 	m.CounterBy("gateway_repaired_total", "Entries that were announced and not heard, found by repair.", "trigger",
 		func() map[string]uint64 { return stats().Repaired })
 	for _, c := range []struct {
@@ -27,6 +29,7 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 		{"gateway_attachments_completed_total", "Uploads that were looked at and taken.", func(s Stats) uint64 { return s.Files.Completed }},
 		{"gateway_attachments_refused_total", "Uploads that were not what was announced, or not there.", func(s Stats) uint64 { return s.Files.Refused }},
 		{"gateway_attachments_collected_total", "Files that no message carried any more, and that were deleted.", func(s Stats) uint64 { return s.Files.Collected }},
+		{"gateway_rebalance_moved_total", "Sessions that were sent to other pods because this one had more.", func(s Stats) uint64 { return s.Moved }},
 		{"gateway_frames_refused_total", "Frames that were answered with an error.", func(s Stats) uint64 { return s.Refused }},
 	} {
 		m.Counter(c.name, c.help, func() uint64 { return c.of(stats()) })

@@ -26,6 +26,14 @@ type notice struct {
 	Device chat.Device    `json:"device,omitempty"`
 	Before string         `json:"before,omitempty"` // sessions that began later stay
 	Hide   *bool          `json:"hide,omitempty"`   // the user's hide_read
+	Block  *blockNotice   `json:"block,omitempty"`  // that the user has switched
+}
+
+// blockNotice is a block on its way to who is told of its user.
+type blockNotice struct {
+	Peer    chat.User `json:"peer"`
+	Version int64     `json:"version"`
+	On      bool      `json:"on,omitzero"`
 }
 
 // noticePrefix is how a notice begins, among what else is said on its subject.
@@ -36,8 +44,8 @@ func (g *Gateway) say(n *notice) {
 	n.Notice, n.Epoch = 1, *g.epoch.Load()
 	g.heed(n)
 	left := 1
-	if n.Device != "" {
-		left = 2 // nothing else would ever end that session
+	if n.Device != "" || n.Block != nil {
+		left = 2 // nothing else would end that session, or a watch's view
 	}
 	data := wire.Encode(n)
 	if g.publishNotice(data) {
@@ -71,6 +79,9 @@ func (g *Gateway) sayAgain() {
 // onSocial takes what is said on the control subject.
 func (g *Gateway) onSocial(data []byte) {
 	if !bytes.HasPrefix(data, noticePrefix) {
+		if g.onPods(data) {
+			return
+		}
 		g.onControl(data)
 		return
 	}
@@ -86,6 +97,9 @@ func (g *Gateway) onSocial(data []byte) {
 func (g *Gateway) heed(n *notice) {
 	if n.Hide != nil && len(g.table.Sessions(n.NS, n.User)) > 0 {
 		g.hiders.set(route.UserKey{NS: n.NS, User: n.User}, *n.Hide)
+	}
+	if b := n.Block; b != nil {
+		g.presence.Blocked(n.NS, chat.Block{User: n.User, Peer: b.Peer, Version: b.Version, On: b.On})
 	}
 	for _, sink := range g.table.Sessions(n.NS, n.User) {
 		s, ok := sink.(*session.Session)

@@ -109,13 +109,13 @@ func TestRetention(t *testing.T) {
 	if a := k.sendTo("bob", "m2", "text 2"); !a.Dup || a.Seq != 2 {
 		t.Errorf("repeat: %+v", a)
 	}
-	// Counts are of the log, which has lost nothing.
+	// The count is of the log, which has lost nothing; unread is what can be read.
 	part, err := c.gates[0].view.Access(t.Context(), key, "bob")
 	if err != nil || part.Start != 4 {
 		t.Fatalf("%+v, %v", part, err)
 	}
 	u, err := c.gates[0].view.Unread(t.Context(), part)
-	if err != nil || u.Unread != 5 || u.Count != 5 {
+	if err != nil || u.Unread != 2 || u.Count != 5 || u.ReadCount != 3 || u.Floor != 4 {
 		t.Errorf("unread %+v, %v", u, err)
 	}
 }
@@ -140,7 +140,7 @@ func TestRetentionOfAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, err := c.gates[0].view.Conversation(t.Context(), part)
-	if err != nil || w.Last != nil || w.Unread != 3 || w.Floor != 5 {
+	if err != nil || w.Last != nil || w.Unread != 0 || w.Count != 3 || w.Floor != 5 {
 		t.Errorf("%+v, %v", w, err)
 	}
 	if page, err := c.gates[0].view.Entries(t.Context(), part, view.Query{}); err != nil || len(page.Items) != 0 {
@@ -230,5 +230,39 @@ func TestRetentionIsFinishedByARepeat(t *testing.T) {
 				c.blanked(conv, 4, 5)
 			})
 		}
+	}
+}
+
+// A pod that knows a message, and the floor of before, takes nothing that aims below
+// the one that was raised on another pod; also where it must ask for it twice.
+func TestRetentionHoldsOnEveryPodAtOnce(t *testing.T) {
+	for _, faulty := range []bool{false, true} {
+		t.Run(fmt.Sprint("a read fails ", faulty), func(t *testing.T) {
+			c := newCluster(t, 2)
+			conv := c.fill(5)
+			alice, _ := c.login(1, "alice", `{"type":"hello","device":"d2"}`)
+			bob, _ := c.login(1, "bob", "")
+			alice.acked(7, `{"type":"edit","conv":%q,"target":2,"cmid":"w1","body":{"text":"warm"}}`, conv)
+			alice.acked(8, `{"type":"edit","conv":%q,"target":4,"cmid":"w2","body":{"text":"warm"}}`, conv)
+			if status := c.operate("PUT", retentionPath(conv), `{"floor":4}`, nil); status != http.StatusOK {
+				t.Fatal(status)
+			}
+			for i, k := range []*conn{alice, bob, alice} {
+				if faulty {
+					c.store.Inject(memstore.Fault{Op: memstore.OpConversationsByKey, Kind: memstore.Fail, Times: 1})
+				}
+				k.refused(chat.CodeNotFound, []string{
+					`{"type":"edit","conv":%q,"target":2,"cmid":"n1","body":{"text":"late"}}`,
+					`{"type":"react","conv":%q,"target":2,"cmid":"n2","emoji":"👍","on":true}`,
+					`{"type":"recall","conv":%q,"target":2,"cmid":"n3"}`}[i], conv)
+			}
+			// What was stored before is answered as ever; what is above the floor is taken.
+			alice.send(`{"type":"edit","conv":%q,"target":2,"cmid":"w1","body":{"text":"warm"}}`, conv)
+			if a := expect[*wire.Ack](alice); !a.Dup || a.Seq != 7 {
+				t.Errorf("%+v", a)
+			}
+			alice.acked(9, `{"type":"edit","conv":%q,"target":4,"cmid":"y1","body":{"text":"still"}}`, conv)
+			bob.acked(10, `{"type":"react","conv":%q,"target":5,"cmid":"y2","emoji":"👍","on":true}`, conv)
+		})
 	}
 }

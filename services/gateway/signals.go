@@ -22,6 +22,8 @@ func (g *Gateway) newPresence() *presence.Tracker {
 	o.LastSeen = g.lastSeen
 	o.Seen = g.wasHere
 	o.Typing = g.typed
+	o.Peer = g.table.Other
+	o.Blocked = g.blocked
 	o.Log = g.log
 	return presence.New(o)
 }
@@ -85,9 +87,19 @@ func (c *client) onTyping(f *wire.Typing, ref string) {
 	c.g.presence.Type(presence.Typing{Key: key, User: self.User, On: *f.On})
 }
 
+// blocked reads blocks for presence and typing.
+func (g *Gateway) blocked(ctx context.Context, pairs []store.Pair) (found map[store.Pair]chat.Block, err error) {
+	err = g.reads.do(ctx, func(ctx context.Context) error {
+		found, err = g.opts.Store.BlocksAmong(ctx, pairs)
+		return err
+	})
+	return found, err
+}
+
 // onWatch takes a watch frame; its answers are presence frames.
 func (c *client) onWatch(f *wire.Watch, ref string) {
-	if cerr := c.g.presence.Watch(c.s, c.s.Identity().NS, f.Users, c.g.opts.Limits.Watch); cerr != nil {
+	self := c.s.Identity()
+	if cerr := c.g.presence.Watch(c.s, presence.User{NS: self.NS, User: self.User}, f.Users, c.g.opts.Limits.Watch); cerr != nil {
 		c.refuse(ref, cerr)
 	}
 }

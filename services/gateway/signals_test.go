@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,55 @@ func TestTypingOverPods(t *testing.T) {
 		if _, ok := f.(*wire.Pong); ok {
 			break
 		}
+	}
+}
+
+// Who is blocked sees the blocker as offline, and hears no typing, nor is heard, from
+// the moment at which the pods know of it.
+func TestSignalsWithBlocks(t *testing.T) {
+	c := signalCluster(t, 3)
+	alice, _ := c.login(0, "alice", "")
+	bob, _ := c.login(1, "bob", "")
+	carol, _ := c.login(0, "carol", "")
+	ack := alice.sendTo("bob", "m1", "hi")
+	expect[*wire.Entry](bob)
+	alice.send(`{"type":"watch","users":["bob"]}`)
+	alice.presence("bob", true)
+	if status := c.at(2, "PUT", "/v1/blocks/alice", "bob", "", nil); status != http.StatusOK {
+		t.Fatal(status)
+	}
+	if f := alice.presence("bob", false); !f.LastSeen.IsZero() {
+		t.Errorf("%+v", f)
+	}
+	carol.send(`{"type":"watch","users":["bob"]}`)
+	carol.presence("bob", true)
+	later, _ := c.login(1, "alice", `{"type":"hello","device":"later"}`)
+	later.send(`{"type":"watch","users":["bob"]}`)
+	later.presence("bob", false)
+	bob.send(`{"type":"watch","users":["alice"]}`) // the blocker sees what is
+	bob.presence("alice", true)
+	groups := []chat.ConvID{c.group("alice", "bob"), c.group("bob", "alice")}
+	quiet := func(k, typist *conn) {
+		t.Helper()
+		typist.send(`{"type":"typing","conv":%q,"on":true}`, ack.Conv)
+		for _, conv := range groups { // heard one after the other, and so after that
+			typist.send(`{"type":"typing","conv":%q,"on":true}`, conv)
+			if f := expect[*wire.TypingBy](k); f.Conv != conv {
+				t.Fatalf("%+v", f)
+			}
+		}
+	}
+	quiet(bob, alice)
+	quiet(alice, bob)
+	if status := c.at(0, "DELETE", "/v1/blocks/alice", "bob", "", nil); status != http.StatusNoContent {
+		t.Fatal(status)
+	}
+	alice.presence("bob", true)
+	later.presence("bob", true)
+	alice.send(`{"type":"typing","conv":%q,"on":false}`, ack.Conv)
+	alice.send(`{"type":"typing","conv":%q,"on":true}`, ack.Conv)
+	if f := expect[*wire.TypingBy](bob); f.User != "alice" {
+		t.Errorf("%+v", f)
 	}
 }
 

@@ -132,6 +132,7 @@ func (c *client) Ended() {
 	g.mu.Lock()
 	delete(g.open, c)
 	g.mu.Unlock()
+	g.balance.gone(c)
 	g.served.Done()
 }
 

@@ -55,7 +55,8 @@ func TestAttachmentIsForWhoSeesItsMessage(t *testing.T) {
 		{sent, "_/alice", 302}, {sent, "_/bob@x.org", 302},
 		{sent, "_/carol", 404}, // a member before
 		{sent, "_/dave", 404}, {sent, "other/alice", 404}, {sent, "", 401},
-		{own, "_/alice", 302}, {own, "_/bob@x.org", 404},
+		{sent, "_/operator", 302}, {sent, "other/operator", 404},
+		{own, "_/alice", 302}, {own, "_/bob@x.org", 404}, {own, "_/operator", 404},
 		{"a_nothing", "_/alice", 404}, {chat.NewAttachmentID(f.group, "alice", "f9"), "_/alice", 404},
 	} {
 		got := ask(h, http.MethodGet, "/v1/attachments/"+string(c.id), c.token)
@@ -70,7 +71,7 @@ func TestAttachmentIsForWhoSeesItsMessage(t *testing.T) {
 	if res := f.store.Append(t.Context(), store.Batch{Entries: []chat.Entry{recall}}); res.Outcomes[0] != store.Stored {
 		t.Fatal(res.Err)
 	}
-	for _, token := range []string{"_/alice", "_/bob@x.org"} {
+	for _, token := range []string{"_/alice", "_/bob@x.org", "_/operator"} {
 		if got := ask(h, http.MethodGet, "/v1/attachments/"+string(sent), token); got.status != 404 {
 			t.Errorf("recalled, as %q: %d", token, got.status)
 		}

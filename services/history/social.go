@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
@@ -171,6 +172,7 @@ func (s *Service) export(w http.ResponseWriter, r *http.Request, id auth.Identit
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(part) // it fails where the client went away
+	w.Header().Set("Content-Length", strconv.Itoa(len(part))) // what is cut is noticed
+	_, _ = w.Write(part)                                      // it fails where the client went away
 	return nil
 }

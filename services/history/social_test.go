@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,9 @@ func TestExportIsOnesOwn(t *testing.T) {
 	a := ask(h, "GET", "/v1/export", "_/bob@x.org")
 	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/x-ndjson" || a.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", a.status, a.header)
+	}
+	if n, _ := strconv.Atoi(a.header.Get("Content-Length")); n != len(a.body) || !strings.HasSuffix(a.body, `{"type":"end"}`+"\n") {
+		t.Errorf("a part that is cut could not be told: %v, %q", a.header, a.body)
 	}
 	for _, want := range []string{"without carol", `"hi"`, `"type":"membership"`} {
 		if !strings.Contains(a.body, want) {

@@ -158,7 +158,7 @@ var Operations = []Operation{
 	{Method: http.MethodGet, Path: "/v1/export", By: History, ID: "export",
 		Summary: "What a user has left here, as JSON lines, in parts: one's own, or with the scope operator anybody's.",
 		Query:   []Parameter{cursor, {"user", chat.User(""), false, "whose; default: one's own"}},
-		Answers: []Answer{{200, nil, "Lines of JSON; the last one has the type next where a part follows."}}},
+		Answers: []Answer{{200, nil, "Lines of JSON; the last one has the type next where a part follows, else end."}}},
 	{Method: http.MethodGet, Path: "/v1/search", By: History, ID: "search",
 		Summary: "Full text in one's own conversations, where welcome.features names search.",
 		Query: []Parameter{

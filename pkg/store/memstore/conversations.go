@@ -100,13 +100,14 @@ func (s *Store) Advance(ctx context.Context, moves []store.Move) ([]chat.Member,
 			if m == nil {
 				continue
 			}
-			if mv.Recv > m.Recv[mv.Device] {
+			if old, known := m.Recv[mv.Device]; mv.Recv != 0 && (!known || mv.Recv > old) {
 				if m.Recv == nil {
 					m.Recv = map[chat.Device]chat.Seq{}
 				}
 				m.Recv[mv.Device] = mv.Recv
 			}
 			m.Read, m.ReadCount = max(m.Read, mv.Read), max(m.ReadCount, mv.ReadCount)
+			m.ReadAt, m.RecvAt = mv.Reached(m.ReadAt, mv.Read), mv.Reached(m.RecvAt, mv.Recv)
 			if !slices.Contains(moved, m) {
 				moved = append(moved, m)
 			}

@@ -198,7 +198,30 @@ type memberDoc struct {
 	Read        int64            `bson:"read"`
 	ReadCount   int64            `bson:"read_n"`
 	Recv        map[string]int64 `bson:"recv,omitempty"`
+	ReadAt      *reachedDoc      `bson:"read_at,omitempty"`
+	RecvAt      *reachedDoc      `bson:"recv_at,omitempty"`
 	Settings    *settingsDoc     `bson:"set,omitempty"`
+}
+
+// reachedDoc is a position and when it was reached: of two the larger stays, which is
+// the one further on, and of the same entry the earlier.
+type reachedDoc struct {
+	Seq    int64 `bson:"s"`
+	Before int64 `bson:"b"` // −Unix ms
+}
+
+func reachedOf(r chat.Reached) *reachedDoc {
+	if r == (chat.Reached{}) {
+		return nil
+	}
+	return &reachedDoc{Seq: int64(r.Seq), Before: -r.Time.UnixMilli()}
+}
+
+func (d *reachedDoc) reached() chat.Reached {
+	if d == nil {
+		return chat.Reached{}
+	}
+	return chat.Reached{Seq: chat.Seq(d.Seq), Time: time.UnixMilli(-d.Before).UTC()}
 }
 
 // memberOf makes BSON keys of the devices in m: they must have been checked.
@@ -207,6 +230,7 @@ func memberOf(m *chat.Member) *memberDoc {
 		ID: memberID(m.Key, m.User), Owner: userID(m.NS, m.User), Conv: string(m.Conv), Role: string(m.Role),
 		AsOf: int64(m.AsOf), Joined: int64(m.Joined), JoinedCount: m.JoinedCount, Left: int64(m.Left),
 		Read: int64(m.Read), ReadCount: m.ReadCount, Settings: settingsOf(m.Settings),
+		ReadAt: reachedOf(m.ReadAt), RecvAt: reachedOf(m.RecvAt),
 	}
 	for device, seq := range m.Recv {
 		if d.Recv == nil {
@@ -223,6 +247,7 @@ func (d *memberDoc) member() chat.Member {
 		Key: chat.Key{NS: chat.NS(ns), Conv: chat.ConvID(d.Conv)}, User: chat.User(lastPart(d.ID)), Role: chat.Role(d.Role),
 		AsOf: chat.Seq(d.AsOf), Joined: chat.Seq(d.Joined), JoinedCount: d.JoinedCount, Left: chat.Seq(d.Left),
 		Read: chat.Seq(d.Read), ReadCount: d.ReadCount, Settings: d.Settings.settings(),
+		ReadAt: d.ReadAt.reached(), RecvAt: d.RecvAt.reached(),
 	}
 	if len(d.Recv) > 0 {
 		m.Recv = make(map[chat.Device]chat.Seq, len(d.Recv))

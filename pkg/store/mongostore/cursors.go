@@ -60,13 +60,19 @@ func forwardOf(m store.Move) (bson.D, error) {
 	var d bson.D
 	if m.Read > 0 {
 		d = append(d, bson.E{Key: "read", Value: int64(m.Read)}, bson.E{Key: "read_n", Value: m.ReadCount})
+		if at := reachedOf(m.Reached(chat.Reached{}, m.Read)); at != nil {
+			d = append(d, bson.E{Key: "read_at", Value: at})
+		}
 	}
-	if m.Recv > 0 {
+	if m.Recv != 0 {
 		key, err := recvKey(m.Device)
 		if err != nil {
 			return nil, err
 		}
 		d = append(d, bson.E{Key: key, Value: int64(m.Recv)})
+		if at := reachedOf(m.Reached(chat.Reached{}, m.Recv)); at != nil {
+			d = append(d, bson.E{Key: "recv_at", Value: at})
+		}
 	}
 	return d, nil
 }

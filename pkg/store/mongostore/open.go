@@ -82,22 +82,13 @@ var _ store.Store = (*Store)(nil)
 // are missing. It blocks until the server has answered or ctx ends. Its errors
 // wrap [ErrArbiter] or what the driver said; none shows a credential.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	red := newRedactor(o.URI)
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if o.Database == "" {
-		o.Database = databaseOf(o.URI)
-	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	client, err := mongo.Connect(clientOptions(o))
+	s, err := connect(&o)
 	if err != nil {
-		return nil, fmt.Errorf("reading the MongoDB URI: %w", red.clean(err))
+		return nil, err
 	}
-	s := &Store{client: client, redact: red}
-	s.use(client.Database(o.Database))
 	if err := s.prepare(ctx, o.Logger); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -168,6 +159,8 @@ func (s *Store) prepare(ctx context.Context, log *slog.Logger) error {
 type hello struct {
 	SetName   string    `bson:"setName"`
 	Msg       string    `bson:"msg"` // "isdbgrid" from mongos
+	Hosts     []string  `bson:"hosts"`
+	Passives  []string  `bson:"passives"`
 	Arbiters  []string  `bson:"arbiters"`
 	LocalTime time.Time `bson:"localTime"`
 }
@@ -196,36 +189,51 @@ func (s *Store) hello(ctx context.Context) (hello, error) {
 // codeNamespaceExists is the server's answer to creating what is there.
 const codeNamespaceExists = 48
 
-// makeIndexes creates all collections, so that no first write does it, and the
-// indexes beside _id. None is sparse: Stable API 1 has no such index.
-func (s *Store) makeIndexes(ctx context.Context) error {
-	unique := options.Index().SetUnique(true)
-	for _, c := range []struct {
-		*mongo.Collection
-		indexes []mongo.IndexModel
-	}{
-		{s.messages, []mongo.IndexModel{
-			{Keys: ascending("c", "f", "k"), Options: unique},
-		}},
-		{s.edits, []mongo.IndexModel{{Keys: ascending("m")}}},
-		{s.members, []mongo.IndexModel{{Keys: ascending("nu", "c")}}},
-		{s.reactions, []mongo.IndexModel{{Keys: ascending("m")}}},
+// layout is every collection of the store, with its indexes beside _id. None is
+// sparse: Stable API 1 has no such index.
+func (s *Store) layout() []collection {
+	return []collection{
+		{s.messages, []index{{keys: []string{"c", "f", "k"}, unique: true}}},
+		{s.edits, []index{{keys: []string{"m"}}}},
+		{s.members, []index{{keys: []string{"nu", "c"}}}},
+		{s.reactions, []index{{keys: []string{"m"}}}},
 		{s.conversations, nil},
 		{s.devices, nil},
 		{s.blocks, nil},
 		{s.profiles, nil},
-		{s.attachments, []mongo.IndexModel{{Keys: ascending("due")}, {Keys: ascending("uses")}}},
+		{s.attachments, []index{{keys: []string{"due"}}, {keys: []string{"uses"}}}},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},
-	} {
+	}
+}
+
+type collection struct {
+	*mongo.Collection
+	indexes []index
+}
+
+// index is an ascending one.
+type index struct {
+	keys   []string
+	unique bool
+}
+
+// makeIndexes creates all collections, so that no first write does it, and their
+// indexes.
+func (s *Store) makeIndexes(ctx context.Context) error {
+	for _, c := range s.layout() {
 		var command mongo.CommandError
 		err := s.db.CreateCollection(ctx, c.Name())
 		if err != nil && !(errors.As(err, &command) && command.Code == codeNamespaceExists) {
 			return s.fail("creating collection "+c.Name(), err)
 		}
 		for _, x := range c.indexes { // one by one: FerretDB breaks where several are there already
-			if _, err := c.Indexes().CreateOne(ctx, x); err != nil {
+			model := mongo.IndexModel{Keys: ascending(x.keys...)}
+			if x.unique {
+				model.Options = options.Index().SetUnique(true)
+			}
+			if _, err := c.Indexes().CreateOne(ctx, model); err != nil {
 				return s.fail("creating an index of "+c.Name(), err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
@@ -26,6 +27,7 @@ func fullMember(key chat.Key, user chat.User) chat.Member {
 	return chat.Member{
 		Key: key, User: user, Role: chat.RoleAdmin, AsOf: 7, Joined: 5, JoinedCount: 3, Left: 7,
 		Read: 6, ReadCount: 4, Recv: map[chat.Device]chat.Seq{"default": 6, "Phone_2-x": 1<<53 - 1},
+		ReadAt: chat.Reached{Seq: 6, Time: epoch0}, RecvAt: chat.Reached{Seq: 1<<53 - 1, Time: epoch0.Add(time.Millisecond)},
 	}
 }
 

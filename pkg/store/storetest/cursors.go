@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
@@ -9,6 +10,8 @@ import (
 
 var cursorTests = []test{
 	{"advance and stay", advance},
+	{"when a position was reached", advanceTimes},
+	{"where a new device begins", advancePlaced},
 	{"of no member", advanceNobody},
 	{"several of one member", advanceSeveral},
 	{"nothing", advanceNothing},
@@ -62,6 +65,57 @@ func advance(f *fixture) {
 	want.Recv["phone"], want.Read, want.ReadCount = chat.MaxSeq, chat.MaxSeq, int64(chat.MaxSeq)
 	move("phone", chat.MaxSeq, chat.MaxSeq, int64(chat.MaxSeq))
 	f.sameMember(f.member(key, "alice"), joinedMembers(key, "alice")[0])
+}
+
+// advanceTimes checks that times belong to the furthest moves that have one, and to
+// the first of them that came there, in whatever order they arrive.
+func advanceTimes(f *fixture) {
+	key := f.joined("bob")
+	want := joinedMembers(key, "bob")[0]
+	move := func(device chat.Device, recv, read chat.Seq, at time.Time) {
+		f.Helper()
+		f.moves(want, store.Move{Key: key, User: "bob", Device: device, Recv: recv, Read: read, ReadCount: int64(read), Time: at})
+	}
+	ms := func(n int) time.Time { return epoch0.Add(time.Duration(n) * time.Millisecond) }
+	want.Recv, want.RecvAt = map[chat.Device]chat.Seq{"phone": 5}, chat.Reached{Seq: 5, Time: ms(10)}
+	move("phone", 5, 0, ms(10))
+	move("phone", 5, 0, ms(20)) // said again
+	move("phone", 3, 0, ms(5))
+	want.Recv["web"], want.RecvAt.Time = 5, ms(7)
+	move("web", 5, 0, ms(7)) // another device was there before, and is heard late
+	want.Read, want.ReadCount, want.ReadAt = 4, 4, chat.Reached{Seq: 4, Time: ms(30)}
+	move("", 0, 4, ms(30))
+	want.Read, want.ReadCount = 6, 6
+	move("", 0, 6, time.Time{}) // nobody knows when
+	want.ReadAt = chat.Reached{Seq: 5, Time: ms(40)}
+	move("", 0, 5, ms(40))
+	want.Recv["phone"], want.Read, want.ReadCount = 9, 9, 9
+	want.ReadAt, want.RecvAt = chat.Reached{Seq: 9, Time: ms(25)}, chat.Reached{Seq: 9, Time: ms(25)}
+	move("phone", 9, 9, ms(25)) // further on, and by another clock
+}
+
+// advancePlaced checks that a place gives way to the first position, that it is not
+// put over one, and that of two the nearer to the beginning stays.
+func advancePlaced(f *fixture) {
+	key := f.joined("bob")
+	want := joinedMembers(key, "bob")[0]
+	move := func(device chat.Device, recv chat.Seq) {
+		f.Helper()
+		f.moves(want, store.Move{Key: key, User: "bob", Device: device, Recv: recv})
+	}
+	want.Recv = map[chat.Device]chat.Seq{"phone": -10}
+	move("phone", -10)
+	move("phone", -12)
+	want.Recv["phone"] = -8
+	move("phone", -8)
+	want.Recv["web"] = -chat.MaxSeq
+	move("web", -chat.MaxSeq)
+	want.Recv["phone"] = 3
+	move("phone", 3)
+	move("phone", -2)
+	f.ok("drop device", f.DropDevice(f.ctx, key.NS, "bob", "web"))
+	delete(want.Recv, "web")
+	move("phone", 1)
 }
 
 func advanceNobody(f *fixture) {

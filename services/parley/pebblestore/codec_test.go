@@ -170,6 +170,12 @@ func documents() map[string]document {
 					}
 					m.Recv[chat.Device(r.string())] = chat.Seq(r.int())
 				}
+				if r.IntN(2) == 0 {
+					m.Settings = chat.Settings{Version: int64(1 + r.IntN(9)), Muted: r.IntN(2) == 0}
+				}
+				if r.IntN(2) == 0 {
+					m.ReadAt = chat.Reached{Seq: chat.Seq(r.int()), Time: r.time()}
+				}
 				return m
 			},
 			func(v any) []byte { m := v.(chat.Member); return appendMember(nil, &m) },

@@ -14,6 +14,7 @@ const (
 	conversationLayout = 1
 	memberLayout       = 1
 	settingsLayout     = 2 // of a member who has set something: layout 1, and that
+	reachedLayout      = 3 // of a member of whom times are known: layout 2, and these
 	blockLayout        = 1
 	profileLayout      = 1
 	recallLayout       = 1
@@ -85,6 +86,9 @@ func appendMember(dst []byte, m *chat.Member) []byte {
 	if m.Settings != (chat.Settings{}) {
 		layout = settingsLayout
 	}
+	if m.ReadAt != (chat.Reached{}) || m.RecvAt != (chat.Reached{}) {
+		layout = reachedLayout
+	}
 	dst = append(dst, layout)
 	dst = appendString(dst, m.Role)
 	dst = appendInt(dst, m.AsOf)
@@ -98,16 +102,22 @@ func appendMember(dst []byte, m *chat.Member) []byte {
 		dst = appendString(dst, d)
 		dst = appendInt(dst, m.Recv[d])
 	}
-	if layout == settingsLayout {
+	if layout >= settingsLayout {
 		dst = appendSettings(dst, m.Settings)
+	}
+	if layout >= reachedLayout {
+		for _, r := range []chat.Reached{m.ReadAt, m.RecvAt} {
+			dst = appendInt(dst, r.Seq)
+			dst = appendTime(dst, r.Time)
+		}
 	}
 	return dst
 }
 
 func decodeMember(key chat.Key, user chat.User, v []byte) (chat.Member, error) {
 	layout := byte(memberLayout)
-	if len(v) > 0 && v[0] == settingsLayout {
-		layout = settingsLayout
+	if len(v) > 0 && v[0] > memberLayout && v[0] <= reachedLayout {
+		layout = v[0]
 	}
 	d, err := decode(v, layout)
 	if err != nil {
@@ -128,8 +138,13 @@ func decodeMember(key chat.Key, user chat.User, v []byte) (chat.Member, error) {
 			m.Recv[device] = chat.Seq(d.varint())
 		}
 	}
-	if layout == settingsLayout {
+	if layout >= settingsLayout {
 		m.Settings = d.settings()
+	}
+	if layout >= reachedLayout {
+		for _, r := range []*chat.Reached{&m.ReadAt, &m.RecvAt} {
+			*r = chat.Reached{Seq: chat.Seq(d.varint()), Time: d.time()}
+		}
 	}
 	return m, d.done()
 }

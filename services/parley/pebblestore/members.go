@@ -203,7 +203,7 @@ func (s *Store) Advance(ctx context.Context, moves []store.Move) ([]chat.Member,
 // move reports whether it has changed m.
 func move(m *chat.Member, mv *store.Move) bool {
 	changed := false
-	if mv.Recv > m.Recv[mv.Device] {
+	if old, known := m.Recv[mv.Device]; mv.Recv != 0 && (!known || mv.Recv > old) {
 		if m.Recv == nil {
 			m.Recv = map[chat.Device]chat.Seq{}
 		}
@@ -215,5 +215,8 @@ func move(m *chat.Member, mv *store.Move) bool {
 	if mv.ReadCount > m.ReadCount {
 		m.ReadCount, changed = mv.ReadCount, true
 	}
+	readAt, recvAt := mv.Reached(m.ReadAt, mv.Read), mv.Reached(m.RecvAt, mv.Recv)
+	changed = changed || readAt != m.ReadAt || recvAt != m.RecvAt
+	m.ReadAt, m.RecvAt = readAt, recvAt
 	return changed
 }

@@ -108,6 +108,8 @@ func aimed(a Actor, conv chat.ConvID, target chat.Seq, cmid chat.CMID, h *hasher
 func message(s *state.State, m chat.Member, seq chat.Seq) (*state.Target, *chat.Error) {
 	t := s.Target(seq)
 	switch {
+	case seq < s.Floor:
+		return nil, chat.Errorf(chat.CodeNotFound, "message %d is gone", seq)
 	case seq > s.Tail.Seq, seq < s.Start(m), t == nil, t.Kind != chat.KindMessage:
 		return nil, chat.Errorf(chat.CodeNotFound, "there is no message %d that you can see", seq)
 	case t.Recalled:

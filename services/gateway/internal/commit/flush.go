@@ -26,7 +26,7 @@ type work struct {
 func (c *Committer) flush(works []*work) {
 	var batch store.Batch
 	var fast []*work
-	for _, w := range c.askBlocks(works) {
+	for _, w := range c.askFloors(c.askBlocks(works)) {
 		if w.lane.state == nil || !w.judge(c.opts.Audience) {
 			c.repair(w)
 			continue

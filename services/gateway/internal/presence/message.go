@@ -152,7 +152,7 @@ func (t *Tracker) Heard(data []byte) (ok bool) {
 	}
 	for _, item := range m.Typing {
 		if item.Conv.Valid() && item.User.Valid() {
-			t.opts.Typing(Typing{Key: chat.Key{NS: item.NS, Conv: item.Conv}, User: item.User, On: item.On})
+			t.typedLocked(Typing{Key: chat.Key{NS: item.NS, Conv: item.Conv}, User: item.User, On: item.On}, now)
 		}
 	}
 	t.wakeUp()

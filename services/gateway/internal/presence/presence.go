@@ -18,6 +18,10 @@
 // A change is told after at most 250 ms and the bus; that a user went offline after
 // 3 s more, so that a reconnect is no change.
 //
+// Blocks cost one read of the store for all that is watched, and for all direct
+// conversations in which somebody begins to type to a user of this pod, while the read before was under way:
+// at most one at a time, of at most 1,000 pairs.
+//
 // # Pods that die
 //
 // Each pod sends a beat every two seconds. One that is not heard for five is looked up in the
@@ -64,7 +68,12 @@ type Options struct {
 	Seen func(ctx context.Context, u User, d store.DeviceInfo) error
 	// Typing tells the sessions of this pod that somebody types. It does not block.
 	Typing func(Typing)
-	Log    *slog.Logger // default: slog.Default()
+	// Peer is the other end of a direct conversation, if it has a session on this pod
+	// there; else "". It does not block.
+	Peer func(key chat.Key, but chat.User) chat.User
+	// Blocked reads some blocks, as [store.Blocks].BlocksAmong does.
+	Blocked func(ctx context.Context, pairs []store.Pair) (map[store.Pair]chat.Block, error)
+	Log     *slog.Logger // default: slog.Default()
 
 	Batch       time.Duration // between two messages to the others; default 250 ms
 	Beat        time.Duration // between two messages even if there is nothing to tell; default 2 s
@@ -140,6 +149,14 @@ type Tracker struct {
 	sent     time.Time // when the last message was
 	typing   map[typist]*typingState
 	counts   Stats
+
+	// Of blocks, see blocks.go.
+	questions     []question // to be read
+	doubts        []question // to be read again, after those
+	readingBlocks bool
+	blocksAgain   time.Time // not before, after a read that failed
+	hushes        map[ends]*hush
+	hushSwept     time.Time
 }
 
 // peer is another pod.
@@ -186,7 +203,7 @@ func New(o Options) *Tracker {
 	return &Tracker{opts: o, began: time.Now(), wake: make(chan struct{}, 1), local: make(map[User]int),
 		peers: make(map[string]*peer), subjects: make(map[User]*subject), watchers: make(map[Watcher]*watching),
 		dirty: make(map[Watcher]*watching), touches: make(map[touch]time.Time), typing: make(map[typist]*typingState),
-		out: newOutgoing()}
+		out: newOutgoing(), hushes: make(map[ends]*hush)}
 }
 
 // Stats returns the present counts.
@@ -248,11 +265,13 @@ func (t *Tracker) Disconnected(u User, device chat.Device) {
 }
 
 // Missed says that the bus has lost messages, or was away: everybody who is
-// watched is asked about again, 16 times as fast as by the slow pass.
+// watched is asked about again, 16 times as fast as by the slow pass, and the
+// blocks that are known here are read again.
 func (t *Tracker) Missed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.hurry = len(t.order)
+	t.doubtLocked()
 	for u := range t.local {
 		t.out.tell[u] = time.Time{}
 	}
@@ -296,7 +315,7 @@ func (t *Tracker) Stop() {
 	t.mu.Lock()
 	t.stopped = true
 	t.out.bye = true
-	t.lookups, t.touches = nil, nil
+	t.lookups, t.touches, t.questions, t.doubts = nil, nil, nil, nil
 	t.publishLocked(time.Now())
 	t.mu.Unlock()
 	t.wg.Wait()

@@ -80,7 +80,11 @@ func (w *world) pod(id string, change ...func(*Options)) *pod {
 			return w.store.TouchDevice(ctx, u.NS, u.User, d)
 		},
 		Typing: func(ty Typing) { p.typed = append(p.typed, ty) },
-		Log:    slog.New(slog.DiscardHandler),
+		Peer: func(_ chat.Key, but chat.User) chat.User {
+			return map[chat.User]chat.User{"alice": "bob", "bob": "alice"}[but]
+		},
+		Blocked: w.store.BlocksAmong,
+		Log:     slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
 		f(&o)
@@ -208,7 +212,7 @@ func (w *world) told(s *screen, want ...string) {
 
 func (w *world) watch(p *pod, s *screen, users ...chat.User) {
 	w.t.Helper()
-	if cerr := p.Watch(s, "_", users, 256); cerr != nil {
+	if cerr := p.Watch(s, user("watcher"), users, 256); cerr != nil {
 		w.t.Fatal(cerr)
 	}
 }
@@ -455,19 +459,19 @@ func TestBounds(t *testing.T) {
 		w := newWorld(t)
 		a := w.pod("a", func(o *Options) { o.MaxSubjects, o.MaxTyping = 3, 2 })
 		s := &screen{}
-		if cerr := a.Watch(s, "_", []chat.User{"a", "b", "c"}, 2); cerr == nil || cerr.Code != chat.CodeBadRequest {
+		if cerr := a.Watch(s, user("watcher"), []chat.User{"a", "b", "c"}, 2); cerr == nil || cerr.Code != chat.CodeBadRequest {
 			t.Errorf("over the list: %v", cerr)
 		}
-		if cerr := a.Watch(s, "_", []chat.User{"a", "b"}, 2); cerr != nil {
+		if cerr := a.Watch(s, user("watcher"), []chat.User{"a", "b"}, 2); cerr != nil {
 			t.Error(cerr)
 		}
-		if cerr := a.Watch(s, "_", []chat.User{"b", "c"}, 2); cerr == nil {
+		if cerr := a.Watch(s, user("watcher"), []chat.User{"b", "c"}, 2); cerr == nil {
 			t.Error("one more is over the list")
 		}
-		if cerr := a.Watch(s, "_", []chat.User{"b", "a"}, 2); cerr != nil {
+		if cerr := a.Watch(s, user("watcher"), []chat.User{"b", "a"}, 2); cerr != nil {
 			t.Errorf("the same again: %v", cerr)
 		}
-		if cerr := a.Watch(&screen{}, "_", []chat.User{"c", "d"}, 9); cerr == nil || cerr.Code != chat.CodeUnavailable {
+		if cerr := a.Watch(&screen{}, user("watcher"), []chat.User{"c", "d"}, 9); cerr == nil || cerr.Code != chat.CodeUnavailable {
 			t.Errorf("over the pod's bound: %v", cerr)
 		}
 		for _, u := range []chat.User{"a", "b", "c"} {

@@ -30,6 +30,8 @@ func (t *Tracker) step(now time.Time) {
 		t.swept = now
 		t.typeLocked(now)
 		t.passLocked(now)
+		t.hushSweepLocked(now)
+		t.readBlocksLocked()
 	}
 	if now.Sub(t.sent) < t.opts.Batch {
 		return
@@ -90,7 +92,7 @@ func (t *Tracker) passLocked(now time.Time) {
 func (t *Tracker) deliverLocked() {
 	for w, watch := range t.dirty {
 		for s := range watch.dirty {
-			if !w.Try(s.frame) {
+			if !w.Try(watch.frameOf(s)) {
 				break
 			}
 			delete(watch.dirty, s)

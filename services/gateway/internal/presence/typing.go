@@ -78,7 +78,7 @@ func (t *Tracker) passOnLocked(k typist, s *typingState, now time.Time) {
 	case s.on != s.told, s.on && s.renewed && since >= typingRenew:
 		s.told, s.at, s.renewed = s.on, now, false
 		t.out.typ[k] = s.on
-		t.opts.Typing(Typing{Key: k.key, User: k.user, On: s.on})
+		t.typedLocked(Typing{Key: k.key, User: k.user, On: s.on}, now)
 		t.wakeUp()
 	case !s.on:
 		delete(t.typing, k)

@@ -27,8 +27,10 @@ type subject struct {
 
 // watching is one session's watch list.
 type watching struct {
-	list  map[*subject]bool
-	dirty map[*subject]bool // those whose frame has not been queued yet
+	self   chat.User
+	list   map[*subject]bool       // true: it is known whether the subject blocks self
+	blocks map[*subject]chat.Block // of self by a subject, on or off; nil: none
+	dirty  map[*subject]bool       // those whose frame has not been queued yet
 }
 
 // deadline is when something about a subject has to be decided.
@@ -37,38 +39,42 @@ type deadline struct {
 	at time.Time
 }
 
-// Watch adds users to a session's list, which may have at most most. The session is
-// told of each, at once or when it is known, and then of changes.
-func (t *Tracker) Watch(w Watcher, ns chat.NS, users []chat.User, most int) *chat.Error {
+// Watch adds users to the list of a session of self, which may have at most most. The
+// session is told of each, at once or when it is known, and then of changes.
+func (t *Tracker) Watch(w Watcher, self User, users []chat.User, most int) *chat.Error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	watch := t.watchers[w]
 	if watch == nil {
-		watch = &watching{list: make(map[*subject]bool), dirty: make(map[*subject]bool)}
+		watch = &watching{self: self.User, list: make(map[*subject]bool), dirty: make(map[*subject]bool)}
 	}
 	more, fresh := 0, 0
 	for _, u := range users {
-		s := t.subjects[User{ns, u}]
+		s := t.subjects[User{self.NS, u}]
 		if s == nil {
 			fresh++
 		}
-		if s == nil || !watch.list[s] {
+		if _, listed := watch.list[s]; s == nil || !listed {
 			more++
 		}
 	}
 	switch {
 	case len(watch.list)+more > most:
 		return chat.Errorf(chat.CodeBadRequest, "a session watches at most %d users", most)
-	case len(t.subjects)+fresh > t.opts.MaxSubjects:
+	case len(t.subjects)+fresh > t.opts.MaxSubjects || len(t.questions) > t.opts.MaxSubjects:
 		return chat.Unavailable("too many users are watched on this pod; repeat later")
 	}
 	t.watchers[w] = watch
 	for _, u := range users {
-		s := t.subjectLocked(User{ns, u})
-		s.watchers[w], watch.list[s] = true, true
-		if s.ready {
-			watch.dirty[s] = true
-			t.dirty[w] = watch
+		s := t.subjectLocked(User{self.NS, u})
+		if _, listed := watch.list[s]; !listed {
+			s.watchers[w], watch.list[s] = true, u == self.User
+			if u != self.User {
+				t.askBlockLocked(w, watch, s)
+			}
+		}
+		if s.ready && watch.list[s] {
+			t.dirtyLocked(w, watch, s)
 		}
 	}
 	t.wakeUp()
@@ -136,6 +142,7 @@ func (t *Tracker) Gone(w Watcher) {
 func (t *Tracker) leaveLocked(w Watcher, watch *watching, s *subject) {
 	delete(watch.list, s)
 	delete(watch.dirty, s)
+	delete(watch.blocks, s)
 	delete(s.watchers, w)
 	if len(s.watchers) > 0 {
 		return
@@ -164,8 +171,9 @@ func (t *Tracker) judgeLocked(s *subject, now time.Time) {
 	}
 }
 
-// tellLocked has all watchers told.
+// tellLocked has all watchers told who may know.
 func (t *Tracker) tellLocked(s *subject, online bool) {
+	first := !s.ready
 	s.ready, s.online = true, online
 	f := wire.Presence{Type: "presence", User: s.User.User, Online: online}
 	if !online && !s.seen.IsZero() {
@@ -173,9 +181,9 @@ func (t *Tracker) tellLocked(s *subject, online bool) {
 	}
 	s.frame = wire.Encode(&f)
 	for w := range s.watchers {
-		watch := t.watchers[w]
-		watch.dirty[s] = true
-		t.dirty[w] = watch
+		if watch := t.watchers[w]; watch.list[s] && (first || !watch.blocks[s].On) {
+			t.dirtyLocked(w, watch, s)
+		}
 	}
 }
 

@@ -91,10 +91,12 @@ func (m *move) place() place { return place{m.Key, m.User, m.Device} }
 
 // merge keeps what is further in each of two moves of one place.
 func (m move) merge(o move) move {
+	at := o.Reached(chat.Reached{Seq: m.Recv + m.Read, Time: m.Time}, o.Recv+o.Read) // one of them is 0
 	m.Recv = max(m.Recv, o.Recv)
 	if o.Read > m.Read || o.Read == m.Read && o.counted {
 		m.Read, m.ReadCount, m.counted = o.Read, o.ReadCount, o.counted
 	}
+	m.Time = at.Time
 	return m
 }
 
@@ -118,13 +120,15 @@ func New(opts Options) *Tracker {
 
 // Recv says that a device has everything up to seq. It does not block.
 func (t *Tracker) Recv(key chat.Key, user chat.User, device chat.Device, seq chat.Seq) *chat.Error {
-	return t.move(&t.ready, move{Move: store.Move{Key: key, User: user, Device: device, Recv: seq}})
+	return t.move(&t.ready, move{Move: store.Move{Key: key, User: user, Device: device, Recv: seq, Time: now()}})
 }
 
 // Read says that a user has read everything up to seq. It does not block.
 func (t *Tracker) Read(key chat.Key, user chat.User, seq chat.Seq) *chat.Error {
-	return t.move(&t.reads, move{Move: store.Move{Key: key, User: user, Read: seq}})
+	return t.move(&t.reads, move{Move: store.Move{Key: key, User: user, Read: seq, Time: now()}})
 }
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 func (t *Tracker) move(q *queue, m move) *chat.Error {
 	t.mu.Lock()

@@ -226,6 +226,17 @@ func (r *Reconciler) Alone() bool {
 	return len(r.peers) == 0
 }
 
+// Lag is how many numbers of other pods' journals were handed out, and have been
+// neither heard nor read here.
+func (r *Reconciler) Lag() (n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.peers {
+		n += max(p.last, p.low) - p.low
+	}
+	return n
+}
+
 // Look makes it look at all journals at once: announcements were lost, or NATS is
 // back.
 func (r *Reconciler) Look() {

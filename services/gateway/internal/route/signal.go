@@ -36,3 +36,20 @@ func (t *Table) Signal(key chat.Key, but chat.User, most int, frame func() []byt
 	}
 	return dropped
 }
+
+// Other is a user other than but with a session of this pod in a conversation: in a
+// direct one the other end. It is "" where there is none.
+func (t *Table) Other(key chat.Key, but chat.User) chat.User {
+	c := t.conv(key)
+	if c == nil {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.subs {
+		if s.user != but {
+			return s.user
+		}
+	}
+	return ""
+}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,6 +34,12 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 // timed runs a test with a session whose clock ticks, in faked time.
 func timed(t *testing.T, opts Options, test func(t *testing.T, c *peer, s *Session, ended chan *Session)) {
 	t.Helper()
+	timedBy(t, opts, (*Clock).Tick, test)
+}
+
+// timedBy is timed with what is done every second.
+func timedBy(t *testing.T, opts Options, every func(*Clock), test func(t *testing.T, c *peer, s *Session, ended chan *Session)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		opts.Clock = NewClock(time.Second)
 		h := &host{t: t, opts: opts.WithDefaults(), open: make(map[*Session]bool), ended: make(chan *Session, 1)}
@@ -44,7 +51,7 @@ func timed(t *testing.T, opts Options, test func(t *testing.T, c *peer, s *Sessi
 			for tick := time.NewTicker(time.Second); ; {
 				select {
 				case <-tick.C:
-					h.opts.Clock.Tick()
+					every(h.opts.Clock)
 				case <-stop:
 					return
 				}
@@ -110,6 +117,34 @@ func TestSignsOfLife(t *testing.T) {
 			t.Fatalf("%x %q %v", first, payload, err)
 		}
 		near(t, "closed", start, 50*time.Second)
+		<-ended
+	})
+}
+
+// A pong comes a little after its ping, and the next look a tick late, when the
+// session has been silent for a heartbeat again: it is asked again, not taken for one
+// that never answered. (With a heartbeat longer than SlowAfter the write of the ping
+// brings a look in between, which hides this.)
+func TestLateLookAsksAgain(t *testing.T) {
+	var skip atomic.Bool
+	tick := func(c *Clock) {
+		if !skip.Swap(false) {
+			c.Tick()
+		}
+	}
+	timedBy(t, Options{Heartbeat: 5 * time.Second}, tick, func(t *testing.T, c *peer, s *Session, ended chan *Session) {
+		begin(s)
+		for round := range 5 {
+			if first, payload, err := c.wait(); first != finPing || err != nil {
+				t.Fatalf("round %d: %x %q %v", round, first, payload, err)
+			}
+			pinged := time.Now()
+			time.Sleep(300 * time.Millisecond)
+			c.write(frame(0x8a, ""))
+			time.Sleep(time.Until(pinged.Add(4500 * time.Millisecond)))
+			skip.Store(true) // the look that was to be a heartbeat after the ping
+		}
+		_ = c.nc.Close()
 		<-ended
 	})
 }

@@ -34,6 +34,8 @@ type Options struct {
 	Poller Poller // how connections wait until they can be read; default [Goroutines]
 	Clock  *Clock // of the pod; default a new one, which nobody calls
 
+	Syncing *atomic.Int64 // of the pod: counts sessions that read what they missed; nil: nobody counts
+
 	HelloWait   time.Duration // for the first frame; default 10 s
 	SlowAfter   time.Duration // without progress of a write: too slow; default 10 s
 	CloseWait   time.Duration // for the answer to a close frame; default 5 s

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,9 @@ func (m *missed) Attach(context.Context, chat.Key) (Stream, error) {
 	return Stream{Key: benchKey, Sub: m.sub, Behind: true}, nil
 }
 func (m *missed) Access(context.Context, chat.Key) (view.Part, error) { return m.part, nil }
-func (m *missed) Describe(context.Context, view.Part) ([]byte, error) { return []byte(`{}`), nil }
+func (m *missed) Describe(_ context.Context, parts []view.Part) ([][]byte, error) {
+	return slices.Repeat([][]byte{[]byte(`{}`)}, len(parts)), nil
+}
 func (m *missed) Entries(_ context.Context, _ chat.Key, after, upTo chat.Seq) ([]chat.Entry, error) {
 	return m.entries[after:min(upTo, after+100)], nil
 }

@@ -29,8 +29,8 @@ type Feed interface {
 	Attach(ctx context.Context, key chat.Key) (Stream, error)
 	// Access reads the user's part of a conversation.
 	Access(ctx context.Context, key chat.Key) (view.Part, error)
-	// Describe makes the conversation frame of a part.
-	Describe(ctx context.Context, p view.Part) ([]byte, error)
+	// Describe makes the conversation frames of parts.
+	Describe(ctx context.Context, parts []view.Part) ([][]byte, error)
 	// Entries reads the entries after a seq and up to another, at most a page.
 	Entries(ctx context.Context, key chat.Key, after, upTo chat.Seq) ([]chat.Entry, error)
 }
@@ -75,6 +75,7 @@ type jobKind uint8
 
 const (
 	jobStart    jobKind = iota // the first flush
+	jobOpen                    // some of its conversations, before they are caught up
 	jobSynced                  // its end
 	jobCatchUp                 // one conversation
 	jobDiscover                // a conversation that may be new
@@ -86,6 +87,7 @@ const (
 type jobs struct {
 	queue  []job
 	queued map[job]bool
+	behind []chat.Key      // of the first flush, not opened yet; owned by the syncer
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 }
@@ -98,6 +100,7 @@ func (s *Session) addJobLocked(j job) {
 		s.jobs = &jobs{queued: make(map[job]bool)}
 		s.jobs.ctx, s.jobs.cancel = context.WithCancel(context.Background())
 		s.work.Add(1)
+		s.countSyncing(1)
 		go s.runJobs(s.jobs)
 	}
 	s.jobs.queued[j] = true
@@ -200,6 +203,7 @@ func (s *Session) addPlace(st Stream) *place {
 // runJobs is the syncer. It ends when nothing is left to do.
 func (s *Session) runJobs(q *jobs) {
 	defer s.work.Done()
+	defer s.countSyncing(-1)
 	defer q.cancel()
 	for {
 		s.mu.Lock()
@@ -220,7 +224,7 @@ func (s *Session) runJobs(q *jobs) {
 // answer: the session stays up.
 func (s *Session) do(ctx context.Context, j job) {
 	run := map[jobKind]func(context.Context, chat.Key) error{
-		jobStart: s.start, jobSynced: s.synced, jobCatchUp: s.catchUp, jobDiscover: s.discover, jobDescribe: s.describe,
+		jobStart: s.start, jobOpen: s.openSome, jobSynced: s.synced, jobCatchUp: s.catchUp, jobDiscover: s.discover, jobDescribe: s.describe,
 	}[j.kind]
 	for pause := 10 * time.Millisecond; ctx.Err() == nil && !s.Closing(); pause = min(2*pause, 2*time.Second) {
 		err := run(ctx, j.key)
@@ -261,9 +265,13 @@ func (s *Session) start(ctx context.Context, _ chat.Key) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, key := range behind {
-		s.addJobLocked(job{jobCatchUp, key})
+	for some := range slices.Chunk(behind, openPage) {
+		s.addJobLocked(job{jobOpen, some[0]})
+		for _, key := range some {
+			s.addJobLocked(job{jobCatchUp, key})
+		}
 	}
+	s.jobs.behind = behind // start is one of the jobs
 	s.addJobLocked(job{kind: jobSynced})
 	return nil
 }
@@ -308,11 +316,11 @@ func (s *Session) describe(ctx context.Context, key chat.Key) error {
 	if err != nil {
 		return err
 	}
-	frame, err := s.feed.Describe(ctx, part)
+	frames, err := s.feed.Describe(ctx, []view.Part{part})
 	if err != nil {
 		return err
 	}
-	s.Answer(frame)
+	s.Answer(frames[0])
 	p.shown = part.End
 	return nil
 }
@@ -372,23 +380,6 @@ func (s *Session) partOf(ctx context.Context, key chat.Key, p *place) (view.Part
 		return *part, nil
 	}
 	return s.feed.Access(ctx, key)
-}
-
-// open sends what comes before the first entry of a conversation.
-func (s *Session) open(ctx context.Context, p *place, part view.Part) error {
-	if !p.opened {
-		frame, err := s.feed.Describe(ctx, part)
-		if err != nil {
-			return err
-		}
-		s.Answer(frame)
-		p.opened, p.shown = true, part.End
-	}
-	if p.reset != nil {
-		s.Answer(p.reset)
-		p.reset = nil
-	}
-	return nil
 }
 
 // page sends entries up to the part's end. over: the user's part ends with one of

@@ -29,7 +29,9 @@ func (o *order) Attach(context.Context, chat.Key) (Stream, error) {
 
 func (o *order) Access(context.Context, chat.Key) (view.Part, error) { return view.Part{}, nil }
 
-func (o *order) Describe(context.Context, view.Part) ([]byte, error) { return nil, nil }
+func (o *order) Describe(_ context.Context, parts []view.Part) ([][]byte, error) {
+	return make([][]byte, len(parts)), nil
+}
 
 func (o *order) Entries(context.Context, chat.Key, chat.Seq, chat.Seq) ([]chat.Entry, error) {
 	return nil, nil

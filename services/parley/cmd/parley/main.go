@@ -36,7 +36,7 @@ func run(args []string) int {
 		LongHelp:   "A horizontally scaled WebSocket chat cluster.\n\nStart with \"parley up\", and then \"parley chat --as alice --to bob\".",
 		FlagSet:    flag.NewFlagSet("parley", flag.ContinueOnError),
 		Subcommands: []*ffcli.Command{
-			newUpCmd(), newChatCmd(), newTokenCmd(), newVerifyCmd(), newBenchCmd(), newSimulateCmd(), newEpochCmd(), newSearchCmd(), newVersionCmd(),
+			newUpCmd(), newChatCmd(), newTokenCmd(), newVerifyCmd(), newBenchCmd(), newSimulateCmd(), newEpochCmd(), newSearchCmd(), newDoctorCmd(), newStatusCmd(), newVersionCmd(),
 		},
 		Exec: func(_ context.Context, args []string) error {
 			if len(args) > 0 {
@@ -53,6 +53,10 @@ func run(args []string) int {
 		err = epoch(ctx, args[1:])
 	case len(args) > 0 && args[0] == "search":
 		err = searchRebuild(ctx, args[1:])
+	case len(args) > 0 && args[0] == "doctor":
+		err = examine(ctx, args[1:])
+	case len(args) > 0 && args[0] == "status":
+		err = status(ctx, args[1:])
 	default:
 		err = root.ParseAndRun(ctx, args)
 	}

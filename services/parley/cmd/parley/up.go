@@ -87,6 +87,7 @@ func up(ctx context.Context, args []string) error {
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
 	gateway.RegisterMetrics(&opsPort.Metrics, func() gateway.Stats { return gateway.Sum(cluster.Stats()) })
 	opsPort.HandleJSON("/presence", func() any { return cluster.Online() })
+	cluster.Operate(opsPort)
 	if search := cluster.Search(); search != nil {
 		search.RegisterMetrics(&opsPort.Metrics)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
@@ -160,7 +161,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 			return nil, fmt.Errorf("connect to NATS: %w", err)
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
-		opts := gateway.Options{Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Features: features, Store: st, Bus: b, Verifier: verifier, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
@@ -340,6 +341,9 @@ func (c *Cluster) Online() []gateway.Online {
 	}
 	return list
 }
+
+// Operate adds what operators ask of a cluster to an operations port.
+func (c *Cluster) Operate(o *ops.Server) { c.gates[0].Operate(o) }
 
 // Search is the search index; nil: there is none.
 func (c *Cluster) Search() *history.Search { return c.search }

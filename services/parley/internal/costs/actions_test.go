@@ -21,7 +21,8 @@ var rows = []string{
 	"connect, nothing new, 20 conversations", "connect, 20 conversations with one new message each", "connect, a new device, 20 conversations",
 	"connect, nothing new, 5,000 conversations", "connect, a new device that has nothing to get, 5,000 conversations",
 	"send, direct, this pod knows the conversation", "send, direct, this pod does not know it", "send, the first message to somebody",
-	"send, group of 2,000", "the same `cmid` again", "`recv`", "`read`, 1 message on", "`edit`", "`recall`", "`react`", "`typing`",
+	"send, group of 2,000", "the same `cmid` again", "`recv`", "`read`, 1 message on", "`edit`", "`recall`", "`react`", "`typing`, nobody of the conversation is on this pod",
+	"`typing`, direct, to a user of this pod, the first in a minute", "`watch`, 100 users",
 	"`history`, 50 entries in the middle of 2,000", "messages page, 50 in the middle of 2,000", "messages page around the first unread",
 	"entries page, 50 in the middle of 2,000", "unread, 20 messages after `read`", "unread, more than 1,000 entries after `read`",
 	"one conversation", "members page, group of 2,000", "messages page, group of 2,000",
@@ -36,7 +37,7 @@ var rows = []string{
 func measure(t *testing.T, kind func() backend) map[string]usage {
 	all := map[string]usage{}
 	for name, part := range map[string]func(*world){
-		"conversations": measureConversations, "many": measureMany, "log": measureLog, "groups": measureGroups, "files": measureFiles,
+		"conversations": measureConversations, "many": measureMany, "log": measureLog, "signals": measureSignals, "groups": measureGroups, "files": measureFiles,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, kind(), func(o *allinone.Options) {
@@ -85,10 +86,37 @@ func measureConversations(w *world) {
 		phone.Send(`{"type":"send","conv":%q,"cmid":"%s","body":{"text":"good morning"}}`, convs[0], fmt.Sprint("c", 4))
 		phone.Type("ack")
 	})
-	w.cost("`typing`", 3, func(i int) {
+	w.cost("`typing`, nobody of the conversation is on this pod", 3, func(i int) {
 		phone.Send(`{"type":"typing","conv":%q,"on":true}`, convs[0])
 		phone.Send(`{"type":"ping","ref":"p%d"}`, i)
 		phone.Type("pong")
+	})
+}
+
+// measureSignals takes what is never stored; a block may forbid it.
+func measureSignals(w *world) {
+	convs := w.seed("alice", 0, 3, 1)
+	phone := w.login("alice", "phone")
+	var peers []*talk.Socket
+	for i, conv := range convs {
+		peers = append(peers, w.login(other(i), "phone"))
+		w.send(phone, conv)
+		peers[i].Type("message")
+	}
+	w.cost("`typing`, direct, to a user of this pod, the first in a minute", 3, func(i int) {
+		phone.Send(`{"type":"typing","conv":%q,"on":true}`, convs[i])
+		peers[i].Type("typing")
+	})
+	w.cost("`watch`, 100 users", 3, func(i int) {
+		users := make([]string, 100)
+		for n := range users {
+			users[n] = fmt.Sprintf("%q", fmt.Sprint("nobody", i, "-", n))
+		}
+		phone.Send(`{"type":"watch","users":[%s]}`, strings.Join(users, ","))
+		for range users {
+			phone.Type("presence")
+		}
+		phone.Send(`{"type":"unwatch","users":[%s]}`, strings.Join(users, ","))
 	})
 }
 

@@ -34,13 +34,12 @@ import (
 // configuration, and an issuer of tokens; MongoDB is mongomem behind TLS, which knows
 // neither users nor replica sets. Addresses are replaced, and nothing else.
 type production struct {
-	t      *testing.T
-	ctx    context.Context
-	w      *world
-	ca     *certstest.Authority
-	dir    string
-	issuer string
-	key    ed25519.PrivateKey
+	t   *testing.T
+	ctx context.Context
+	w   *world
+	ca  *certstest.Authority
+	dir string
+	key ed25519.PrivateKey // of the issuer
 
 	gateway, history *procs.Process
 	files            certstest.Files // of the gateway's certificate

@@ -26,10 +26,11 @@ type Process struct {
 	Port    int
 	OpsPort int // 0: none
 
-	dir, logs, program string
-	args               []string
+	logs, program string
+	args          []string
 
 	mu   sync.Mutex
+	dir  string   // of the program; taken at the next start
 	env  []string // beside the necessary; taken at the next start
 	last *run     // nil: was never started, or Stop has spoken about it
 }
@@ -51,6 +52,14 @@ func (p *Process) SetEnv(env ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.env = slices.Clone(env)
+}
+
+// Use has the process run the program of this name in another directory, from its
+// next start on.
+func (p *Process) Use(dir string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dir = dir
 }
 
 // Start starts the process, or starts it again. It does not wait until it serves.

@@ -47,6 +47,9 @@ type Options struct {
 	NoSearch bool     // keep no search index: where the store reads whole collections for every question
 	Env      []string // further environment of every gateway, at its first start
 
+	// Before is a directory with the gateway of another version, which the gateways
+	// are until [Process.Use] makes them something else. Default: Programs.
+	Before   string
 	Programs string // where [Build] has put the programs; default: they are built into Dir
 	Race     bool   // build gateway and history with the race detector
 	Logs     string // directory that gets everything the processes write; default: only the end is kept
@@ -163,6 +166,9 @@ func prepare(o Options) (*Cluster, error) {
 			return nil, err
 		}
 		g.SetEnv(o.Env...)
+		if o.Before != "" {
+			g.Use(o.Before)
+		}
 		c.Gateways = append(c.Gateways, g)
 	}
 	last := 1 + 2*o.Gateways

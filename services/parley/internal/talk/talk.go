@@ -5,6 +5,7 @@ package talk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -123,6 +124,25 @@ func (s *Socket) Until(wanted func(Frame) bool) Frame {
 func (s *Socket) Type(frameType string) Frame {
 	s.t.Helper()
 	return s.Until(func(f Frame) bool { return f.Type == frameType })
+}
+
+// Closed reads until the server closes, and returns with what.
+func (s *Socket) Closed() (code int, reason string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		_, b, err := s.ws.Read(ctx)
+		var end websocket.CloseError
+		switch {
+		case errors.As(err, &end):
+			return int(end.Code), end.Reason
+		case err != nil:
+			s.t.Fatal(err)
+		case s.Seen != nil:
+			s.Seen(false, string(b))
+		}
+	}
 }
 
 // Answer is what a request got.

@@ -93,6 +93,7 @@ func playSignals(s *stage) {
 	alice.send(`{"type":"send","to":"bob","cmid":"m1","body":{"text":"Hello"}}`)
 	conv := alice.hear("ack").Conv
 	bob.hear("message")
+	alice.hear("message") // her own: from then on her session is in the conversation
 	bob.send(`{"type":"typing","conv":%q,"on":true}`, conv)
 	alice.get("typing")
 	s.say("bob's last session ends; 3 s later")

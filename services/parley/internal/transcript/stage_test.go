@@ -7,12 +7,14 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 	"github.com/parley-chat/parley/services/parley/internal/talk"
 )
@@ -62,10 +64,16 @@ func newStage(t *testing.T) *stage {
 // service is who may send in anybody's name.
 const service = chat.User("billing")
 
+// operator is who may see to what is not theirs.
+const operator = chat.User("root")
+
 func (s *stage) token(user chat.User) (string, error) {
 	id := auth.Identity{User: user}
 	if user == service {
 		id.Scopes = []string{auth.ScopeSendAny}
+	}
+	if user == operator {
+		id.Scopes = []string{auth.ScopeOperator}
 	}
 	return s.signer.Sign(id, time.Hour)
 }
@@ -85,7 +93,13 @@ func (s *stage) rest(user chat.User, method, path, body string) string {
 		path = text
 	}
 	s.write("%s", strings.TrimRight(fmt.Sprintf("%-6s %s %s   %s", user, method, path, body), " "))
-	s.write("%s", strings.TrimRight(fmt.Sprintf("       %d %s", a.Status, a.Body), " "))
+	for i, line := range strings.Split(strings.TrimSuffix(a.Body, "\n"), "\n") {
+		status := strconv.Itoa(a.Status)
+		if i > 0 {
+			status = "   "
+		}
+		s.write("%s", strings.TrimRight(fmt.Sprintf("       %s %s", status, line), " "))
+	}
 	return a.Body
 }
 
@@ -94,6 +108,7 @@ type device struct {
 	*talk.Socket
 	s       *stage
 	name    string
+	epoch   string // of its welcome
 	skipped []talk.Frame
 }
 
@@ -114,7 +129,11 @@ func (s *stage) connect(user chat.User, hello string) *device {
 		}
 		if f.Type != "welcome" {
 			d.skipped = append(d.skipped, f)
+			continue
 		}
+		var w wire.Welcome
+		s.Decode(answerOf(f.Raw), &w)
+		d.epoch = w.Epoch
 	}
 }
 

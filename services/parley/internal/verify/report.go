@@ -144,25 +144,12 @@ func firstWrites(h *History) map[command]time.Duration {
 
 // latencies is how long acks took to a device, and messages of others.
 func latencies(l *ClientLog, first map[command]time.Duration) (acks, deliveries []time.Duration) {
-	seen := map[command]bool{}
-	for i := range l.Events {
-		e := &l.Events[i]
-		k := command{e.From, e.CMID}
-		switch {
-		case e.Kind == Ack:
-			k.from = l.User
-		case e.Kind != Entry || e.From == l.User:
-			continue
-		}
-		at, sent := first[k]
-		if !sent || seen[k] {
-			continue
-		}
-		seen[k] = true
-		if e.Kind == Ack {
-			acks = append(acks, e.At-at)
-		} else {
-			deliveries = append(deliveries, e.At-at)
+	for _, m := range l.moments(first) {
+		switch m.Kind {
+		case Ack:
+			acks = append(acks, m.Took)
+		case Entry:
+			deliveries = append(deliveries, m.Took)
 		}
 	}
 	return acks, deliveries

@@ -54,6 +54,9 @@ type Options struct {
 	// be sent: whoever wants to break something begins now. It must not block; nil:
 	// nobody wants to know.
 	Sending func()
+	// History is handed what the run left, before it is judged; start is the zero of
+	// its times. It must not keep or change it. Nil: nobody wants it.
+	History func(h *History, start time.Time)
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -158,6 +161,9 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		if history.Pushes, err = pushes(pushCtx, opt.PushLog, history.Convs); err != nil {
 			return nil, err
 		}
+	}
+	if opt.History != nil {
+		opt.History(history, l.start)
 	}
 	opt.Progress("checking")
 	return newReport(opt, l, history, took), nil

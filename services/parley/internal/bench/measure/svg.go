@@ -26,6 +26,13 @@ type Chart struct {
 	Percentiles bool
 	Log         bool // y is logarithmic: all y must be above 0; others are left out
 	Lines       []Line
+	Bands       []Band // drawn behind the lines
+}
+
+// Band is a stretch of the x axis in which something went on.
+type Band struct {
+	Name     string // above it, if there is room; "": none
+	From, To float64
 }
 
 // Line is a named sequence of points (x, y), ascending by x.
@@ -48,7 +55,7 @@ const (
 
 const style = `<style>
   svg { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; color-scheme: light dark }
-  .ground { fill: #ffffff } .ink { fill: #1d2733 } .soft { fill: #5b6875 } .grid { stroke: #d9dfe5 } .axis { stroke: #8894a0 }
+  .ground { fill: #ffffff } .ink { fill: #1d2733 } .soft { fill: #5b6875 } .grid { stroke: #d9dfe5 } .axis { stroke: #8894a0 } .band { fill: #8894a0; fill-opacity: .16 }
   .head { font-size: 16px; font-weight: 600 } .name { font-weight: 600 }
   .l0 { stroke: #1f6feb } .l1 { stroke: #d1570a } .l2 { stroke: #16803c } .l3 { stroke: #8a3ffc } .l4 { stroke: #b3261e } .l5 { stroke: #5b6875 }
   .t0 { fill: #1f6feb } .t1 { fill: #d1570a } .t2 { fill: #16803c } .t3 { fill: #8a3ffc } .t4 { fill: #b3261e } .t5 { fill: #5b6875 }
@@ -95,12 +102,19 @@ func (c Chart) draw(b *strings.Builder) {
 		return
 	}
 	x, y := c.axes(lines)
+	const width = svgWidth - chartLeft - chartRight
+	for _, band := range c.Bands {
+		from, to := chartLeft+width*x.place(band.From), chartLeft+width*x.place(band.To)
+		fmt.Fprintf(b, `<rect class="band" x="%.1f" width="%.1f" y="%d" height="%d"/>`+"\n", from, to-from, chartTop, chartPlot)
+		if to-from > 6.5*float64(len(band.Name)) { // else names lie on one another
+			text(b, (from+to)/2, chartTop-4, "soft", "middle", band.Name)
+		}
+	}
 	for _, v := range y.ticks {
 		at := chartTop + chartPlot*(1-y.place(v))
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/>`+"\n", chartLeft, svgWidth-chartRight, at, at)
 		text(b, chartLeft-8, at+4, "soft", "end", Number(v))
 	}
-	const width = svgWidth - chartLeft - chartRight
 	for _, v := range x.ticks {
 		at := chartLeft + width*x.place(v)
 		fmt.Fprintf(b, `<line class="axis" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", at, at, chartTop+chartPlot, chartTop+chartPlot+4)
