@@ -54,6 +54,7 @@ type Settings struct {
 var also = []string{
 	"PARLEY_URL", "PARLEY_URLS", "PARLEY_API", "PARLEY_OPS", "PARLEY_TOKEN", "PARLEY_SECRET_FILE", "PARLEY_TOKEN_COMMAND",
 	"PARLEY_TEST_MONGO_URI", "PARLEY_TEST_READER", "PARLEY_WRITE_COSTS", "PARLEY_WRITE_TRANSCRIPTS", "PARLEY_FAILPOINT",
+	"PARLEY_MEDIA_ORIGINS",
 }
 
 // unchecked is a group whose errors are results, and do not end the command.

@@ -36,7 +36,7 @@ func parse(text string) (all []instruction) {
 	return all
 }
 
-var images = []string{"gateway", "history", "parley"}
+var images = []string{"gateway", "history", "web", "parley"}
 
 // faults is what a linter of Dockerfiles would say, as far as it matters here: what
 // comes from elsewhere has a version of its own, what runs is no root, writes nothing
@@ -139,50 +139,95 @@ func TestDockerfiles(t *testing.T) {
 	}
 }
 
-// TestImageBuilds runs the build stage on a folder that has only what it copies. All
-// three with PARLEY_TEST_IMAGES=1; otherwise history, the smallest.
+// TestImageBuilds runs the build stages on folders that have only what they copy. All
+// with PARLEY_TEST_IMAGES=1, also those of npm where it is there; otherwise the two
+// smallest, without npm: then the page that stands in for the chat is built in.
 func TestImageBuilds(t *testing.T) {
-	names := []string{"history"}
-	if os.Getenv("PARLEY_TEST_IMAGES") != "" {
+	names := []string{"history", "web"}
+	all := os.Getenv("PARLEY_TEST_IMAGES") != ""
+	if all {
 		names = images
 	}
+	_, err := exec.LookPath("npm")
 	for _, name := range names {
-		t.Run(name, func(t *testing.T) {
-			src, out := t.TempDir(), t.TempDir()
-			for _, i := range dockerfile(t, name) {
-				switch {
-				case i.verb == "FROM" && !strings.HasSuffix(i.rest, " AS build"):
-					return // the stage is over
-				case i.verb == "COPY":
-					args := strings.Fields(i.rest)
-					for _, a := range args[:len(args)-1] {
-						copyTree(t, a, src)
-					}
-				case i.verb == "RUN" && strings.Contains(i.rest, "go build"):
-					cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(i.rest, "/out/", out+"/"))
-					cmd.Dir = src
-					cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "VERSION=test", "GOFLAGS=-buildvcs=false")
-					if text, err := cmd.CombinedOutput(); err != nil {
-						t.Fatalf("%s: %v\n%s", i.rest, err, text)
-					}
-					if _, err := os.Stat(filepath.Join(out, name)); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-		})
+		t.Run(name, func(t *testing.T) { buildImage(t, name, all && err == nil) })
 	}
 }
 
-// copyTree copies a file or folder of the repository to the same place under dir, over
-// what is there, as COPY does.
-func copyTree(t *testing.T, name, dir string) {
+func buildImage(t *testing.T, name string, npm bool) {
 	t.Helper()
-	to := filepath.Dir(filepath.Join(dir, name))
-	if err := os.MkdirAll(to, 0o755); err != nil {
+	stages, out := map[string]string{}, t.TempDir()
+	stage, dir := "", ""
+	for _, i := range dockerfile(t, name) {
+		switch i.verb {
+		case "FROM":
+			var named bool
+			if _, stage, named = strings.Cut(i.rest, " AS "); !named {
+				return // what follows only copies
+			}
+			stages[stage] = t.TempDir()
+		case "WORKDIR":
+			dir = filepath.Join(stages[stage], strings.TrimPrefix(i.rest, "/src"))
+		case "COPY":
+			args := strings.Fields(i.rest)
+			from, built := strings.CutPrefix(args[0], "--from=")
+			for _, a := range args[:len(args)-1] {
+				switch {
+				case !built:
+					copyTree(t, filepath.Join(root, a), filepath.Join(stages[stage], a))
+				case a != args[0] && npm:
+					copyTree(t, filepath.Join(stages[from], strings.TrimPrefix(a, "/src")), filepath.Join(dir, args[len(args)-1]))
+				}
+			}
+		case "RUN":
+			if strings.HasPrefix(i.rest, "npm") && !npm || strings.Contains(i.rest, "mod download") || strings.HasPrefix(i.rest, "mkdir") {
+				continue
+			}
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", strings.ReplaceAll(i.rest, "/out/", out+"/"))
+			cmd.Dir = dir
+			cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "VERSION=test", "GOFLAGS=-buildvcs=false")
+			if text, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", i.rest, err, text)
+			}
+			if _, err := os.Stat(filepath.Join(out, name)); stage == "build" && err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// ignored is what .dockerignore keeps out of a COPY.
+var ignored = []string{"web/node_modules", "web/app/node_modules", "web/sdk/node_modules"}
+
+// copyTree copies a file or folder to a place, over what is there, as COPY does.
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "cp", "-R", filepath.Join(root, name), to).CombinedOutput(); err != nil {
-		t.Fatalf("copy %s: %v: %s", name, err, out)
+	info, err := os.Stat(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !info.IsDir() {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	list, err := os.ReadDir(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		path, err := filepath.Rel(root, filepath.Join(from, e.Name()))
+		if err == nil && slices.Contains(ignored, path) {
+			continue
+		}
+		copyTree(t, filepath.Join(from, e.Name()), filepath.Join(to, e.Name()))
 	}
 }

@@ -111,6 +111,12 @@ func TestRulesCatch(t *testing.T) {
 		{"production", "Certificate nats", "- nats-1.nats-cluster", "- nats-9.nats-cluster", "encrypted", "is not of nats-1.nats-cluster"},
 		{"production", "Certificate gateway", "- client auth", "- code signing", "decode", "good for"},
 		{"production", "BackendTLSPolicy history", "", "-", "encrypted", "plain HTTP to history"},
+		{"dev", "Deployment web", "seconds: 5", "seconds: 20", "grace", "web is killed after 30s"},
+		{"dev", "ConfigMap web-config", "PARLEY_OPS_LISTEN: :9090", "PARLEY_OPS_LISTEN: :9091", "pods", "web listens on :9091"},
+		{"dev", "NetworkPolicy web", "", "-", "network", "nobody reaches web"},
+		{"dev", "Ingress parley", "name: web", "name: www", "proxies", "no service www"},
+		{"production", "HTTPRoute parley", "name: web", "name: gateway", "proxies", "the route is"},
+		{"production", "ConfigMap web-config", "PARLEY_TLS_CERT_FILE: /run/secrets/tls/tls.crt", `PARLEY_TLS_CERT_FILE: ""`, "encrypted", "web: TLS false"},
 		{"production", "StatefulSet mongodb", "secretName: mongodb-tls", "secretName: nats-tls", "encrypted", "the certificate of mongodb is not of mongodb-0.mongodb"},
 	} {
 		t.Run(m.rule+" "+m.object+" "+m.new, func(t *testing.T) {
@@ -150,7 +156,7 @@ func mutate(t *testing.T, all []object, which, old, text string) []object {
 
 // rollout: one new pod comes before an old one goes.
 func rollout(t reporter, w *world) {
-	for _, name := range []string{"gateway", "history"} {
+	for _, name := range programs {
 		if w.strategy[name] != "0" {
 			t.Errorf("a rollout may take pods of %s away before others are there", name)
 		}

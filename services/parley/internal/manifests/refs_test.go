@@ -166,6 +166,7 @@ func network(t reporter, w *world) {
 			t.Errorf("%s may not fetch the keys of the issuer", from)
 		}
 	}
+	w.open(t, w.workload(t, "web"), 8080)
 	for _, pair := range []string{"mongodb mongodb:27017", "mongodb-init mongodb:27017", "nats nats-cluster:6222"} {
 		from, to, _ := strings.Cut(pair, " ")
 		w.reach(t, w.workload(t, from), to)

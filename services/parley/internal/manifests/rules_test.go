@@ -19,11 +19,18 @@ import (
 // variable is a line of --help.
 var variable = regexp.MustCompile(`(?m)^ +(PARLEY_[A-Z0-9_]+)$`)
 
+// programs are ours, in pods.
+var programs = []string{"gateway", "history", "web"}
+
 // settings asks a binary for its variables.
 var settings = sync.OnceValues(func() (map[string][]string, error) {
 	all := map[string][]string{}
-	for _, name := range []string{"gateway", "history"} {
-		cmd := exec.Command("go", "run", "./services/"+name+"/cmd/"+name, "--help")
+	for _, name := range programs {
+		path := "./services/" + name + "/cmd/" + name
+		if name == "web" {
+			path = "./web/cmd/web"
+		}
+		cmd := exec.Command("go", "run", path, "--help")
 		cmd.Dir = root
 		out, err := cmd.Output()
 		if err != nil {
@@ -50,18 +57,17 @@ func variablesExist(t reporter, w *world) {
 				t.Errorf("%s has no setting %s", name, k)
 			}
 		}
-		need := []string{"PARLEY_MONGO_URI_FILE", "PARLEY_JWT_AUDIENCE"}
-		if name == "gateway" {
-			need = append(need, "PARLEY_NATS_URL_FILE")
-		} else {
-			need = append(need, "PARLEY_GATEWAY_URL")
-		}
+		need := map[string][]string{
+			"gateway": {"PARLEY_MONGO_URI_FILE", "PARLEY_JWT_AUDIENCE", "PARLEY_NATS_URL_FILE"},
+			"history": {"PARLEY_MONGO_URI_FILE", "PARLEY_JWT_AUDIENCE", "PARLEY_GATEWAY_URL"},
+		}[name]
 		for _, n := range need {
 			if env[n] == "" {
 				t.Errorf("%s needs %s", name, n)
 			}
 		}
-		if env["PARLEY_JWKS_URL"] != "" && env["PARLEY_JWT_ISSUER"] == "" || (env["PARLEY_JWKS_URL"] == "") == (env["PARLEY_JWT_HS256_SECRET_FILE"] == "") {
+		keyed := (env["PARLEY_JWKS_URL"] == "") != (env["PARLEY_JWT_HS256_SECRET_FILE"] == "")
+		if name != "web" && (!keyed || env["PARLEY_JWKS_URL"] != "" && env["PARLEY_JWT_ISSUER"] == "") {
 			t.Errorf("%s has not one key for tokens, or no issuer of it", name)
 		}
 		if len(c.Args)+len(c.Command) > 0 {
@@ -80,8 +86,11 @@ func grace(t reporter, w *world) {
 	if err1 != nil || err2 != nil || drain >= own {
 		t.Fatalf("drain %v, grace %v: %v %v", drain, own, err1, err2)
 	}
-	const historyClose = 20 * time.Second // closeTime of services/history/cmd/history
-	for name, inside := range map[string]time.Duration{"gateway": own, "history": historyClose} {
+	const (
+		historyClose = 20 * time.Second // closeTime of services/history/cmd/history
+		webClose     = 10 * time.Second // the same of web/cmd/web
+	)
+	for name, inside := range map[string]time.Duration{"gateway": own, "history": historyClose, "web": webClose} {
 		pod := w.workload(t, name).pod.Spec
 		hook := pod.Containers[0].Lifecycle
 		if hook == nil || hook.PreStop == nil || hook.PreStop.Sleep == nil || hook.PreStop.Sleep.Seconds < 3 {
@@ -97,7 +106,7 @@ func grace(t reporter, w *world) {
 // probesAndPods: probes ask what is there, ports are those that are listened on, and pods
 // are restricted.
 func probesAndPods(t reporter, w *world) {
-	for _, name := range []string{"gateway", "history"} {
+	for _, name := range programs {
 		c := w.workload(t, name).pod.Spec.Containers[0]
 		for path, p := range map[string]*corev1.Probe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
 			if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != path || p.HTTPGet.Port.String() != "ops" {
@@ -167,7 +176,7 @@ func memory(t reporter, l workload, w *world) {
 	}
 	soft, ok := w.env(c)["GOMEMLIMIT"]
 	if !ok {
-		if l.name == "gateway" || l.name == "history" || l.name == "nats" {
+		if l.name == "nats" || slices.Contains(programs, l.name) {
 			t.Errorf("%s has no GOMEMLIMIT", l.name)
 		}
 		return
@@ -222,7 +231,7 @@ func route(t reporter, w *world, r httpRoute) {
 			}
 		}
 	}
-	if want := map[string]string{"/v1/ws": "gateway", "GET": "history", "HEAD": "history", "/": "gateway"}; !maps.Equal(got, want) {
+	if want := map[string]string{"/v1/ws": "gateway", "GET/v1": "history", "HEAD/v1": "history", "/v1": "gateway", "/": "web"}; !maps.Equal(got, want) {
 		t.Errorf("the route is %v, want %v", got, want)
 	}
 }

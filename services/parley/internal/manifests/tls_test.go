@@ -105,12 +105,12 @@ func certificateOf(l workload) string {
 // meets by a name that is in the certificate. Only an overlay whose passwords are in
 // the repository may go without.
 func encrypted(t reporter, w *world) {
-	gateway, history := w.workload(t, "gateway"), w.workload(t, "history")
+	gateway, history, web := w.workload(t, "gateway"), w.workload(t, "history"), w.workload(t, "web")
 	secure := w.setting(t, gateway, "PARLEY_TLS_CERT_FILE") != ""
 	if _, own := w.secrets["parley-mongodb"]; own && !secure {
 		t.Errorf("in production, tokens cross the network readable")
 	}
-	for _, l := range []workload{gateway, history, w.workload(t, "nats"), w.workload(t, "mongodb"), w.workload(t, "mongodb-init")} {
+	for _, l := range []workload{gateway, history, web, w.workload(t, "nats"), w.workload(t, "mongodb"), w.workload(t, "mongodb-init")} {
 		if (certificateOf(l) != "") != secure {
 			t.Errorf("TLS is for all or nobody, and %s has %q", l.name, certificateOf(l))
 		}
@@ -118,6 +118,7 @@ func encrypted(t reporter, w *world) {
 	mongo, bus, forward := w.setting(t, gateway, "PARLEY_MONGO_URI"), w.setting(t, gateway, "PARLEY_NATS_URL"), w.setting(t, history, "PARLEY_GATEWAY_URL")
 	for what, uses := range map[string]bool{
 		"history":            w.setting(t, history, "PARLEY_TLS_CERT_FILE") != "",
+		"web":                w.setting(t, web, "PARLEY_TLS_CERT_FILE") != "",
 		"the URI of MongoDB": strings.Contains(mongo, "tls=true"),
 		"the URL of NATS":    strings.HasPrefix(bus, "tls://"),
 		"gateways to NATS":   w.env(gateway.pod.Spec.Containers[0])["PARLEY_NATS_CA_FILE"] != "",
