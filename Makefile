@@ -29,7 +29,7 @@ $(WEB): web/node_modules/.package-lock.json $(WEB_SOURCES)
 	@cd web && npm run --silent build --workspace app
 
 web/node_modules/.package-lock.json: web/package-lock.json
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null || { \
+	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || { \
 	  echo "The chat for the browser is built with Node.js 20 or later and npm, and they are not here."; \
 	  echo "Install them (Debian 13: apt install nodejs npm; others: https://nodejs.org), or leave the chat out:"; \
 	  echo "  make bin/parley && ./bin/parley up"; exit 1; }
