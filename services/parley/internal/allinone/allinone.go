@@ -156,7 +156,11 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	c.stack.Run("revocations", revoked.Run)
-	histOpts := history.Options{Guard: guard.New(o.Guard), Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	limits := guard.New(o.Guard)
+	if o.Metrics != nil {
+		history.RegisterLimits(o.Metrics, limits)
+	}
+	histOpts := history.Options{Guard: limits, Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}
