@@ -359,8 +359,14 @@ type Verifier interface {
 	Verify(token string) (auth.Identity, error)
 }
 
-// Guard is a verifier that refuses what is on the list, too.
-func (l *List) Guard(v Verifier) Verifier { return guarded{v, l} }
+// Guard is a verifier that refuses what is on the list, too. Where v counts tokens,
+// these are counted as refused.
+func (l *List) Guard(v Verifier) Verifier {
+	if c, ok := v.(auth.Counted); ok {
+		return c.Within(func(v auth.TokenVerifier) auth.TokenVerifier { return guarded{v, l} })
+	}
+	return guarded{v, l}
+}
 
 type guarded struct {
 	Verifier

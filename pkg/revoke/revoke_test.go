@@ -348,3 +348,29 @@ func TestGuard(t *testing.T) {
 		t.Errorf("%v, %v", id, err)
 	}
 }
+
+// A token that is counted is counted once: as what it is found to be in the end.
+func TestGuardedTokensAreCounted(t *testing.T) {
+	s := memstore.New(memstore.Options{})
+	put(t, s, store.RevokedBan, "mallory", nil)
+	put(t, s, store.RevokedToken, Name("t1"), func(r *store.Revocation) { r.Until = time.Now().Add(time.Hour) })
+	l, meter := loaded(t, s, nil), auth.NewMeter()
+	for id, token := range map[*auth.Identity]string{{User: "alice"}: "good", {User: "bob"}: "bad", {User: "mallory"}: "good", {User: "eve", ID: "t1"}: "good"} {
+		id.NS = "_"
+		_, _ = l.Guard(meter.Observe(verifier{*id})).Verify(token)
+	}
+	got := meter.Outcomes()
+	for outcome, n := range got {
+		want := uint64(0)
+		switch outcome {
+		case auth.Accepted, string(auth.ReasonSignature), string(auth.ReasonBanned), string(auth.ReasonRevoked):
+			want = 1
+		}
+		if n != want {
+			t.Errorf("%s: %d, want %d", outcome, n, want)
+		}
+	}
+	if _, ok := got[string(auth.ReasonBanned)]; !ok {
+		t.Error("bans are not counted")
+	}
+}
