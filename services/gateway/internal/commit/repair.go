@@ -202,7 +202,7 @@ func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error
 }
 
 // void reports whether the last try of r cannot be stored any more although its place
-// is free: another's entry stands in the last place before it, which the same append
+// is free: another entry stands in one of the places before it that the same append
 // aimed at, and an append ends where it is refused. Without that nobody but another
 // writer could end the wait for such a place.
 func (c *Committer) void(ctx context.Context, w *work, r *Request) (bool, error) {
@@ -210,15 +210,17 @@ func (c *Committer) void(ctx context.Context, w *work, r *Request) (bool, error)
 	if len(r.batch) == 0 || r.batch[0].Seq > tail {
 		return false, nil // what it was to be stored behind is the tail
 	}
-	entries, err := c.opts.Store.Entries(ctx, r.Key, store.Range{After: tail - 1, Limit: 1})
+	first := r.batch[0].Seq
+	entries, err := c.opts.Store.Entries(ctx, r.Key, store.Range{After: first - 1, Before: tail + 1, Limit: len(r.batch)})
 	if err != nil {
-		return false, fmt.Errorf("read tail: %w", err)
+		return false, fmt.Errorf("read what an append aimed at: %w", err)
 	}
-	if len(entries) == 0 {
-		return false, errNotVisible
+	for i := range entries {
+		if entries[i].From != r.batch[i].From || entries[i].CMID != r.batch[i].CMID {
+			return true, nil
+		}
 	}
-	mine := &r.batch[tail-r.batch[0].Seq]
-	return entries[0].From != mine.From || entries[0].CMID != mine.CMID, nil
+	return false, nil
 }
 
 // unblock lets the first request pass if the one before it in its stream, which
