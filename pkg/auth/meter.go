@@ -17,7 +17,8 @@ type Meter struct{ counts *tally.Tally }
 func NewMeter() *Meter {
 	keys := []string{Accepted}
 	for _, r := range []Reason{ReasonMissing, ReasonTooLarge, ReasonMalformed, ReasonAlgorithm, ReasonKey, ReasonNoKeys, ReasonSignature,
-		ReasonExpired, ReasonNoExpiry, ReasonNotYetValid, ReasonIssuer, ReasonAudience, ReasonSubject, ReasonTenant} {
+		ReasonExpired, ReasonNoExpiry, ReasonNotYetValid, ReasonIssuer, ReasonAudience, ReasonSubject, ReasonTenant,
+		ReasonRevoked, ReasonBanned} {
 		keys = append(keys, string(r))
 	}
 	return &Meter{tally.New(keys...)}
@@ -31,12 +32,25 @@ type TokenVerifier interface {
 	Verify(token string) (Identity, error)
 }
 
-// Observe returns v, with every token counted.
+// Observe returns v, with every token counted. It is a [Counted].
 func (m *Meter) Observe(v TokenVerifier) TokenVerifier { return observed{v, m} }
 
 type observed struct {
 	TokenVerifier
 	meter *Meter
+}
+
+// Counted is a verifier whose tokens are counted.
+type Counted interface {
+	TokenVerifier
+	// Within has what else a verifier finds wrong with tokens counted, too: wrap is put
+	// around the verifier that is observed, and not around the counting.
+	Within(wrap func(TokenVerifier) TokenVerifier) TokenVerifier
+}
+
+// Within implements [Counted].
+func (o observed) Within(wrap func(TokenVerifier) TokenVerifier) TokenVerifier {
+	return observed{wrap(o.TokenVerifier), o.meter}
 }
 
 // Verify implements TokenVerifier.

@@ -21,7 +21,7 @@ var methods = map[string]int{"Debug": 1, "Info": 1, "Warn": 1, "Error": 1, "With
 // that is a text of the program.
 func TestFieldsAreOfTheList(t *testing.T) {
 	allowed, used, calls := logs.Fields(), map[string]bool{"suppressed": true}, 0
-	for _, root := range []string{"../../pkg", "../../services/gateway", "../../services/history", "../../services/push", "../../services/parley/internal/allinone", "../../services/parley/pebblestore"} {
+	for _, root := range []string{"../../pkg", "../../services/gateway", "../../services/history", "../../services/push", "../../services/parley/internal/allinone", "../../services/parley/pebblestore", "../../web/cmd"} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil && strings.HasSuffix(root, "push"):

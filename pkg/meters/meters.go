@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/logs"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/store"
@@ -44,6 +45,11 @@ func Logs(m *ops.Metrics, h *logs.Handler) {
 // Spans shows what became of spans; t is nil where nothing is traced.
 func Spans(m *ops.Metrics, t *tracing.Tracer) {
 	m.CounterBy("trace_spans_total", "Spans of sampled messages and requests, by what became of them.", "outcome", t.Spans)
+}
+
+// Limits shows what a service that is called history has refused because of its limits.
+func Limits(m *ops.Metrics, service string, g *guard.Guard) {
+	m.CounterBy(service+"_limited_total", "Requests that were refused because of a limit.", "limit", g.Refused)
 }
 
 // Tokens counts what v says of tokens, and shows what is known of an issuer's keys;

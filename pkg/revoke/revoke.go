@@ -37,8 +37,12 @@ const (
 	// pause lies between two looks that were asked for, so that a thousand
 	// announcements are not a thousand reads.
 	pause = 100 * time.Millisecond
-	// patience bounds one read.
-	patience = 5 * time.Second
+	// patience bounds one read of what has changed, and wholePatience one of everything:
+	// [Most] entries are some 40 MB.
+	patience      = 5 * time.Second
+	wholePatience = 30 * time.Second
+	// wholeAgain is when everything is read after that has failed.
+	wholeAgain = time.Minute
 )
 
 // Most is how many entries there may be: about 150 bytes each, on every pod. Where
@@ -197,21 +201,34 @@ func (l *List) Look() {
 	}
 }
 
-// refresh reads what has changed, and once in a while everything.
+// refresh reads what has changed, and once in a while everything. What has changed
+// comes first, and goes on where everything cannot be read in time.
 func (l *List) refresh(ctx context.Context) error {
+	if err := l.changes(ctx); err != nil {
+		return err
+	}
+	now := l.opts.Now()
+	if now.Sub(l.full) < whole {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wholePatience)
+	defer cancel()
+	if err := l.Load(ctx); err != nil {
+		l.full = now.Add(wholeAgain - whole)
+		return err
+	}
+	l.opts.Changed()
+	if err := l.opts.Store.DropRevocations(ctx, now); err != nil {
+		return fmt.Errorf("drop revocations: %w", err)
+	}
+	return nil
+}
+
+// changes reads what has changed.
+func (l *List) changes(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	now := l.opts.Now()
-	if now.Sub(l.full) >= whole {
-		if err := l.Load(ctx); err != nil {
-			return err
-		}
-		l.opts.Changed()
-		if err := l.opts.Store.DropRevocations(ctx, now); err != nil {
-			return fmt.Errorf("drop revocations: %w", err)
-		}
-		return nil
-	}
 	changed, err := l.opts.Store.Revocations(ctx, l.since(now))
 	if err != nil {
 		return fmt.Errorf("read revocations: %w", err)
@@ -342,8 +359,14 @@ type Verifier interface {
 	Verify(token string) (auth.Identity, error)
 }
 
-// Guard is a verifier that refuses what is on the list, too.
-func (l *List) Guard(v Verifier) Verifier { return guarded{v, l} }
+// Guard is a verifier that refuses what is on the list, too. Where v counts tokens,
+// these are counted as refused.
+func (l *List) Guard(v Verifier) Verifier {
+	if c, ok := v.(auth.Counted); ok {
+		return c.Within(func(v auth.TokenVerifier) auth.TokenVerifier { return guarded{v, l} })
+	}
+	return guarded{v, l}
+}
 
 type guarded struct {
 	Verifier

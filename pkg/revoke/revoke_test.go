@@ -235,6 +235,55 @@ func TestStoreAway(t *testing.T) {
 	})
 }
 
+// large is a store of which everything cannot be read in time.
+type large struct {
+	*memstore.Store
+	slow bool
+}
+
+func (s *large) Revocations(ctx context.Context, since time.Time) ([]store.Revocation, error) {
+	if s.slow && since.IsZero() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s.Store.Revocations(ctx, since)
+}
+
+// Where everything cannot be read, what changes is found all the same.
+func TestChangesAreFoundWithoutTheWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		put(t, s, store.RevokedBan, "first", nil)
+		from := &large{Store: s}
+		l := New(Options{Store: from})
+		if err := l.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		from.slow = true
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			l.Run(ctx)
+		}()
+		time.Sleep(whole + time.Minute)
+		put(t, s, store.RevokedBan, "mallory", nil)
+		time.Sleep(wholePatience + 2*Every)
+		if got := reason(l.Check(Token{NS: "_", User: "mallory"})); got != auth.ReasonBanned {
+			t.Errorf("%q", got)
+		}
+		if got := reason(l.Check(Token{NS: "_", User: "first"})); got != auth.ReasonBanned {
+			t.Errorf("what was known: %q", got)
+		}
+		if age := l.Stats().Age; age > wholePatience+2*Every {
+			t.Errorf("last read %v ago", age)
+		}
+		cancel()
+		<-ended
+	})
+}
+
 // What has ended is forgotten by itself, and removed from the store once in a while.
 func TestEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -297,5 +346,31 @@ func TestGuard(t *testing.T) {
 	}
 	if id, err := g.Verify("good"); reason(err) != auth.ReasonBanned || id.User != "" {
 		t.Errorf("%v, %v", id, err)
+	}
+}
+
+// A token that is counted is counted once: as what it is found to be in the end.
+func TestGuardedTokensAreCounted(t *testing.T) {
+	s := memstore.New(memstore.Options{})
+	put(t, s, store.RevokedBan, "mallory", nil)
+	put(t, s, store.RevokedToken, Name("t1"), func(r *store.Revocation) { r.Until = time.Now().Add(time.Hour) })
+	l, meter := loaded(t, s, nil), auth.NewMeter()
+	for id, token := range map[*auth.Identity]string{{User: "alice"}: "good", {User: "bob"}: "bad", {User: "mallory"}: "good", {User: "eve", ID: "t1"}: "good"} {
+		id.NS = "_"
+		_, _ = l.Guard(meter.Observe(verifier{*id})).Verify(token)
+	}
+	got := meter.Outcomes()
+	for outcome, n := range got {
+		want := uint64(0)
+		switch outcome {
+		case auth.Accepted, string(auth.ReasonSignature), string(auth.ReasonBanned), string(auth.ReasonRevoked):
+			want = 1
+		}
+		if n != want {
+			t.Errorf("%s: %d, want %d", outcome, n, want)
+		}
+	}
+	if _, ok := got[string(auth.ReasonBanned)]; !ok {
+		t.Error("bans are not counted")
 	}
 }

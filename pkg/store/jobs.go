@@ -32,7 +32,7 @@ type Job struct {
 	Kind    JobKind
 	Creator chat.User
 	Hash    chat.Hash // of what was asked for: tells a repeated request from another one
-	Payload []byte    // what is to be done; it does not change. It is gone when the job is done
+	Payload []byte    // what is to be done; it does not change. It is gone when the job has ended
 	Created time.Time
 	Started time.Time // first claim; zero: there was none
 

@@ -20,12 +20,16 @@ import (
 // once, before anything is done for them, until those under way are quick again, or
 // there are none. Handshakes count whose clients have gone, too: to see nothing
 // but them is what being turned over looks like.
+//
+// A few are let in all the same: where the slow ones are slow by themselves, and come
+// while there are no others, one that is quick shows it.
 type admission struct {
 	bound time.Duration // 0: nobody is turned away
 
 	mu       sync.Mutex
 	checked  gate // handshakes whose tokens were looked at
 	welcomes gate
+	probed   time.Time // when one was let in last that would have been turned away
 }
 
 // gate is the least time of a window, and what the window before said.
@@ -42,6 +46,8 @@ const (
 	// comeBack is how long those who are turned away are told to wait, at random up to
 	// that, so that they do not come back together.
 	comeBack = 5 * time.Second
+	// probeEvery is how often one is let in.
+	probeEvery = 300 * time.Millisecond
 )
 
 // DefaultAdmission is a good [Options].Admission: a fifth of what clients wait.
@@ -79,6 +85,10 @@ func (a *admission) refuse(now time.Time) error {
 	a.checked.turn(a.bound, now)
 	a.welcomes.turn(a.bound, now)
 	if !a.checked.closed && !a.welcomes.closed {
+		return nil
+	}
+	if now.Sub(a.probed) >= probeEvery {
+		a.probed = now
 		return nil
 	}
 	return &chat.Error{Code: chat.CodeUnavailable, Message: "too many clients connect at this moment; come back, or go to another server",

@@ -19,6 +19,7 @@ func TestAdmission(t *testing.T) {
 	pass := func(d time.Duration) { now = now.Add(d) }
 	open := func(want bool, when string) {
 		t.Helper()
+		_ = a.refuse(now) // it may be one of those that are let in all the same
 		if err := a.refuse(now); (err == nil) != want {
 			t.Errorf("%s: %v", when, err)
 		} else if e := chat.AsError(err); err != nil && (e.Code != chat.CodeUnavailable || e.RetryAfter < time.Second || e.RetryAfter > comeBack) {
@@ -66,6 +67,46 @@ func TestAdmission(t *testing.T) {
 	pass(time.Hour)
 	if err := off.refuse(now); err != nil {
 		t.Error("switched off:", err)
+	}
+}
+
+// Clients that are slow on purpose, and come while nobody else does, do not keep others
+// out: those who are turned away meanwhile are few, and one who is not opens the gate.
+func TestSlowHandshakesKeepNobodyOut(t *testing.T) {
+	const window = time.Second // half of the bound
+	now := time.Unix(1000, 0)
+	a := admission{bound: 2 * time.Second}
+	turned := 0
+	for range 100 { // a second with five slow welcomes, and one client who means well
+		for range 5 {
+			a.note(&a.welcomes, 9*time.Second, now)
+			now = now.Add(window / 5)
+		}
+		if a.refuse(now) != nil {
+			turned++
+			continue
+		}
+		a.note(&a.checked, 10*time.Millisecond, now)
+		a.note(&a.welcomes, 20*time.Millisecond, now)
+	}
+	if turned > 0 {
+		t.Errorf("%d of 100 were turned away", turned)
+	}
+	for range 5 {
+		a.note(&a.welcomes, 9*time.Second, now)
+		now = now.Add(window)
+	}
+	for range 10 { // and where more of them come at once
+		if a.refuse(now) == nil {
+			a.note(&a.checked, 10*time.Millisecond, now)
+			a.note(&a.welcomes, 20*time.Millisecond, now)
+		}
+	}
+	now = now.Add(window)
+	for range 10 {
+		if err := a.refuse(now); err != nil {
+			t.Fatal("one that was quick did not open it:", err)
+		}
 	}
 }
 

@@ -51,6 +51,10 @@ func TestConnectionsPerUser(t *testing.T) {
 	late := c.connect(0, "bob")
 	late.send(`{"type":"hello","device":"three"}`)
 	late.closedWith(chat.CloseTooManyFrames)
+	c.until(func() bool { return c.gates[0].Stats().Sessions == 2 })
+	if on := c.gates[0].Online(); on.Sessions != 2 || on.Users != 1 { // who was refused was never online
+		t.Errorf("%+v", on)
+	}
 	again := c.session(0, token, "two")
 	two.closedWith(chat.CloseReplaced)
 	one.lives()

@@ -48,8 +48,8 @@ func (g *Gateway) say(n *notice) {
 	n.Notice, n.Epoch = 1, *g.epoch.Load()
 	g.heed(n)
 	left := 1
-	if n.Device != "" || n.Block != nil {
-		left = 2 // nothing else would end that session, or a watch's view
+	if n.Device != "" || n.Block != nil || n.Erased != 0 {
+		left = 2 // nothing else would end that session, or a watch's view, or take text out of a ring
 	}
 	data := wire.Encode(n)
 	if g.publishNotice(data) {

@@ -12,10 +12,13 @@ import (
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 )
 
-// slowly is for clients that do not keep up: small queues, and little patience.
+// slowly is for clients that do not keep up: small queues, and little patience, but
+// more than the machine may keep a client waiting that reads. The heartbeat must not
+// end first who does not read, and so does not answer, nor the close frame be given up
+// before the test has read what stands before it.
 func slowly(o *Options) {
-	o.session = session.Options{QueueFrames: 8, QueueBytes: 64 << 10, SlowAfter: time.Second}
-	o.Heartbeat = 4 * time.Second // a tick a second
+	o.session = session.Options{QueueFrames: 8, QueueBytes: 64 << 10, SlowAfter: 3 * time.Second, CloseWait: time.Minute}
+	o.Heartbeat = time.Minute // a tick a second
 }
 
 // A client that stops reading is cut off, costs no more than its queue, and delays
@@ -87,7 +90,9 @@ func TestSlowClientIsCutOffAndLosesNothing(t *testing.T) {
 // session: streams go back to the store and continue.
 func TestSlowForAWhileIsServedFromTheStore(t *testing.T) {
 	c := newCluster(t, 1, func(o *Options) {
-		o.session = session.Options{QueueFrames: 4, QueueBytes: 32 << 10}
+		// However long it takes to send all of it, bob is not too slow, nor gone.
+		o.session = session.Options{QueueFrames: 4, QueueBytes: 32 << 10, SlowAfter: 5 * time.Minute}
+		o.Heartbeat = 5 * time.Minute
 	})
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(0, "bob", "")

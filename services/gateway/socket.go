@@ -32,6 +32,7 @@ type client struct {
 	source  guard.Source   // where it is connected from; 0: no limit holds
 	arrived int64          // when its connection was taken, Unix ms
 	hello   bool
+	counted bool    // among those who are online
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
 	directs command.Directs
@@ -165,8 +166,10 @@ func (c *client) serve(badToken error) {
 // Ended implements [session.Handler].
 func (c *client) Ended() {
 	g := c.g
-	if c.hello {
+	if c.counted {
 		c.absent()
+	}
+	if c.hello {
 		g.table.Unregister(c.s)
 		c.s.DetachAll()
 		g.kicks.forget(c.s)
@@ -295,6 +298,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 		return
 	}
 	c.present()
+	c.counted = true
 	g.replaceOlder(c.s)
 	c.s.Answer(wire.Encode(&wire.Welcome{
 		Type: "welcome", Ref: ref, Session: id.ID, User: id.User, Device: id.Device, Epoch: epoch,

@@ -20,7 +20,6 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/guard"
-	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/view"
@@ -57,11 +56,6 @@ type Options struct {
 
 	// Observer measures requests and follows them. Zero: nobody does.
 	Observer rest.Observer
-}
-
-// RegisterLimits shows what a Service's limits have refused.
-func RegisterLimits(m *ops.Metrics, limits *guard.Guard) {
-	m.CounterBy("history_limited_total", "Requests that were refused because of a limit.", "limit", limits.Refused)
 }
 
 // Service answers requests. It keeps nothing between them but idle connections to

@@ -97,7 +97,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		if !kept.State.Ended() {
 			kept.Due = kept.Due.Add(wait)
 		}
-		if kept.State == store.JobDone {
+		if kept.State.Ended() {
 			kept.Payload = nil
 		}
 		s.jobs[k] = kept

@@ -179,7 +179,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		{Key: "st", Value: int32(j.State)}, {Key: "due", Value: due}, {Key: "v", Value: j.Version}, {Key: "n", Value: int32(j.Tries)},
 		{Key: "g", Value: j.Progress}, {Key: "e", Value: j.Failure},
 	}}}
-	if j.State == store.JobDone {
+	if j.State.Ended() {
 		change = append(change, bson.E{Key: "$unset", Value: bson.D{{Key: "p", Value: ""}}})
 	}
 	older := append(byID(jobID(j.NS, j.ID)), bson.E{Key: "a", Value: j.Attempt}, bson.E{Key: "v", Value: bson.D{{Key: "$lt", Value: j.Version}}})

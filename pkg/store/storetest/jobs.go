@@ -22,6 +22,7 @@ var jobTests = []test{
 	{"claims take what is due longest", jobOrder},
 	{"cancel", jobCancel},
 	{"those that have not ended", jobOpen},
+	{"what has ended has no payload", jobPayload},
 	{"forget", jobForget},
 }
 
@@ -332,6 +333,24 @@ func jobOpen(f *fixture) {
 	f.ok("jobs", err)
 	same(f, "at most", len(list), 2)
 	same(f, "done", f.keptJob(done.ID).State, store.JobDone)
+}
+
+// jobPayload sees what is left of a payload by a worker that takes the end back.
+func jobPayload(f *fixture) {
+	for _, state := range []store.JobState{store.JobDone, store.JobDead} {
+		kind := jobKind()
+		f.job(kind)
+		c := f.claimed(time.Hour, kind)
+		c.Version, c.State = 1, store.JobNew
+		f.saveJob(c, 0)
+		c = f.claimed(time.Hour, kind)
+		same(f, "while it goes on", string(c.Payload), "what\x00 to do")
+		c.Version, c.State = 1, state
+		f.saveJob(c, 0)
+		c.Version, c.State = 2, store.JobNew
+		f.saveJob(c, 0)
+		same(f, "after the end", len(f.claimed(time.Hour, kind).Payload), 0)
+	}
 }
 
 func jobForget(f *fixture) {

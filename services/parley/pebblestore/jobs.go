@@ -97,7 +97,7 @@ func getJob(r pebble.Reader, ns chat.NS, id chat.JobID) (j store.Job, there bool
 	return j, err == nil, err
 }
 
-// putJob writes a job, and its row in place of that of old. A job that is done loses
+// putJob writes a job, and its row in place of that of old. A job that has ended loses
 // its payload.
 func (w *write) putJob(old, j *store.Job) error {
 	if old != nil {
@@ -105,7 +105,7 @@ func (w *write) putJob(old, j *store.Job) error {
 			return err
 		}
 	}
-	if j.State == store.JobDone {
+	if j.State.Ended() {
 		if err := w.changes().Delete(payloadKey(j.NS, j.ID), nil); err != nil {
 			return err
 		}

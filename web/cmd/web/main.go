@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	log.Info("starting", "version", version, "settings", flags)
 	if err := serve(ctx, &c, log); err != nil && ctx.Err() == nil {
-		log.Error("ended", "err", err)
+		log.Error("ended", "error", err)
 		return config.ExitError
 	}
 	return config.ExitOK

@@ -116,12 +116,13 @@ type Request struct {
 	Span *tracing.Span
 
 	deadline time.Time
-	behind   chat.CMID // the stream's command that had no answer when this one came
-	tried    chat.Seq  // the seq of its last try; 0: none
-	open     chat.Seq  // the seq of its last try whose outcome is not known; 0: none
-	upToDate bool      // the state was moved to the end of the log after this came
-	maybe    bool      // an earlier try may have stored it: look before judging
-	raced    bool      // an index refused an earlier try
+	behind   chat.CMID    // the stream's command that had no answer when this one came
+	tried    chat.Seq     // the seq of its last try; 0: none
+	open     chat.Seq     // the seq of its last try whose outcome is not known; 0: none
+	batch    []chat.Entry // what its last try appended in its conversation, itself included; nil: nothing
+	upToDate bool         // the state was moved to the end of the log after this came
+	maybe    bool         // an earlier try may have stored it: look before judging
+	raced    bool         // an index refused an earlier try
 }
 
 // New is a conversation to be made.

@@ -48,7 +48,7 @@ func (c *Committer) flush(works []*work) {
 	}
 	for _, w := range fast {
 		for i := range w.entries {
-			w.reqs[i].tried = w.entries[i].Seq
+			w.reqs[i].tried, w.reqs[i].batch = w.entries[i].Seq, w.entries
 		}
 	}
 	batch.Journal = c.opts.Journal.Next()

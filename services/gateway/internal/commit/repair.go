@@ -174,9 +174,16 @@ func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err err
 func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error {
 	r := w.reqs[0]
 	if r.tried > w.lane.state.Tail.Seq {
-		// The place that an earlier try aimed at is still free: it could yet be
-		// stored. The state that refuses it is on its way.
-		return errNotVisible
+		void, err := c.void(ctx, w, r)
+		if err != nil {
+			return err
+		}
+		if !void {
+			// The place that an earlier try aimed at is still free: it could yet be
+			// stored. The state that refuses it is on its way.
+			return errNotVisible
+		}
+		r.tried, r.open = 0, 0
 	}
 	if !r.upToDate {
 		r.upToDate = true
@@ -192,6 +199,28 @@ func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error
 	w.drop(r)
 	c.answer(r, Result{Err: cerr})
 	return nil
+}
+
+// void reports whether the last try of r cannot be stored any more although its place
+// is free: another entry stands in one of the places before it that the same append
+// aimed at, and an append ends where it is refused. Without that nobody but another
+// writer could end the wait for such a place.
+func (c *Committer) void(ctx context.Context, w *work, r *Request) (bool, error) {
+	tail := w.lane.state.Tail.Seq
+	if len(r.batch) == 0 || r.batch[0].Seq > tail {
+		return false, nil // what it was to be stored behind is the tail
+	}
+	first := r.batch[0].Seq
+	entries, err := c.opts.Store.Entries(ctx, r.Key, store.Range{After: first - 1, Before: tail + 1, Limit: len(r.batch)})
+	if err != nil {
+		return false, fmt.Errorf("read what an append aimed at: %w", err)
+	}
+	for i := range entries {
+		if entries[i].From != r.batch[i].From || entries[i].CMID != r.batch[i].CMID {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // unblock lets the first request pass if the one before it in its stream, which

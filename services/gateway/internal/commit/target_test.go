@@ -257,3 +257,39 @@ func TestManyTargets(t *testing.T) {
 		}
 	})
 }
+
+// Two edits are appended together, with a message between them, the answer is lost, and
+// another pod has taken the place of the first with a recall. The second cannot be stored
+// any more, although its place is free, and although the message gets, in another
+// append, the very place that it was to have in this one: both are refused, and nothing
+// waits for somebody else to write.
+func TestBatchBehindALostPlaceIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		one, other := newPod(t, s.As("one")), newPod(t, s.As("other"))
+		mustAck(t, one.do(message("m1", nil)), 1)
+		mustAck(t, one.do(aimed("x1", chat.KindReacted, 1)), 2)
+		hold := s.Inject(memstore.Fault{Op: memstore.OpAppend, Kind: memstore.Block, Times: 1, When: func(c memstore.Call) bool { return c.Client == "one" }})
+		first := one.start(message("m2", nil)) // the others gather behind it
+		synctest.Wait()
+		early, between, late := one.start(aimed("e1", chat.KindEdited, 1)), one.start(message("m3", nil)), one.start(aimed("e2", chat.KindEdited, 1))
+		lost := s.Inject(memstore.Fault{Op: memstore.OpAppend, Kind: memstore.Late, Times: 1,
+			When: func(c memstore.Call) bool { return c.Client == "one" && len(c.Batch.Entries) == 3 }})
+		// What is read to repair that waits until the recall is stored.
+		pause := s.Inject(memstore.Fault{Op: memstore.OpEntries, Kind: memstore.Block, Times: 1, When: func(c memstore.Call) bool { return c.Client == "one" }})
+		hold.Release()
+		mustAck(t, <-first, 3)
+		synctest.Wait()
+		mustAck(t, other.do(aimed("r1", chat.KindRecalled, 1)), 4)
+		begun := time.Now()
+		pause.Release()
+		mustRefuse(t, <-early, chat.CodeNotFound)
+		mustAck(t, <-between, 5)
+		mustRefuse(t, <-late, chat.CodeNotFound)
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+		lost.Release() // what was under way comes to nothing
+		unreadable(t, s, 1)
+	})
+}

@@ -7,6 +7,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -18,7 +19,7 @@ import (
 
 // Handler does jobs of one kind.
 type Handler interface {
-	// Step does the next part of a job, within ctx: half a lease. It may have been done
+	// Step does the next part of a job, within ctx: half a lease at most, and no longer than the lease. It may have been done
 	// before, as a whole or in part. A [chat.Error] that is not "unavailable" ends the
 	// job; after any other error the step is done again later.
 	Step(ctx context.Context, j store.Job) (Step, error)
@@ -262,9 +263,18 @@ func (w *work) run(ctx context.Context, h Handler) {
 	}
 }
 
+// step ends before the lease does, however long the claim, or the save before, has taken.
 func (w *work) step(ctx context.Context, h Handler) (Step, error) {
-	ctx, cancel := context.WithTimeout(ctx, w.r.opts.Lease/2)
+	begun := time.Now()
+	by := begun.Add(w.r.opts.Lease / 2)
+	if w.until.Before(by) {
+		by = w.until
+	}
+	ctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
+	if !begun.Before(by) {
+		return Step{}, fmt.Errorf("begin a step: %w", context.DeadlineExceeded)
+	}
 	return h.Step(ctx, w.job)
 }
 

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -259,6 +260,41 @@ func TestAnotherWorkerTakesOver(t *testing.T) {
 			t.Errorf("the second did %d steps, want 2", second.done())
 		}
 	})
+}
+
+// A step has no longer than the lease, whatever the claim before it, or the saving of
+// the step before it, took of that.
+func TestStepEndsWithTheLease(t *testing.T) {
+	for _, op := range []memstore.Op{memstore.OpClaimJobs, memstore.OpSaveJob} {
+		t.Run(fmt.Sprint(op), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.create("a")
+				over := make(chan time.Time, 1)
+				slow := b.store.Inject(memstore.Fault{Op: op, Kind: memstore.BlockApplied, Times: 1})
+				last := 1
+				if op == memstore.OpSaveJob {
+					last = 2
+				}
+				began := time.Now() // of the lease
+				b.run("first", &counter{upTo: 3, fail: func(ctx context.Context, step int) error {
+					if step == last {
+						<-ctx.Done()
+						over <- time.Now()
+						return ctx.Err()
+					}
+					return nil
+				}})
+				time.Sleep(25 * time.Second)
+				slow.Release()
+				if took := (<-over).Sub(began); took > 30*time.Second {
+					t.Errorf("the step went on for %v, with a lease of 30 s", took)
+				}
+				b.run("second", &counter{upTo: 3})
+				b.until("a", store.JobDone, 2*time.Minute)
+			})
+		})
+	}
 }
 
 // A worker that stops gives its job back, and that is no failure.

@@ -70,15 +70,12 @@ func (t *Tracker) readBlocks() {
 	defer t.mu.Unlock()
 	defer func() { t.readingBlocks = false }()
 	for !t.stopped {
-		list := &t.questions
-		if len(*list) == 0 {
-			list = &t.doubts
-		}
-		if len(*list) == 0 {
+		t.askDoubtsLocked()
+		if len(t.questions) == 0 {
 			return
 		}
-		batch := (*list)[:min(blockPairs, len(*list))]
-		*list = (*list)[len(batch):]
+		batch := t.questions[:min(blockPairs, len(t.questions))]
+		t.questions = t.questions[len(batch):]
 		pairs := make([]store.Pair, len(batch))
 		for i := range batch {
 			pairs[i] = batch[i].pair
@@ -185,13 +182,9 @@ func (t *Tracker) Blocked(ns chat.NS, b chat.Block) {
 
 // doubtLocked has all blocks read again that are known, and forgets those of typing.
 func (t *Tracker) doubtLocked() {
-	t.doubts = nil
-	for w, watch := range t.watchers {
-		for s := range watch.list {
-			if s.User.User != watch.self {
-				t.doubts = append(t.doubts, question{pair: store.Pair{NS: s.NS, User: s.User.User, Peer: watch.self}, watcher: w, s: s})
-			}
-		}
+	t.doubts = make([]Watcher, 0, len(t.watchers))
+	for w := range t.watchers {
+		t.doubts = append(t.doubts, w)
 	}
 	for e, h := range t.hushes {
 		if h.left == 0 {
@@ -199,6 +192,24 @@ func (t *Tracker) doubtLocked() {
 		}
 	}
 	t.readBlocksLocked()
+}
+
+// askDoubtsLocked fills up the next read with what is in doubt. Of all watches at once
+// there may be too many questions.
+func (t *Tracker) askDoubtsLocked() {
+	for len(t.questions) < blockPairs && len(t.doubts) > 0 {
+		w := t.doubts[len(t.doubts)-1]
+		t.doubts = t.doubts[:len(t.doubts)-1]
+		watch := t.watchers[w]
+		if watch == nil {
+			continue
+		}
+		for s := range watch.list {
+			if s.User.User != watch.self {
+				t.questions = append(t.questions, question{pair: store.Pair{NS: s.NS, User: s.User.User, Peer: watch.self}, watcher: w, s: s})
+			}
+		}
+	}
 }
 
 func endsOf(ns chat.NS, a, b chat.User) ends {

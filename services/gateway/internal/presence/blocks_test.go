@@ -223,3 +223,44 @@ func TestTypingWithBlocks(t *testing.T) {
 		}
 	})
 }
+
+// What is read again after a loss waits as watches, and not as a question for each
+// user on each of their lists; nothing is left out.
+func TestDoubtsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const watchers, users = 40, 100
+		w := newWorld(t)
+		var asked atomic.Int64
+		gate := make(chan struct{})
+		close(gate)
+		a := w.pod("a", func(o *Options) {
+			o.Blocked = func(ctx context.Context, pairs []store.Pair) (map[store.Pair]chat.Block, error) {
+				<-gate
+				asked.Add(int64(len(pairs)))
+				return w.store.BlocksAmong(ctx, pairs)
+			}
+		})
+		var list []chat.User
+		for i := range users {
+			list = append(list, chat.User(fmt.Sprint("u", i)))
+		}
+		for range watchers {
+			w.watch(a, &screen{}, list...)
+		}
+		time.Sleep(5 * time.Second)
+		asked.Store(0)
+		gate = make(chan struct{})
+		a.Missed()
+		synctest.Wait()
+		a.mu.Lock()
+		if n := len(a.questions) + len(a.doubts); n > blockPairs+users+watchers {
+			t.Errorf("%d wait", n)
+		}
+		a.mu.Unlock()
+		close(gate)
+		time.Sleep(5 * time.Second)
+		if n := asked.Load(); n != watchers*users {
+			t.Errorf("%d were asked, want %d", n, watchers*users)
+		}
+	})
+}

@@ -152,7 +152,7 @@ type Tracker struct {
 
 	// Of blocks, see blocks.go.
 	questions     []question // to be read
-	doubts        []question // to be read again, after those
+	doubts        []Watcher  // whose blocks are to be read again, after those
 	readingBlocks bool
 	blocksAgain   time.Time // not before, after a read that failed
 	hushes        map[ends]*hush

@@ -30,7 +30,7 @@ type Counts struct {
 
 // sentTypes are the types of server frames, the most frequent first.
 var sentTypes = []string{"message", "ack", "receipt", "edited", "recalled", "reacted", "members", "typing", "presence", "conversation",
-	"welcome", "synced", "error", "page", "pong", "reset", "goaway", "settings"}
+	"welcome", "synced", "error", "page", "pong", "reset", "goaway", "erased"}
 
 // NewCounts makes counts of 0.
 func NewCounts() *Counts {

@@ -168,7 +168,7 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 	}
 	stack.Add("revocations", start(fail, func(ctx context.Context) error { revoked.Run(ctx); return nil }))
 	limits := guard.New(config.Guard(&c.Requests, nil))
-	history.RegisterLimits(&port.Metrics, limits)
+	meters.Limits(&port.Metrics, "history", limits)
 	service := history.New(history.Options{Guard: limits, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
 		Search: search, Log: log, Observer: rest.Observer{Meter: rest.NewMeter(&port.Metrics, "history"), Tracer: tracer, Trusted: c.Trusted}})
 

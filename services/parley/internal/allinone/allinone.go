@@ -24,6 +24,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
+	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
@@ -156,9 +157,9 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	c.stack.Run("revocations", revoked.Run)
-	limits := guard.New(o.Guard)
+	limits := guard.New(o.Guard) // of what history answers
 	if o.Metrics != nil {
-		history.RegisterLimits(o.Metrics, limits)
+		meters.Limits(o.Metrics, "history", limits)
 	}
 	histOpts := history.Options{Guard: limits, Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
