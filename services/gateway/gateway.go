@@ -98,7 +98,7 @@ type Options struct {
 	presence presence.Options // fields of it that a test sets
 	balance  balanceOptions   // for tests: zero fields have defaults
 	jobs     jobs.Options     // fields of it that a test sets
-	keep     time.Duration    // between two looks at a conversation that is kept for a time; default: an hour
+	keep     keepOptions      // for tests: zero fields have defaults
 }
 
 // Reader is how connections wait for their clients.

@@ -54,8 +54,14 @@ func (s KeepStats) add(o KeepStats) KeepStats {
 	return KeepStats{Looks: s.Looks + o.Looks, Raised: s.Raised + o.Raised, Failures: s.Failures + o.Failures}
 }
 
+// keepOptions adjust a keeper.
+type keepOptions struct {
+	jobs  jobs.Options  // Every and Lease
+	every time.Duration // between two looks at a conversation, at least
+}
+
 func newKeeper(g *Gateway) *keeper {
-	o := g.opts.jobs
+	o := g.opts.keep.jobs
 	o.Store, o.Owner, o.Log = g.opts.Store, g.journal.Pod, g.log
 	o.Parallel, o.Standing = 1, true
 	if o.Every == 0 {
@@ -64,7 +70,7 @@ func newKeeper(g *Gateway) *keeper {
 	if o.Lease == 0 {
 		o.Lease = keepLease
 	}
-	k := &keeper{g: g, lease: o.Lease, every: g.opts.keep}
+	k := &keeper{g: g, lease: o.Lease, every: g.opts.keep.every}
 	if k.every == 0 {
 		k.every = keepEvery
 	}
