@@ -89,6 +89,15 @@ func script(t *testing.T, st store.Store) {
 		Uses: []store.Use{{CMID: "m1"}}, Due: at.Add(time.Hour)}))
 }
 
+// script2 is the script, and what version 2 stores beside it.
+func script2(t *testing.T, st store.Store) {
+	t.Helper()
+	script(t, st)
+	if _, err := st.SetKeep(t.Context(), group, chat.Keep{Version: 1_767_323_045_006, Hours: 720}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // entry fills in what every entry has. All messages but those of the group come first.
 func entry(key chat.Key, seq chat.Seq, from chat.User, e chat.Entry) chat.Entry {
 	e.Key, e.Seq, e.From, e.Time = key, seq, from, at.Add(time.Duration(seq)*time.Second)
