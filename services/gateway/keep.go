@@ -102,7 +102,8 @@ func (k *keeper) decide(ctx context.Context, id auth.Identity, c *chat.Conversat
 }
 
 // Step implements [jobs.Handler]. What is too old is decided by the store's clock when
-// the job was claimed: a pod whose own is wrong takes nothing away early.
+// the job was claimed: a pod whose own is wrong now takes nothing away early. Entries
+// have the times of the pods that stored them.
 func (k *keeper) Step(ctx context.Context, j store.Job) (jobs.Step, error) {
 	var what job.Keep
 	var p job.KeepProgress
