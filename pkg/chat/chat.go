@@ -168,7 +168,8 @@ type Conversation struct {
 	Users   []User // direct: the two ends, a ≤ b bytewise (one if a = b)
 	History History
 	Created time.Time
-	Floor   Seq // the first seq that retention has left readable; 1 at first
+	Floor   Seq  // the first seq that retention has left readable; 1 at first
+	Keep    Keep // how long content is kept before the floor passes it
 
 	Title     string
 	TitleAsOf Seq // the members entry that set Title

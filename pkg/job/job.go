@@ -18,6 +18,7 @@ import (
 const (
 	KindBroadcast store.JobKind = "broadcast"
 	KindErasure   store.JobKind = "erasure"
+	KindKeep      store.JobKind = "keep"
 )
 
 // Broadcast is the payload of a [KindBroadcast].

@@ -153,6 +153,7 @@ type Conversation struct {
 	Muted     bool          `json:"muted,omitzero"`
 	Pinned    bool          `json:"pinned,omitzero"`
 	Archived  bool          `json:"archived,omitzero"`
+	Keep      string        `json:"keep,omitempty"` // for how long content is kept, in hours ("720h"); left out: for ever
 	Peers     []Peer        `json:"peers,omitempty"`
 	Last      *Last         `json:"last,omitempty"`
 }

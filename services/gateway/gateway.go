@@ -98,6 +98,7 @@ type Options struct {
 	presence presence.Options // fields of it that a test sets
 	balance  balanceOptions   // for tests: zero fields have defaults
 	jobs     jobs.Options     // fields of it that a test sets
+	keep     keepOptions      // for tests: zero fields have defaults
 }
 
 // Reader is how connections wait for their clients.
@@ -139,6 +140,7 @@ type Gateway struct {
 	uploads   *upload.Manager // nil: switched off
 	presence  *presence.Tracker
 	jobs      *jobs.Runner
+	keeper    *keeper
 	table     *route.Table
 	repair    *repair.Reconciler
 	reads     *reads
@@ -230,6 +232,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.commit = commit.NewCommitter(committer)
 	g.presence = g.newPresence()
 	g.jobs = g.newJobs()
+	g.keeper = newKeeper(g)
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -456,6 +459,7 @@ type Stats struct {
 	Revoked   revoke.Stats      // the list of tokens that are not taken any more
 	Limited   map[string]uint64 // what was refused because of a limit, by limit
 	Jobs      jobs.Stats        // what became of broadcasts and erasures
+	Keep      KeepStats         // what became of conversations that are kept for a time
 }
 
 type counters struct {
@@ -470,7 +474,7 @@ func (g *Gateway) Stats() Stats {
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
 		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Read(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
 		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()),
-		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats()}
+		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats(), Keep: g.keeper.stats()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -507,6 +511,7 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Moved += s.Moved
 		sum.Over += s.Over
 		sum.Jobs = sum.Jobs.Add(s.Jobs)
+		sum.Keep = sum.Keep.add(s.Keep)
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

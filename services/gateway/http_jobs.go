@@ -36,6 +36,7 @@ func (g *Gateway) work() {
 	ctx, cancel := context.WithCancel(g.ctx)
 	var running sync.WaitGroup
 	running.Go(func() { g.jobs.Run(ctx) })
+	running.Go(func() { g.keeper.runner.Run(ctx) })
 	g.endWork = func() {
 		cancel()
 		running.Wait()

@@ -21,7 +21,7 @@ const (
 	blankMost = 5000 // entries that one request deals with
 )
 
-// setRetention raises the floor of a conversation and takes the content below it
+// setRetention sets for how long a conversation is kept, see [keeper], or raises the floor of a conversation and takes the content below it
 // away. The floor is stored first: from then on nobody may read below it, so whatever
 // a crash leaves behind is seen by nobody, and the same request again takes it
 // away. Everything is for good and may be repeated, by several at once too.
@@ -37,15 +37,24 @@ func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.I
 	if err := rest.ReadJSON(w, r, int64(g.opts.Limits.Frame), &in); err != nil {
 		return err
 	}
-	if (in.Floor == 0) == in.Before.IsZero() {
-		return chat.Errorf(chat.CodeBadRequest, `exactly one of "floor" and "before" must be given`)
-	}
-	if in.Floor < 0 || in.Next < 0 {
-		return chat.Errorf(chat.CodeBadRequest, `"floor" and "next" must be positive`)
+	hours, err := checkRetention(&in)
+	if err != nil {
+		return err
 	}
 	c, err := g.retained(r.Context(), id, chat.Key{NS: id.NS, Conv: conv})
 	if err != nil {
 		return err
+	}
+	if in.Keep != nil {
+		if err := g.mayStore(id, 1); err != nil {
+			return err
+		}
+		kept, err := g.keeper.decide(r.Context(), id, &c, hours)
+		if err != nil {
+			return err
+		}
+		rest.JSON(w, http.StatusOK, wire.Retention{Conv: conv, Floor: c.Floor, Keep: kept.String()})
+		return nil
 	}
 	floor := in.Floor
 	if !in.Before.IsZero() {
@@ -56,15 +65,43 @@ func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.I
 	if floor > c.Last.Seq+1 {
 		return chat.Errorf(chat.CodeBadRequest, `"floor" must be at most %d, one behind the head`, c.Last.Seq+1)
 	}
-	if floor, err = g.opts.Store.RaiseFloor(r.Context(), c.Key, floor); err != nil {
+	if floor, err = g.opts.Store.RaiseFloor(r.Context(), c.Key, floor, chat.Keep{}); err != nil {
 		return fmt.Errorf("raise floor: %w", err)
 	}
-	out := wire.Retention{Conv: conv, Floor: floor}
-	if out.Next, err = g.blankBelow(r.Context(), c.Key, floor, in.Next); err != nil {
+	out := wire.Retention{Conv: conv, Floor: floor, Keep: c.Keep.String()}
+	if out.Next, err = g.blankBelow(r.Context(), c.Key, floor, in.Next, blankMost); err != nil {
 		return err
 	}
 	rest.JSON(w, http.StatusOK, out)
 	return nil
+}
+
+// checkRetention is what a request can tell without a look at the conversation, and the
+// hours of its "keep", if it has one.
+func checkRetention(in *wire.SetRetention) (hours int, err error) {
+	given := 0
+	for _, is := range []bool{in.Floor != 0, !in.Before.IsZero(), in.Keep != nil} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return 0, chat.Errorf(chat.CodeBadRequest, `exactly one of "floor", "before" and "keep" must be given`)
+	}
+	if in.Floor < 0 || in.Next < 0 {
+		return 0, chat.Errorf(chat.CodeBadRequest, `"floor" and "next" must be positive`)
+	}
+	if in.Keep == nil {
+		return 0, nil
+	}
+	if in.Next != 0 {
+		return 0, chat.Errorf(chat.CodeBadRequest, `"next" does not go with "keep"`)
+	}
+	hours, ok := chat.ParseKeep(*in.Keep)
+	if !ok {
+		return 0, chat.Errorf(chat.CodeBadRequest, `"keep" must be whole hours or days, 1h to %dd, such as "720h" or "30d"; or "" for ever`, chat.MaxKeep/24)
+	}
+	return hours, nil
 }
 
 // retained is the conversation, for whoever may decide how long its content is kept:
@@ -92,16 +129,19 @@ func (g *Gateway) retained(ctx context.Context, id auth.Identity, key chat.Key) 
 
 // firstSince is the first entry that was stored at a time or later, one behind the
 // head if there is none. Entries of several servers are in order of their times but
-// for what the servers' clocks differ; the search is as exact as that.
+// for what the servers' clocks differ; the search is as exact as that. It begins at the
+// floor, and reads one entry a step.
 func (g *Gateway) firstSince(ctx context.Context, c chat.Conversation, since time.Time) (chat.Seq, error) {
 	var failed error
-	n := sort.Search(int(c.Last.Seq), func(i int) bool {
+	floor := max(c.Floor, 1)
+	n := sort.Search(int(max(c.Last.Seq+1-floor, 0)), func(i int) bool {
 		if failed != nil {
 			return true
 		}
-		list, err := g.opts.Store.Entries(ctx, c.Key, store.Range{After: chat.Seq(i), Limit: 1})
+		seq := floor + chat.Seq(i)
+		list, err := g.opts.Store.Entries(ctx, c.Key, store.Range{After: seq - 1, Limit: 1})
 		if err == nil && len(list) == 0 {
-			err = fmt.Errorf("%s has no entry %d", c.Conv, i+1)
+			err = fmt.Errorf("%s has no entry %d", c.Conv, seq)
 		}
 		if failed = err; err != nil {
 			return true
@@ -111,15 +151,15 @@ func (g *Gateway) firstSince(ctx context.Context, c chat.Conversation, since tim
 	if failed != nil {
 		return 0, fmt.Errorf("find the first entry since a time: %w", failed)
 	}
-	return chat.Seq(n) + 1, nil
+	return floor + chat.Seq(n), nil
 }
 
-// blankBelow takes the content of the entries from a seq to below the floor away, as
-// many as one request may, and returns where to go on; 0: it is done.
-func (g *Gateway) blankBelow(ctx context.Context, key chat.Key, floor, from chat.Seq) (next chat.Seq, err error) {
+// blankBelow takes the content of the entries from a seq to below the floor away, at
+// most most, and returns where to go on; 0: it is done.
+func (g *Gateway) blankBelow(ctx context.Context, key chat.Key, floor, from chat.Seq, most int) (next chat.Seq, err error) {
 	next = max(from, 1)
 	for done := 0; next < floor; done += blankPage {
-		if done >= blankMost {
+		if done >= most {
 			return next, nil
 		}
 		list, err := g.opts.Store.Entries(ctx, key, store.Range{After: next - 1, Before: floor, Limit: blankPage})

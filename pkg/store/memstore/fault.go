@@ -43,6 +43,7 @@ const (
 	OpAttachmentsByUse   Op = "attachments by use"
 	OpDueAttachments     Op = "due attachments"
 	OpRaiseFloor         Op = "raise floor"
+	OpSetKeep            Op = "set keep"
 	OpBlank              Op = "blank"
 	OpCreateJob          Op = "create job"
 	OpJobs               Op = "jobs"

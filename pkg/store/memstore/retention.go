@@ -9,14 +9,30 @@ import (
 )
 
 // RaiseFloor implements [store.Retention].
-func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (chat.Seq, error) {
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error) {
 	return write(ctx, s, Call{Op: OpRaiseFloor, Keys: []chat.Key{key}}, func() (chat.Seq, error) {
 		c := s.convLocked(key)
 		if c.doc == nil {
 			return 0, store.ErrNotFound
 		}
-		c.doc.Floor = max(c.doc.Floor, floor)
+		if under == (chat.Keep{}) || under == c.doc.Keep {
+			c.doc.Floor = max(c.doc.Floor, floor)
+		}
 		return c.doc.Floor, nil
+	})
+}
+
+// SetKeep implements [store.Retention].
+func (s *Store) SetKeep(ctx context.Context, key chat.Key, keep chat.Keep) (chat.Keep, error) {
+	return write(ctx, s, Call{Op: OpSetKeep, Keys: []chat.Key{key}}, func() (chat.Keep, error) {
+		c := s.convLocked(key)
+		if c.doc == nil {
+			return chat.Keep{}, store.ErrNotFound
+		}
+		if c.doc.Keep.Below(keep) {
+			c.doc.Keep = keep
+		}
+		return c.doc.Keep, nil
 	})
 }
 

@@ -250,10 +250,18 @@ func (m *Store) Forget(ctx context.Context, id string) error {
 	return err
 }
 
-// RaiseFloor implements store.Store.
-func (m *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (chat.Seq, error) {
+// SetKeep implements store.Store.
+func (m *Store) SetKeep(ctx context.Context, key chat.Key, keep chat.Keep) (chat.Keep, error) {
 	begun := time.Now()
-	v, err := m.Store.RaiseFloor(ctx, key, floor)
+	v, err := m.Store.SetKeep(ctx, key, keep)
+	m.done(ctx, opSetKeep, begun, err)
+	return v, err
+}
+
+// RaiseFloor implements store.Store.
+func (m *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error) {
+	begun := time.Now()
+	v, err := m.Store.RaiseFloor(ctx, key, floor, under)
 	m.done(ctx, opRaiseFloor, begun, err)
 	return v, err
 }

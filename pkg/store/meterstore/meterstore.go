@@ -48,6 +48,7 @@ const (
 	opPods               Op = "pods"
 	opForget             Op = "forget"
 	opRaiseFloor         Op = "raise_floor"
+	opSetKeep            Op = "set_keep"
 	opBlank              Op = "blank"
 	opConfigure          Op = "configure"
 	opPutProfile         Op = "put_profile"

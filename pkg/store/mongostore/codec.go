@@ -114,7 +114,7 @@ type reactionDoc struct {
 func (d *reactionDoc) on() bool { return d.Version&1 == 1 }
 
 // conversationDoc is a document of the collection conversations. Last, Preview
-// and Title begin with a seq and move by $max, which compares documents field by
+// and Title begin with a seq, and Keep with a version; they move by $max, which compares documents field by
 // field: so the order of their fields is part of the format.
 type conversationDoc struct {
 	ID      string     `bson:"_id"`
@@ -123,10 +123,31 @@ type conversationDoc struct {
 	History string     `bson:"history,omitempty"`
 	Created time.Time  `bson:"created"`
 	Floor   int64      `bson:"floor"`
+	Keep    *keepDoc   `bson:"keep,omitempty"`
 	Title   titleDoc   `bson:"title"`
 	Closed  int64      `bson:"closed"`
 	Last    lastDoc    `bson:"last"`
 	Preview previewDoc `bson:"preview"`
+}
+
+// keepDoc is a [chat.Keep] that somebody has decided.
+type keepDoc struct {
+	Version int64 `bson:"v"`
+	Hours   int32 `bson:"h"`
+}
+
+func keepOf(k chat.Keep) *keepDoc {
+	if k == (chat.Keep{}) {
+		return nil
+	}
+	return &keepDoc{Version: k.Version, Hours: int32(k.Hours)}
+}
+
+func (d *keepDoc) keep() chat.Keep {
+	if d == nil {
+		return chat.Keep{}
+	}
+	return chat.Keep{Version: d.Version, Hours: int(d.Hours)}
 }
 
 type titleDoc struct {
@@ -163,7 +184,7 @@ func previewOf(p chat.Preview) previewDoc {
 func conversationOf(c *chat.Conversation) *conversationDoc {
 	return &conversationDoc{
 		ID: convID(c.Key), Kind: string(c.Kind), Users: stringsOf(c.Users), History: string(c.History),
-		Created: c.Created, Floor: int64(c.Floor),
+		Created: c.Created, Floor: int64(c.Floor), Keep: keepOf(c.Keep),
 		Title: titleDoc{Seq: int64(c.TitleAsOf), Text: c.Title}, Closed: int64(c.Closed),
 		Last: lastOf(c.Last), Preview: previewOf(c.Preview),
 	}
@@ -172,7 +193,7 @@ func conversationOf(c *chat.Conversation) *conversationDoc {
 func (d *conversationDoc) conversation() chat.Conversation {
 	return chat.Conversation{
 		Key: parseConvID(d.ID), Kind: chat.ConvKind(d.Kind), Users: idsOf[chat.User](d.Users), History: chat.History(d.History),
-		Created: d.Created.UTC(), Floor: chat.Seq(d.Floor),
+		Created: d.Created.UTC(), Floor: chat.Seq(d.Floor), Keep: d.Keep.keep(),
 		Title: d.Title.Text, TitleAsOf: chat.Seq(d.Title.Seq), Closed: chat.Seq(d.Closed),
 		Last: chat.Last{
 			Seq: chat.Seq(d.Last.Seq), Count: d.Last.Count, MV: chat.Seq(d.Last.MV),

@@ -13,8 +13,13 @@ import (
 )
 
 // RaiseFloor implements [store.Retention].
-func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (chat.Seq, error) {
-	if err := s.raise(ctx, s.conversations, convID(key), "floor", int64(floor), false); err != nil {
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error) {
+	which := byID(convID(key))
+	if under != (chat.Keep{}) {
+		which = append(which, bson.E{Key: "keep.v", Value: under.Version}, bson.E{Key: "keep.h", Value: int32(under.Hours)})
+	}
+	u := updateOne(which, bson.D{{Key: "$max", Value: bson.D{{Key: "floor", Value: int64(floor)}}}})
+	if err := s.update(ctx, s.conversations, []mongo.WriteModel{u}); err != nil {
 		return 0, s.fail("raising a floor", err)
 	}
 	convs, err := s.ConversationsByKey(ctx, []chat.Key{key})
@@ -25,6 +30,21 @@ func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (c
 		return 0, s.fail("raising a floor", store.ErrNotFound)
 	}
 	return convs[0].Floor, nil
+}
+
+// SetKeep implements [store.Retention].
+func (s *Store) SetKeep(ctx context.Context, key chat.Key, keep chat.Keep) (chat.Keep, error) {
+	if err := s.raise(ctx, s.conversations, convID(key), "keep", keepOf(keep), false); err != nil {
+		return chat.Keep{}, s.fail("setting how long a conversation is kept", err)
+	}
+	convs, err := s.ConversationsByKey(ctx, []chat.Key{key})
+	if err != nil {
+		return chat.Keep{}, err
+	}
+	if len(convs) == 0 {
+		return chat.Keep{}, s.fail("setting how long a conversation is kept", store.ErrNotFound)
+	}
+	return convs[0].Keep, nil
 }
 
 // Blank implements [store.Retention]. Messages are marked before their edits are

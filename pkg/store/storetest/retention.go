@@ -9,6 +9,8 @@ import (
 
 var retentionTests = []test{
 	{"the floor only rises", floorRises},
+	{"how long is kept is decided by the latest", keepLatest},
+	{"the floor rises under a policy that holds", floorUnder},
 	{"blank takes messages and their edits", blankTakes},
 	{"blank is for good", blankForGood},
 	{"a late edit of what is gone", blankLateEdit},
@@ -18,13 +20,73 @@ func floorRises(f *fixture) {
 	key := f.group()
 	f.put(messages(key, 4)...)
 	for _, c := range []struct{ to, want chat.Seq }{{3, 3}, {2, 3}, {3, 3}, {5, 5}} {
-		got, err := f.RaiseFloor(f.ctx, key, c.to)
+		got, err := f.RaiseFloor(f.ctx, key, c.to, chat.Keep{})
 		f.ok("raise floor", err)
 		same(f, "floor", got, c.want)
 		same(f, "floor of the conversation", f.conversation(key).Floor, c.want)
 	}
 	same(f, "head", f.conversation(key).Last.Seq, 4)
-	if _, err := f.RaiseFloor(f.ctx, f.key(), 2); !errors.Is(err, store.ErrNotFound) {
+	if _, err := f.RaiseFloor(f.ctx, f.key(), 2, chat.Keep{}); !errors.Is(err, store.ErrNotFound) {
+		f.Errorf("of no conversation: %v", err)
+	}
+}
+
+func keepLatest(f *fixture) {
+	key := f.group()
+	f.put(messages(key, 2)...)
+	before := f.conversation(key)
+	for _, c := range []struct{ set, want chat.Keep }{
+		{chat.Keep{Version: 5, Hours: 24}, chat.Keep{Version: 5, Hours: 24}},
+		{chat.Keep{Version: 5, Hours: 24}, chat.Keep{Version: 5, Hours: 24}}, // a repeat
+		{chat.Keep{Version: 4, Hours: 48}, chat.Keep{Version: 5, Hours: 24}}, // one that comes late
+		{chat.Keep{Version: 5, Hours: 30}, chat.Keep{Version: 5, Hours: 30}},
+		{chat.Keep{Version: 5, Hours: 24}, chat.Keep{Version: 5, Hours: 30}},
+		{chat.Keep{Version: 9}, chat.Keep{Version: 9}}, // for ever again
+		{chat.Keep{Version: 8, Hours: 1}, chat.Keep{Version: 9}},
+		{chat.Keep{Version: 10, Hours: chat.MaxKeep}, chat.Keep{Version: 10, Hours: chat.MaxKeep}},
+	} {
+		got, err := f.SetKeep(f.ctx, key, c.set)
+		f.ok("set keep", err)
+		same(f, "kept", got, c.want)
+		same(f, "kept in the conversation", f.conversation(key).Keep, c.want)
+	}
+	f.put(message(key, 3, "three")) // what is folded into the document leaves it
+	after := f.conversation(key)
+	same(f, "kept, with a message more", after.Keep, chat.Keep{Version: 10, Hours: chat.MaxKeep})
+	same(f, "what else is in it", [2]any{after.Floor, after.Title}, [2]any{before.Floor, before.Title})
+	same(f, "head", after.Last.Seq, 3)
+	if _, err := f.SetKeep(f.ctx, f.key(), chat.Keep{Version: 1, Hours: 1}); !errors.Is(err, store.ErrNotFound) {
+		f.Errorf("of no conversation: %v", err)
+	}
+	made := conversation(f.key())
+	made.Keep = chat.Keep{Version: 3, Hours: 7}
+	f.ok("create", f.Create(f.ctx, made, nil))
+	same(f, "kept as it was made", f.conversation(made.Key).Keep, made.Keep)
+}
+
+func floorUnder(f *fixture) {
+	key := f.group()
+	f.put(messages(key, 4)...)
+	first, second := chat.Keep{Version: 1, Hours: 24}, chat.Keep{Version: 2, Hours: 24}
+	raise := func(floor chat.Seq, under chat.Keep, want chat.Seq) {
+		f.Helper()
+		got, err := f.RaiseFloor(f.ctx, key, floor, under)
+		f.ok("raise floor", err)
+		same(f, "floor", got, want)
+		same(f, "floor of the conversation", f.conversation(key).Floor, want)
+	}
+	raise(2, first, 1) // there is none
+	_, err := f.SetKeep(f.ctx, key, first)
+	f.ok("set keep", err)
+	raise(2, first, 2)
+	raise(1, first, 2)
+	_, err = f.SetKeep(f.ctx, key, second)
+	f.ok("set keep", err)
+	raise(3, first, 2)
+	raise(3, chat.Keep{Version: 2, Hours: 25}, 2)
+	raise(3, second, 3)
+	raise(4, chat.Keep{}, 4) // by hand
+	if _, err := f.RaiseFloor(f.ctx, f.key(), 2, first); !errors.Is(err, store.ErrNotFound) {
 		f.Errorf("of no conversation: %v", err)
 	}
 }

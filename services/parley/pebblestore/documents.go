@@ -12,6 +12,7 @@ import (
 // The versions of the layouts of everything that is not an entry.
 const (
 	conversationLayout = 1
+	keepLayout         = 2 // of a conversation of which is decided how long it is kept: layout 1, and that
 	memberLayout       = 1
 	settingsLayout     = 2 // of a member who has set something: layout 1, and that
 	reachedLayout      = 3 // of a member of whom times are known: layout 2, and these
@@ -34,7 +35,11 @@ type conversation struct {
 }
 
 func appendConversation(dst []byte, c *conversation) []byte {
-	dst = append(dst, conversationLayout)
+	layout := byte(conversationLayout)
+	if c.Keep != (chat.Keep{}) {
+		layout = keepLayout
+	}
+	dst = append(dst, layout)
 	dst = appendInt(dst, c.base)
 	dst = appendString(dst, c.Kind)
 	dst = appendStrings(dst, c.Users)
@@ -52,11 +57,20 @@ func appendConversation(dst []byte, c *conversation) []byte {
 	dst = appendInt(dst, c.Preview.Seq)
 	dst = appendString(dst, c.Preview.From)
 	dst = appendTime(dst, c.Preview.Time)
-	return appendString(dst, c.Preview.Text)
+	dst = appendString(dst, c.Preview.Text)
+	if layout >= keepLayout {
+		dst = appendInt(dst, c.Keep.Version)
+		dst = appendInt(dst, c.Keep.Hours)
+	}
+	return dst
 }
 
 func decodeConversation(key chat.Key, v []byte) (conversation, error) {
-	d, err := decode(v, conversationLayout)
+	layout := byte(conversationLayout)
+	if len(v) > 0 && v[0] == keepLayout {
+		layout = keepLayout
+	}
+	d, err := decode(v, layout)
 	if err != nil {
 		return conversation{}, err
 	}
@@ -79,6 +93,9 @@ func decodeConversation(key chat.Key, v []byte) (conversation, error) {
 	c.Preview.From = chat.User(d.string())
 	c.Preview.Time = d.time()
 	c.Preview.Text = d.string()
+	if layout >= keepLayout {
+		c.Keep = chat.Keep{Version: d.varint(), Hours: int(d.varint())}
+	}
 	return c, d.done()
 }
 

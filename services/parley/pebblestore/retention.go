@@ -8,7 +8,7 @@ import (
 )
 
 // RaiseFloor implements [store.Retention].
-func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (now chat.Seq, err error) {
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (now chat.Seq, err error) {
 	err = s.update(ctx, "raise a floor", func(w *write) error {
 		w.mark(fenceOf(s, key))
 		c, err := w.conversation(key)
@@ -18,11 +18,32 @@ func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq) (n
 		if c == nil {
 			return store.ErrNotFound
 		}
-		now = max(c.Floor, floor)
-		if c.Floor == now {
+		now = c.Floor
+		if floor <= now || under != (chat.Keep{}) && under != c.Keep {
 			return nil
 		}
+		now = floor
 		c.Floor = now
+		return w.putConversation(c)
+	})
+	return now, err
+}
+
+// SetKeep implements [store.Retention].
+func (s *Store) SetKeep(ctx context.Context, key chat.Key, keep chat.Keep) (now chat.Keep, err error) {
+	err = s.update(ctx, "set how long a conversation is kept", func(w *write) error {
+		w.mark(fenceOf(s, key))
+		c, err := w.conversation(key)
+		if err != nil {
+			return err
+		}
+		if c == nil {
+			return store.ErrNotFound
+		}
+		if now = c.Keep; !now.Below(keep) {
+			return nil
+		}
+		now, c.Keep = keep, keep
 		return w.putConversation(c)
 	})
 	return now, err

@@ -21,7 +21,7 @@ import (
 type Handler interface {
 	// Step does the next part of a job, within ctx: half a lease at most, and no longer than the lease. It may have been done
 	// before, as a whole or in part. A [chat.Error] that is not "unavailable" ends the
-	// job; after any other error the step is done again later.
+	// job, but a standing one; after any other error the step is done again later.
 	Step(ctx context.Context, j store.Job) (Step, error)
 }
 
@@ -30,6 +30,7 @@ type Step struct {
 	Progress []byte        // in place of the job's
 	Done     bool          // there is no other
 	Pause    time.Duration // before the next one; a quarter of a lease at most
+	Again    time.Duration // above 0: the job is given back, and due again after this
 }
 
 // Options configure a [Runner]. Store, Owner and Handlers are required.
@@ -45,6 +46,7 @@ type Options struct {
 	Keep     time.Duration // for which ended jobs are kept; default 7 days
 	Streak   int           // failures of a kind in a row after which it rests; default 5
 	Rest     time.Duration // default 30 s
+	Standing bool          // jobs are never given up: the last pause of all comes again and again
 }
 
 func (o *Options) setDefaults() {
@@ -229,7 +231,7 @@ type work struct {
 
 // run does steps until the job is ended, set back, or lost.
 func (w *work) run(ctx context.Context, h Handler) {
-	if w.job.Tries > MaxTries { // whoever did it died each time, without a word
+	if w.job.Tries > MaxTries && !w.r.opts.Standing { // whoever did it died each time, without a word
 		w.end(ctx, store.JobDead, "it was given up after too many tries")
 		return
 	}
@@ -251,6 +253,11 @@ func (w *work) run(ctx context.Context, h Handler) {
 		w.job.Progress, w.job.Tries, w.job.Failure = step.Progress, 0, ""
 		if step.Done {
 			w.end(ctx, store.JobDone, "")
+			return
+		}
+		if step.Again > 0 {
+			w.job.State = store.JobNew
+			w.save(ctx, step.Again)
 			return
 		}
 		if !w.save(ctx, w.r.opts.Lease) {
@@ -281,7 +288,7 @@ func (w *work) step(ctx context.Context, h Handler) (Step, error) {
 func (w *work) failed(ctx context.Context, err error) {
 	giveUp, why := final(err)
 	w.job.Failure = why
-	if giveUp || w.job.Tries >= MaxTries {
+	if (giveUp || w.job.Tries >= MaxTries) && !w.r.opts.Standing {
 		w.log.Error("a job was given up", "error", err)
 		w.end(ctx, store.JobDead, why)
 		return

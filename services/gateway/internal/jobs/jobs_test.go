@@ -441,3 +441,57 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 }
+
+// A step that says when it comes again gives the job back until then.
+func TestJobsComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, began := newBench(t), time.Now()
+		h := &comes{again: time.Hour}
+		b.create("a")
+		b.run("w", h)
+		time.Sleep(3*time.Hour + time.Minute)
+		synctest.Wait()
+		if len(h.at) != 4 || h.at[3].Sub(began) < 3*time.Hour {
+			t.Errorf("steps at %v", h.at)
+		}
+		if j := b.job("a"); j.State != store.JobNew || j.Attempt != 4 || j.Tries != 0 || string(j.Progress) != "4" {
+			t.Errorf("%+v", j)
+		}
+	})
+}
+
+// comes is a job that comes again and again.
+type comes struct {
+	again time.Duration
+	at    []time.Time
+}
+
+func (c *comes) Step(context.Context, store.Job) (Step, error) {
+	c.at = append(c.at, time.Now())
+	return Step{Progress: []byte(strconv.Itoa(len(c.at))), Again: c.again}, nil
+}
+
+// A standing job is tried for ever, also after an error that would end another.
+func TestStandingJobsAreNotGivenUp(t *testing.T) {
+	for _, err := range []error{errAway, chat.Errorf(chat.CodeNotFound, "gone")} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			h := &counter{upTo: MaxTries + 5, fail: func(_ context.Context, step int) error {
+				if step <= MaxTries+3 {
+					return err
+				}
+				return nil
+			}}
+			b.create("a")
+			r := b.runner("w", h)
+			r.opts.Standing = true
+			b.start(r)
+			if j := b.until("a", store.JobDone, 100*time.Hour); j.Failure != "" {
+				t.Errorf("%+v", j)
+			}
+			if s := r.Stats(); s.GivenUp != 0 || s.Failures != uint64(MaxTries+3) {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}

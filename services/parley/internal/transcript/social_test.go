@@ -163,6 +163,8 @@ func playRetention(s *stage) {
 	s.rest("alice", "PUT", path+"/retention", `{"floor":4}`)
 	s.rest("bob", "GET", path+"/messages", "")
 	s.rest("bob", "GET", path+"/unread", "")
+	s.say("from now on messages are kept for 30 days, and then go without anybody asking")
+	s.rest("alice", "PUT", path+"/retention", `{"keep":"30d"}`)
 	alice.send(`{"type":"edit","ref":"e","conv":%q,"target":2,"cmid":"e1","body":{"text":"again"}}`, c.Conv)
 	alice.refused()
 	s.say("a device that stands before the floor is told where it goes on")

@@ -10,11 +10,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/services/parley/pebblestore"
 )
 
-// folderFile is a folder of version 1, as the script left it.
-const folderFile = "testdata/folder-1.tar.gz"
+// The folders of versions 1 and 2, as their scripts left them.
+const (
+	folderFile  = "testdata/folder-1.tar.gz"
+	folderFile2 = "testdata/folder-2.tar.gz"
+)
 
 func pebble(t *testing.T, dir string) *pebblestore.Store {
 	t.Helper()
@@ -26,7 +30,13 @@ func pebble(t *testing.T, dir string) *pebblestore.Store {
 }
 
 // A folder that version 1 left is read as this version reads its own, and goes on.
-func TestOpensAFolderOfVersion1(t *testing.T) {
+func TestOpensAFolderOfVersion1(t *testing.T) { opensFolder(t, folderFile, script) }
+
+// So is one of version 2, in which a conversation is kept for a time.
+func TestOpensAFolderOfVersion2(t *testing.T) { opensFolder(t, folderFile2, script2) }
+
+func opensFolder(t *testing.T, file string, script func(*testing.T, store.Store)) {
+	t.Helper()
 	own := filepath.Join(t.TempDir(), "own")
 	st := pebble(t, own)
 	script(t, st)
@@ -35,13 +45,13 @@ func TestOpensAFolderOfVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	if os.Getenv(writeEnv) != "" {
-		pack(t, own)
+		pack(t, own, file)
 	}
 	old := filepath.Join(t.TempDir(), "old")
-	unpack(t, old)
+	unpack(t, old, file)
 	st = pebble(t, old)
 	if got := reads(t, st); got != want {
-		t.Errorf("of version 1 it reads\n%s\nand of its own\n%s", got, want)
+		t.Errorf("%s: it reads\n%s\nand of its own\n%s", file, got, want)
 	}
 	if _, err := st.NewEpoch(t.Context()); err != nil {
 		t.Error(err)
@@ -51,7 +61,7 @@ func TestOpensAFolderOfVersion1(t *testing.T) {
 	}
 }
 
-func pack(t *testing.T, dir string) {
+func pack(t *testing.T, dir, file string) {
 	t.Helper()
 	var b bytes.Buffer
 	zip := gzip.NewWriter(&b)
@@ -59,14 +69,14 @@ func pack(t *testing.T, dir string) {
 	if err := errors.Join(archive.AddFS(os.DirFS(dir)), archive.Close(), zip.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(folderFile, b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func unpack(t *testing.T, dir string) {
+func unpack(t *testing.T, dir, file string) {
 	t.Helper()
-	f, err := os.Open(folderFile)
+	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}

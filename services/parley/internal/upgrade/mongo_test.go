@@ -15,13 +15,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/parley/internal/mongotest"
 )
 
-// documents is what version 1 of the documents looks like: a line each, the collection
-// and the document as canonical extended JSON.
-const documents = "testdata/documents-1.jsonl"
+// What versions 1 and 2 of the documents look like: a line each, the collection and the
+// document as canonical extended JSON.
+const (
+	documents  = "testdata/documents-1.jsonl"
+	documents2 = "testdata/documents-2.jsonl"
+)
 
 // writeEnv makes the tests write testdata, which is done once for a new file.
 const writeEnv = "PARLEY_WRITE_UPGRADE"
@@ -88,8 +92,8 @@ func dump(t *testing.T, db *mongo.Database) (list []document) {
 	return list
 }
 
-// golden is the documents that version 1 wrote.
-func golden(t *testing.T) (list []document) {
+// golden is the documents that a version wrote.
+func golden(t *testing.T, documents string) (list []document) {
 	t.Helper()
 	data, err := os.ReadFile(documents)
 	if err != nil {
@@ -107,23 +111,35 @@ func golden(t *testing.T) (list []document) {
 }
 
 // What version 1 wrote, this version reads as it reads its own.
-func TestReadsDocumentsOfVersion1(t *testing.T) {
+func TestReadsDocumentsOfVersion1(t *testing.T) { readsDocuments(t, documents, script) }
+
+// And what version 2 wrote.
+func TestReadsDocumentsOfVersion2(t *testing.T) { readsDocuments(t, documents2, script2) }
+
+func readsDocuments(t *testing.T, file string, script func(*testing.T, store.Store)) {
+	t.Helper()
 	st, _ := mongoStore(t)
 	script(t, st)
 	old, db := mongoStore(t)
-	for _, d := range golden(t) {
+	for _, d := range golden(t, file) {
 		if _, err := db.Collection(d.collection).InsertOne(t.Context(), d.Raw); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if want, got := reads(t, st), reads(t, old); got != want {
-		t.Errorf("of version 1 it reads\n%s\nand of its own\n%s", got, want)
+		t.Errorf("%s: it reads\n%s\nand of its own\n%s", file, got, want)
 	}
 }
 
 // What this version writes, version 1 can read: it finds every field that it knows,
 // with the value and the type that it knows. More fields are no harm.
-func TestWritesWhatVersion1Reads(t *testing.T) {
+func TestWritesWhatVersion1Reads(t *testing.T) { writesDocuments(t, documents, script) }
+
+// And what version 2 can.
+func TestWritesWhatVersion2Reads(t *testing.T) { writesDocuments(t, documents2, script2) }
+
+func writesDocuments(t *testing.T, file string, script func(*testing.T, store.Store)) {
+	t.Helper()
 	st, db := mongoStore(t)
 	script(t, st)
 	if _, err := st.Meta(t.Context()); err != nil {
@@ -131,13 +147,13 @@ func TestWritesWhatVersion1Reads(t *testing.T) {
 	}
 	now := dump(t, db)
 	if os.Getenv(writeEnv) != "" {
-		write(t, now)
+		write(t, now, file)
 	}
 	byID := make(map[string]document)
 	for _, d := range now {
 		byID[d.collection+" "+d.id()] = d
 	}
-	for _, was := range golden(t) {
+	for _, was := range golden(t, file) {
 		is, ok := byID[was.collection+" "+was.id()]
 		if !ok {
 			t.Errorf("there is no %s in %s any more: version 1 looks for it", was.id(), was.collection)
@@ -176,7 +192,7 @@ func lacks(t *testing.T, where string, was, is bson.Raw, loose []string) {
 	}
 }
 
-func write(t *testing.T, list []document) {
+func write(t *testing.T, list []document, documents string) {
 	t.Helper()
 	var b bytes.Buffer
 	for _, d := range list {

@@ -83,10 +83,19 @@ func script(t *testing.T, st store.Store) {
 	must(err)
 	_, err = st.PutProfile(ctx, "_", "alice", chat.Profile{Version: 1, HideRead: true})
 	must(err)
-	_, err = st.RaiseFloor(ctx, group, 2)
+	_, err = st.RaiseFloor(ctx, group, 2, chat.Keep{})
 	must(err)
 	must(st.CreateAttachment(ctx, store.Attachment{Key: direct, ID: "a_1", Owner: "alice", Object: "up/1", State: store.AttachmentNew, Created: at, Name: "cat.png", Type: "image/png", Size: 10,
 		Uses: []store.Use{{CMID: "m1"}}, Due: at.Add(time.Hour)}))
+}
+
+// script2 is the script, and what version 2 stores beside it.
+func script2(t *testing.T, st store.Store) {
+	t.Helper()
+	script(t, st)
+	if _, err := st.SetKeep(t.Context(), group, chat.Keep{Version: 1_767_323_045_006, Hours: 720}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // entry fills in what every entry has. All messages but those of the group come first.
