@@ -34,9 +34,13 @@ const (
 // it is wrong about.
 type secret [2]uint64
 
-func newSecret() secret { return secret{rand.Uint64(), rand.Uint64() | 1} }
+func newSecret() secret { return secret{rand.Uint64(), rand.Uint64()} }
 
-func (s secret) mix(h cmidHash) uint64 { return fold(uint64(h)^s[0], s[1]) }
+// mix multiplies by constants, of wyhash (github.com/wangyi-fudan/wyhash): a secret with few bits set would be a bad multiplier,
+// and now and then one is.
+func (s secret) mix(h cmidHash) uint64 {
+	return fold(fold(uint64(h)^s[0], 0xa0761d6478bd642f)^s[1], 0xe7037ed1a0b428db)
+}
 
 func fold(x, y uint64) uint64 {
 	hi, lo := bits.Mul64(x, y)
