@@ -84,7 +84,7 @@ async function hike(p: Person): Promise<void> {
   await p.page.locator(".scroller").evaluate((e) => (e.scrollTop = e.scrollHeight));
 }
 
-const desktop = { width: 1080, height: 720 };
+const desktop = { width: 1040, height: 700 };
 const phone = { width: 360, height: 720 };
 
 test("the pictures of the documentation", async () => {
