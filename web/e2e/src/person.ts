@@ -14,7 +14,12 @@ export class Person {
 
   /** Opens the chat of a gateway in a browser profile of its own, and signs in. */
   static async signIn(browser: Browser, cluster: Cluster, name: string, options: { gateway?: number; context?: BrowserContextOptions } = {}): Promise<Person> {
-    const person = new Person(name, cluster.url(options.gateway), await newTab(browser, options.context));
+    return Person.signInAt(await newTab(browser, options.context), cluster, name, options.gateway);
+  }
+
+  /** The same in a tab that has been made ready. */
+  static async signInAt(tab: Tab, cluster: Cluster, name: string, gateway = 0): Promise<Person> {
+    const person = new Person(name, cluster.url(gateway), tab);
     await person.page.goto(person.url);
     await person.page.getByLabel("Your name").fill(name);
     await person.page.getByRole("button", { name: "Sign in" }).click();

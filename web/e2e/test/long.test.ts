@@ -12,7 +12,7 @@ let browser: Browser;
 let conv: string;
 
 beforeAll(async () => {
-  [cluster, browser] = await Promise.all([Cluster.start({ flags: ["--search=false"] }), launch()]);
+  [cluster, browser] = await Promise.all([Cluster.start({ flags: ["--search=false", "--sends-per-user=0"] }), launch()]);
   conv = await fill(cluster, "oda", "pit", n);
 });
 afterAll(async () => {

@@ -2,8 +2,8 @@
 // ways to say and ask something. One object per chat on the page; no globals.
 
 import { createContext, type ComponentChildren } from "preact";
-import { useContext, useMemo } from "preact/hooks";
-import { signal, type Signal } from "@preact/signals";
+import { useContext } from "preact/hooks";
+import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Parley } from "@parley-chat/client";
 import type { Texts } from "../i18n/index.ts";
 import { times, type Times } from "../format/time.ts";
@@ -54,6 +54,8 @@ export interface Chat {
   readonly prefs: Prefs;
   readonly router: Router;
   readonly now: () => number;
+  /** Dates and times in the user's language. */
+  readonly times: ReadonlySignal<Times>;
   readonly width: Signal<Width>;
   /** The system's wish for dark. */
   readonly dark: Signal<boolean>;
@@ -72,8 +74,11 @@ export interface Chat {
 
 /** Makes the state of a view, without anything running. */
 export function newChat(given: Pick<Chat, "parley" | "prefs" | "router" | "now" | "signOut">): Chat {
+  const { prefs, now } = given;
   return {
     ...given,
+    // One for all rows: making the formatters takes longer than all else of a row.
+    times: computed(() => times(regional(prefs.texts.value.lang, navigator.languages), prefs.texts.value, now)),
     width: signal<Width>("wide"),
     dark: signal(false),
     visible: signal(true),
@@ -98,11 +103,8 @@ export function useChat(): Chat {
 /** The texts in the user's language. */
 export const useTexts = (): Texts => useChat().prefs.texts.value;
 
-export function useTimes(): Times {
-  const chat = useChat();
-  const t = useTexts();
-  return useMemo(() => times(regional(t.lang, navigator.languages), t, chat.now), [t, chat.now]);
-}
+/** How dates and times are written in the user's language. */
+export const useTimes = (): Times => useChat().times.value;
 
 /** The user's own variety of a language, for how dates are written: en-GB rather than en. */
 export const regional = (lang: string, wanted: readonly string[]): string => wanted.find((w) => w.split("-")[0] === lang.split("-")[0]) ?? lang;

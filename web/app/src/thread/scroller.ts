@@ -24,6 +24,7 @@ export class Scroller {
   private space: HTMLElement | undefined;
   private box: HTMLElement | undefined;
   private rendered: Window = { from: 1, to: 0 };
+  private height = ""; // of the space, as last set
   private position = 0; // of the viewport, as last seen or set here
   private observer: ResizeObserver | undefined;
 
@@ -45,6 +46,7 @@ export class Scroller {
     this.observer.observe(box);
     const onScroll = () => this.onScroll();
     outer.addEventListener("scroll", onScroll, { passive: true });
+    this.height = "";
     this.settle();
     return () => {
       outer.removeEventListener("scroll", onScroll);
@@ -105,7 +107,7 @@ export class Scroller {
 
   private onScroll(): void {
     this.follow();
-    this.update(false);
+    this.update(false, this.position);
   }
 
   /** Scrolled by the user? The event may come later than a reason to settle. */
@@ -141,20 +143,24 @@ export class Scroller {
   private settle(): void {
     const { outer, space, box, layout } = this;
     if (outer === undefined || space === undefined || box === undefined) return;
-    space.style.height = `${Math.max(layout.total, layout.view)}px`;
+    const height = `${Math.max(layout.total, layout.view)}px`;
+    if (height !== this.height) space.style.height = this.height = height;
     const top = layout.scrollTop();
-    if (Math.abs(outer.scrollTop - top) > 0.5) {
+    // Reading scrollTop after a write lays everything out: once is enough.
+    let now = outer.scrollTop;
+    if (Math.abs(now - top) > 0.5) {
       outer.scrollTop = top;
+      now = outer.scrollTop;
     }
-    this.position = outer.scrollTop;
-    this.update(false);
+    this.position = now;
+    this.update(false, now);
     box.style.transform = `translateY(${layout.y(this.rendered.from)}px)`;
   }
 
-  private update(force: boolean): void {
+  private update(force: boolean, at?: number): void {
     const { outer, layout } = this;
     if (outer === undefined) return;
-    const top = outer.scrollTop;
+    const top = at ?? outer.scrollTop;
     if (force || !layout.covers(this.window.peek(), top, margin)) {
       const next = layout.rows(top, ahead, ahead);
       const now = this.window.peek();

@@ -122,6 +122,7 @@ export class Desk {
         return this.o.emit({ e: "told", frame: f });
       case "conversation":
       case "typing":
+      case "erased":
         return this.o.emit({ e: "told", frame: f });
     }
   }

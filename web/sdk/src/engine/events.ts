@@ -1,5 +1,5 @@
 import type { ConnectionState, ErrorCode, Limits, Me } from "../api.js";
-import type { ConversationFrame, Entry, PresenceFrame, Receipt, Reset, TypingFrame } from "../protocol/frames.js";
+import type { ConversationFrame, Entry, Erased, PresenceFrame, Receipt, Reset, TypingFrame } from "../protocol/frames.js";
 import type { Command } from "./command.js";
 
 /** What the engine tells its tab, and other tabs through a channel: plain JSON. */
@@ -9,7 +9,7 @@ export type EngineEvent =
   | { e: "synced" } // what was missed has been told
   | { e: "forget" } // another epoch: whatever is known of any log is void
   | { e: "entry"; entry: Entry; live: boolean }
-  | { e: "told"; frame: ConversationFrame | Receipt | TypingFrame | PresenceFrame | Reset }
+  | { e: "told"; frame: ConversationFrame | Receipt | TypingFrame | PresenceFrame | Erased | Reset }
   | { e: "added"; command: Command }
   | { e: "stored"; conv: string; cmid: string; seq: number }
   | { e: "failed"; command: Command }

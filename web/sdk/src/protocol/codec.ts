@@ -40,6 +40,7 @@ const shapes: { readonly [T in ServerFrame["type"]]?: Readonly<Record<string, st
   receipt: { conv: "string", user: "string" },
   typing: { conv: "string", user: "string", on: "boolean" },
   presence: { user: "string", online: "boolean" },
+  erased: { conv: "string", user: "string", seq: "number" },
   page: { conv: "string", items: "object", head: "number", floor: "number" },
   synced: {},
   reset: { epoch: "string" },

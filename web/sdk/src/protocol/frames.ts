@@ -157,6 +157,8 @@ export interface Receipt {
 }
 export type TypingFrame = { type: "typing"; conv: string; user: string; on: boolean };
 export type PresenceFrame = { type: "presence"; user: string; online: boolean; last_seen?: string };
+/** A user was erased: nothing that they wrote up to `seq` has a body any more. */
+export type Erased = { type: "erased"; conv: string; user: string; seq: number };
 export interface Page<T> {
   type?: "page";
   ref?: string;
@@ -180,6 +182,7 @@ export type ServerFrame =
   | Receipt
   | TypingFrame
   | PresenceFrame
+  | Erased
   | PageFrame
   | { type: "synced"; time: string }
   | Reset

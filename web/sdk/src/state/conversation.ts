@@ -3,7 +3,7 @@ import { batch, signal } from "@preact/signals-core";
 import type { Conversation, ConversationInfo, Draft, Member, OutgoingMessage, Role, Seen, Stored } from "../api.js";
 import type { Command } from "../engine/command.js";
 import type { ParleyError } from "../errors.js";
-import type { ConversationFrame, Entry, Receipt } from "../protocol/frames.js";
+import type { ConversationFrame, Entry, Erased, Receipt } from "../protocol/frames.js";
 import type { KeptConversation } from "./cache.js";
 import type { Context } from "./context.js";
 import { messageItem } from "./fold.js";
@@ -142,7 +142,8 @@ export class Talk implements Conversation {
 
   /** A `conversation` shape. */
   frame(f: ConversationFrame): void {
-    this.set(withFrame(this.now.peek(), f));
+    const now = withFrame(this.now.peek(), f);
+    this.set({ ...now, last: this.thread.erased.last(now.last) });
     const { read } = this.now.peek();
     if (read > f.read) this.recount(read);
     this.thread.positionsChanged();
@@ -150,7 +151,8 @@ export class Talk implements Conversation {
     if (this.ctx.live.peek()) this.thread.catchUp();
   }
 
-  entry(e: Entry, live: boolean): void {
+  entry(entry: Entry, live: boolean): void {
+    const e = this.thread.erased.entry(entry);
     const me = this.ctx.me.peek()?.user ?? "";
     const known = e.type === "recalled" ? this.thread.peek(e.target) : undefined;
     const target = known?.kind === "message" ? { own: known.own, mentioned: mentions(known.mentions, me) } : undefined;
@@ -181,6 +183,16 @@ export class Talk implements Conversation {
     const before = this.now.peek();
     this.set(withReceipt(before, r));
     if (this.now.peek() !== before) this.thread.positionsChanged();
+  }
+
+  /** A user was erased. */
+  erase(f: Erased): void {
+    batch(() => {
+      this.thread.erase(f.user, f.seq);
+      const info = this.now.peek();
+      const last = this.thread.erased.last(info.last);
+      if (last !== info.last) this.set({ ...info, last });
+    });
   }
 
   typed(user: string, on: boolean): void {

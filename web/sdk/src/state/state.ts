@@ -5,12 +5,13 @@ import type { Command } from "../engine/command.js";
 import { outboxPrefix } from "../engine/command.js";
 import type { EngineEvent, Session } from "../engine/events.js";
 import { ParleyError } from "../errors.js";
-import type { ConversationFrame } from "../protocol/frames.js";
+import type { ConversationFrame, Erased } from "../protocol/frames.js";
 import { directID } from "../protocol/ids.js";
 import type { CachedThread, KeptConversation } from "./cache.js";
 import { cachedConversations, cachedEntries, cachedThreads, loadedThreads } from "./cache.js";
 import type { Context } from "./context.js";
 import { Talk } from "./conversation.js";
+import { withoutErased } from "./erased.js";
 import { emptyInfo, withFrame } from "./info.js";
 import { List } from "./list.js";
 import type { PresenceBoard } from "./presence.js";
@@ -122,6 +123,8 @@ export class State {
         return this.list.get(f.conv)?.typed(f.user, f.on);
       case "presence":
         return this.presence.heard(f.user, f.last_seen === undefined ? { online: f.online } : { online: f.online, last_seen: f.last_seen });
+      case "erased":
+        return this.erase(f);
       case "reset":
         return; // what is known stays true; a thread reads for itself what was left out
     }
@@ -143,6 +146,17 @@ export class State {
     if (c.kind === "direct" && c.info.peek().head === 0) return; // made here
     this.list.remove(c.id);
     void this.ctx.store.write({ op: "delete", key: "conv/" + c.id }, { op: "delete", key: "page/" + c.id });
+  }
+
+  /** What is kept for the next start goes at once, what is loaded with it. */
+  private erase(f: Erased): void {
+    const c = this.of(f.conv);
+    c.erase(f);
+    const kept = this.cachedPages.get(f.conv);
+    const now = c.thread.tail(cachedEntries) ?? (kept && withoutErased(kept, c.thread.erased));
+    if (now === undefined) return;
+    this.cachedPages.set(f.conv, now);
+    this.ctx.store.later("page/" + f.conv, now);
   }
 
   private welcome(w: Session): void {

@@ -7,6 +7,7 @@ import type { Effect } from "./fold.js";
 import { membersItem, messageItem, withEffect, withPositions } from "./fold.js";
 import { loadLog, loadStretch } from "./loader.js";
 import type { Pending } from "./pending.js";
+import { Erasures } from "./erased.js";
 import { countUnread, findUnread } from "./unread.js";
 import type { Left } from "./info.js";
 import { Pages, pageOf, pageSize } from "./pages.js";
@@ -31,6 +32,7 @@ export class LogThread implements Thread {
   readonly firstUnread: ReadonlySignal<number | undefined>;
   readonly outgoing: ReadonlySignal<readonly OutgoingMessage[]>;
 
+  readonly erased = new Erasures();
   private readonly pages = new Pages();
   private readonly hidden: Signal<readonly number[]> = signal([]);
   private readonly loading = new Map<number, Promise<void>>();
@@ -117,6 +119,17 @@ export class LogThread implements Thread {
     });
   }
 
+  /** A user was erased: what is loaded of theirs up to `seq` has no body any more, nor what comes late. */
+  erase(user: string, seq: number): void {
+    this.erased.note(user, seq);
+    batch(() => {
+      for (const [at, slot] of this.pages.all()) {
+        const item = this.erased.item(slot.item);
+        if (item !== slot.item) this.pages.set(at, { ...slot, item });
+      }
+    });
+  }
+
   /** Unread messages behind `read`, if they are all loaded. */
   countUnread(read: number): Left | undefined {
     return countUnread(this.pages, read, this.head.peek(), this.user());
@@ -185,7 +198,7 @@ export class LogThread implements Thread {
   private current(item: ThreadItem, missed: readonly Effect[]): ThreadItem {
     if (item.kind !== "message") return item;
     const now = missed.reduce((m, e) => (e.target === m.seq ? withEffect(m, e, this.user()) : m), item);
-    return this.withPositions(now);
+    return this.withPositions(this.erased.item(now));
   }
 
   private withPositions(item: MessageItem): MessageItem {
@@ -197,7 +210,8 @@ export class LogThread implements Thread {
     this.hidden.value = merged(this.hidden.peek(), seqs);
   }
 
-  private apply(e: Entry): void {
+  private apply(entry: Entry): void {
+    const e = this.erased.entry(entry);
     const me = this.user();
     this.folded = e.seq;
     this.ctx.used(e.conv, false);

@@ -1,0 +1,71 @@
+// Pictures: pasted, dropped, seen by the other one, and looked at.
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { expectAccessible, launch } from "../src/browser.js";
+import { Cluster } from "../src/cluster.js";
+import { Person } from "../src/person.js";
+import { landscape } from "../src/picture.js";
+
+let cluster: Cluster;
+let browser: Browser;
+
+beforeAll(async () => {
+  [cluster, browser] = await Promise.all([Cluster.start(), launch()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await cluster?.remove();
+});
+
+/** Gives a picture to the page, as the clipboard or a file manager does. */
+async function give(page: Page, how: "paste" | "drop", name: string): Promise<void> {
+  const base64 = (await landscape(page)).toString("base64");
+  await page.evaluate(
+    ({ how, name, base64 }) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: "image/jpeg" }));
+      const on = document.querySelector("textarea") as Element;
+      const common = { bubbles: true, cancelable: true };
+      if (how === "paste") on.dispatchEvent(new ClipboardEvent("paste", { ...common, clipboardData: data }));
+      else for (const type of ["dragenter", "dragover", "drop"]) on.dispatchEvent(new DragEvent(type, { ...common, dataTransfer: data }));
+    },
+    { how, name, base64 },
+  );
+  await page.getByRole("button", { name: `Remove ${name}` }).waitFor();
+  await page.getByRole("progressbar").waitFor({ state: "detached" }); // it is sent when it is there
+}
+
+test("a picture that is pasted, and one that is dropped, are shown small to the other one, and large when asked", async () => {
+  const [pia, ron] = await Promise.all([Person.signIn(browser, cluster, "pia"), Person.signIn(browser, cluster, "ron")]);
+  await pia.openNew("ron");
+  for (const how of ["paste", "drop"] as const) {
+    await give(pia.page, how, `${how}.jpg`);
+    await pia.write(`by ${how}`);
+    if (how === "paste") await ron.open("pia");
+    const open = ron.page.getByRole("button", { name: `Open the picture ${how}.jpg` });
+    await open.waitFor();
+    const shown = () => open.locator("img").evaluate((img) => ((img as HTMLImageElement).complete ? (img as HTMLImageElement).naturalWidth : 0)).catch(() => 0);
+    await expect.poll(shown).toBeGreaterThan(0);
+    expect(await shown()).toBeLessThan(800); // a thumbnail
+  }
+  await expectAccessible(ron.page);
+  await ron.page.getByRole("button", { name: "Open the picture drop.jpg" }).click();
+  const box = ron.page.getByRole("dialog", { name: "Picture" });
+  await expect.poll(() => box.locator("img").evaluate((img) => (img as HTMLImageElement).naturalWidth).catch(() => 0)).toBe(800);
+  await expectAccessible(ron.page);
+  await ron.page.keyboard.press("Escape");
+  await box.waitFor({ state: "detached" });
+  await Promise.all([pia.leave(), ron.leave()]);
+});
+
+test("what is too much is said, and nothing is added", async () => {
+  const p = await Person.signIn(browser, cluster, "sam");
+  await p.openNew("ron");
+  await p.page.evaluate(() => {
+    const data = new DataTransfer();
+    for (let i = 0; i < 40; i++) data.items.add(new File(["x"], `${i}.txt`, { type: "text/plain" }));
+    (document.querySelector("textarea") as Element).dispatchEvent(new ClipboardEvent("paste", { bubbles: true, cancelable: true, clipboardData: data }));
+  });
+  await p.page.getByText(/^At most \d+ files in a message\.$/).first().waitFor();
+  await p.leave();
+});
