@@ -1,6 +1,6 @@
 // An open conversation: who it is with, the log, and where one writes.
 
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { computed, signal, untracked, useSignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import { Composer } from "../composer/composer.tsx";
@@ -57,6 +57,9 @@ function firstAfter(c: Conversation, line: number): number | undefined {
   return undefined;
 }
 
+/** So often the place of the first unread message is looked for further on. */
+const mostGuesses = 3;
+
 export function Pane({ c }: { c: Conversation }) {
   const chat = useChat();
   const t = useTexts();
@@ -68,10 +71,16 @@ export function Pane({ c }: { c: Conversation }) {
   // Opened at the first unread message; where that is may become known a little later.
   const guess = c.thread.firstUnread.value;
   const line = view.newLine.value;
+  const guesses = useRef(0);
   useEffect(() => {
-    if (settled.peek() || view.scroller.moved.peek() > 0 || c.info.peek().unread === 0) return;
+    if (settled.peek() || view.scroller.touched() || c.info.peek().unread === 0) return;
     const seq = line ?? guess;
     if (seq === undefined) return;
+    // Behind the read position may be thousands of one's own: they are not leafed through.
+    if (line === undefined && ++guesses.current > mostGuesses) {
+      settled.value = true;
+      return;
+    }
     view.scroller.show({ seq, dy: 72 });
     if (line !== undefined) settled.value = true; // what is read from now on moves nothing
   }, [view, line, guess]);

@@ -105,6 +105,12 @@ export class Scroller {
     else if (bottom > el.scrollTop + this.layout.view - 16) this.show({ seq, dy: Math.max(48, this.layout.view - (bottom - top) - 16) });
   }
 
+  /** Has the user scrolled, be it since the last event? */
+  touched(): boolean {
+    this.follow();
+    return this.moved.peek() > 0;
+  }
+
   private onScroll(): void {
     this.follow();
     this.update(false, this.position);
