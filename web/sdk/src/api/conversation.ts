@@ -28,6 +28,8 @@ export interface ConversationInfo {
   readonly muted: boolean;
   readonly pinned: boolean;
   readonly archived: boolean;
+  /** For how long messages are kept, such as `720h`; absent: for ever. */
+  readonly keep?: string | undefined;
   readonly peers?: readonly Position[] | undefined;
   readonly last?: LastMessage | undefined;
 }

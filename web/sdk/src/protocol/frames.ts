@@ -134,6 +134,7 @@ export interface ConversationFrame {
   muted?: boolean;
   pinned?: boolean;
   archived?: boolean;
+  keep?: string;
   peers?: readonly Position[];
   last?: { seq: number; from: string; time: string; text: string; gone?: boolean };
 }

@@ -56,6 +56,7 @@ export function withFrame(old: ConversationInfo, f: ConversationFrame): Conversa
     muted: f.muted ?? false,
     pinned: f.pinned ?? false,
     archived: f.archived ?? false,
+    keep: f.keep,
     peers: f.peers === undefined ? undefined : mergePeers(old.peers ?? [], f.peers),
     last: log.last,
   };
