@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 
 /** Gives a picture to the page, as the clipboard or a file manager does. */
-async function give(page: Page, how: "paste" | "drop", name: string): Promise<void> {
+async function give(page: Page, how: "paste" | "drop", name: string, whole = true): Promise<void> {
   const base64 = (await landscape(page)).toString("base64");
   await page.evaluate(
     ({ how, name, base64 }) => {
@@ -32,7 +32,7 @@ async function give(page: Page, how: "paste" | "drop", name: string): Promise<vo
     { how, name, base64 },
   );
   await page.getByRole("button", { name: `Remove ${name}` }).waitFor();
-  await page.getByRole("progressbar").waitFor({ state: "detached" }); // it is sent when it is there
+  if (whole) await page.getByRole("progressbar").waitFor({ state: "detached" }); // it is sent when it is there
 }
 
 test("a picture that is pasted, and one that is dropped, are shown small to the other one, and large when asked", async () => {
@@ -68,4 +68,24 @@ test("what is too much is said, and nothing is added", async () => {
   });
   await p.page.getByText(/^At most \d+ files in a message\.$/).first().waitFor();
   await p.leave();
+});
+
+test("Enter while a picture is on its way says so, and sends nothing without it", async () => {
+  const ute = await Person.signIn(browser, cluster, "ute");
+  await ute.openNew("vera");
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await ute.page.route("**/*", async (route) => {
+    if (route.request().method() === "PUT") await held;
+    await route.continue();
+  });
+  await give(ute.page, "paste", "slow.jpg", false);
+  await ute.write("with a slow picture");
+  await ute.page.getByText("The files are still on their way.").waitFor();
+  expect(await ute.message("with a slow picture").count()).toBe(0);
+  release();
+  await ute.page.getByRole("progressbar").waitFor({ state: "detached" });
+  await ute.page.getByRole("textbox", { name: "Message vera" }).press("Enter");
+  await ute.page.getByRole("button", { name: "Open the picture slow.jpg" }).waitFor();
+  await ute.leave();
 });

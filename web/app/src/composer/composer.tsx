@@ -26,6 +26,7 @@ function Form({ uploads }: { uploads: Uploads }) {
   const { c, editing, replyTo } = view;
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
+  const tooEarly = useSignal(false); // Enter was pressed while files were on their way
   const changed = useSignal(""); // the text of the message that is being edited
   const info = c.info.value;
   const features = parley.features.value;
@@ -60,6 +61,7 @@ function Form({ uploads }: { uploads: Uploads }) {
   }, [text, width.value]);
 
   const submit = () => {
+    tooEarly.value = busy && over <= 0;
     if (!ready) return;
     const target = editing.peek();
     if (target !== undefined) {
@@ -211,6 +213,11 @@ function Form({ uploads }: { uploads: Uploads }) {
       {over > 0 && (
         <p class="over problem" role="status">
           {t.tooLong(over)}
+        </p>
+      )}
+      {busy && tooEarly.value && (
+        <p class="over" role="status">
+          {t.filesFirst}
         </p>
       )}
     </form>

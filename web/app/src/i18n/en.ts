@@ -170,6 +170,7 @@ export const en = {
   stopReply: "Do not reply",
   stopEdit: "Do not change",
   dropHere: "Drop to add",
+  filesFirst: "The files are still on their way. Press Enter again when they are there.",
   tooLong: (left: number) => n(left, { one: `${left} byte too long`, other: `${left} bytes too long` }),
   tooBig: (name: string, max: string) => `${name} is larger than ${max}.`,
   tooMany: (max: number) => n(max, { one: `At most ${max} file in a message.`, other: `At most ${max} files in a message.` }),

@@ -160,6 +160,7 @@ export const zh: Texts = {
   stopReply: "取消回复",
   stopEdit: "取消编辑",
   dropHere: "松开即可添加",
+  filesFirst: "文件还在上传，完成后再按一次回车。",
   tooLong: (left) => `超出 ${left} 字节`,
   tooBig: (name, max) => `${name} 超过了 ${max}。`,
   tooMany: (max) => `一条消息最多 ${max} 个文件。`,
