@@ -4,6 +4,7 @@ import { useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import { useChat, useTexts } from "../state/chat.ts";
 import { Avatar } from "../ui/avatar.tsx";
+import { putText } from "./caret.ts";
 import { candidates, complete, unfinishedMention, type Unfinished } from "./mentions.ts";
 
 /** A list of names under the cursor's @. */
@@ -52,11 +53,8 @@ export function useMentions(c: Conversation, area: RefObject<HTMLTextAreaElement
     if (el === null || u === undefined) return;
     const next = complete(el.value, el.selectionStart, u, name);
     close();
+    putText(el, next.text, next.cursor);
     setText(next.text);
-    requestAnimationFrame(() => {
-      el.focus();
-      el.setSelectionRange(next.cursor, next.cursor);
-    });
   };
   const shown = list.value.length > 0;
   return {

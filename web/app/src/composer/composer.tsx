@@ -5,6 +5,7 @@ import { titleOf } from "../list/title.ts";
 import { attempt, useChat, useTexts } from "../state/chat.ts";
 import { Check, Clip, Send, Smile } from "../ui/icons.tsx";
 import { useThread } from "../thread/context.ts";
+import { putText } from "./caret.ts";
 import { MentionList, useMentions } from "./completion.tsx";
 import { Context, ReadOnly, readOnlyReason } from "./context.tsx";
 import { mentionedIn } from "./mentions.ts";
@@ -50,8 +51,9 @@ function Form({ uploads }: { uploads: Uploads }) {
   useEffect(() => {
     if (editing.value === undefined) return;
     const item = untracked(() => c.thread.item(editing.peek() ?? 0));
-    changed.value = item?.kind === "message" ? (item.body?.text ?? "") : "";
-    requestAnimationFrame(() => area.current?.setSelectionRange(changed.peek().length, changed.peek().length));
+    const now = item?.kind === "message" ? (item.body?.text ?? "") : "";
+    if (area.current !== null) putText(area.current, now, now.length);
+    changed.value = now;
   }, [editing.value]);
   useLayoutEffect(() => {
     const el = area.current;
@@ -121,9 +123,9 @@ function Form({ uploads }: { uploads: Uploads }) {
     const from = el?.selectionStart ?? text.length;
     const to = el?.selectionEnd ?? from;
     const now = editing.peek() === undefined ? c.draft.peek() : changed.peek();
-    setText(now.slice(0, from) + emoji + now.slice(to));
-    el?.focus();
-    requestAnimationFrame(() => el?.setSelectionRange(from + emoji.length, from + emoji.length));
+    const next = now.slice(0, from) + emoji + now.slice(to);
+    if (el !== null) putText(el, next, from + emoji.length);
+    setText(next);
   };
   const name = titleOf(info, parley.me.value?.user, t);
   return (
