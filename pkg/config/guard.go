@@ -64,7 +64,7 @@ func (g *Connections) Register(fs *flag.FlagSet) {
 	number(fs, &g.PerUser, "connections-per-user", "keep this many `connections` of one user open on a gateway; the next one is refused; 0: no limit")
 	number(fs, &g.PerAddress, "connections-per-address", "keep this many `connections` from one address (IPv6: /64) open on a gateway; 0: no limit")
 	number(fs, &g.Handshakes, "handshakes-per-address", "take this many `connections` a second from one address, ten times that in a burst; 0: no limit")
-	number(fs, &g.UserSends, "sends-per-user", "take this many `messages` a second of one user over all connections and HTTP, twice that in a burst;\nof services with the scope send:any any number; 0: no limit")
+	number(fs, &g.UserSends, "sends-per-user", "take this many `messages` a second of one user over all connections and HTTP, twice that in a burst;\nover HTTP of services with the scope send:any any number; 0: no limit")
 	number(fs, &g.FramesPerS, "frames-per-second", "close a session that sends more `frames` a second than this, with twice that in a burst; 0: no limit")
 	fs.DurationVar(&g.Admission, "admission", g.Admission, "answer new connections with 503 while not even the fastest takes less than this `time` until its welcome,\nbecause clients would have given up until theirs; 0: never")
 	number(fs, &g.BytesPerS, "bytes-per-second", "close a session that sends more `bytes` a second than this, with twice that in a burst; 0: no limit")
