@@ -7,6 +7,7 @@
 package guard
 
 import (
+	"hash/maphash"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -15,6 +16,9 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
+
+// sendShards is among how many locks users' sends are divided.
+const sendShards = 16
 
 // Options are the limits. Zero: there is none.
 type Options struct {
@@ -75,7 +79,8 @@ type Guard struct {
 	failures   *buckets[Source]
 	byAddress  *buckets[Source]
 	byUser     *buckets[user]
-	sends      *buckets[user]
+	sends      [sendShards]*buckets[user] // by the user: no lock of all sessions is on a message's way
+	seed       maphash.Seed
 	refused    map[Limit]*atomic.Uint64 // not changed
 
 	mu   sync.Mutex
@@ -96,9 +101,12 @@ func New(o Options) *Guard {
 		failures:   newBuckets[Source](o.Failures, addressBurst, o.Most),
 		byAddress:  newBuckets[Source](o.AddressRequests, addressBurst, o.Most),
 		byUser:     newBuckets[user](o.UserRequests, userBurst, o.Most),
-		sends:      newBuckets[user](o.UserSends, userBurst, o.Most),
+		seed:       maphash.MakeSeed(),
 		refused:    make(map[Limit]*atomic.Uint64, len(limits)),
 		open:       make(map[Source]int32),
+	}
+	for i := range g.sends {
+		g.sends[i] = newBuckets[user](o.UserSends, userBurst, max(1, o.Most/sendShards))
 	}
 	for _, l := range limits {
 		g.refused[l] = new(atomic.Uint64)
@@ -193,10 +201,14 @@ func (g *Guard) Sends(ns chat.NS, name chat.User, n int) error {
 	if g == nil {
 		return nil
 	}
-	if wait := g.sends.take(user{ns, name}, float64(n), g.opts.Now()); wait > 0 {
+	if wait := g.sendsOf(user{ns, name}).take(user{ns, name}, float64(n), g.opts.Now()); wait > 0 {
 		return g.refuse(UserSends, "you send too many messages, over all your devices", wait)
 	}
 	return nil
+}
+
+func (g *Guard) sendsOf(u user) *buckets[user] {
+	return g.sends[maphash.Comparable(g.seed, u)%sendShards]
 }
 
 // Connect counts a connection, which Disconnect ends. On an error it is not counted.
