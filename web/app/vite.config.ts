@@ -29,5 +29,5 @@ export default defineConfig({
     sourcemap: false,
   },
   server: { proxy: { "/v1": { target: server, ws: true, changeOrigin: true }, "/dev/token": { target: server, changeOrigin: true } } },
-  test: { include: ["test/**/*.test.ts"], environment: "node" },
+  test: { include: ["test/**/*.test.ts"], environment: "node", testTimeout: 30_000 },
 } as Parameters<typeof defineConfig>[0]);

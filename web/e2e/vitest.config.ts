@@ -6,7 +6,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: ["src/build.ts"],
     fileParallelism: false,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } }, // not one second: the machine may be busy with other things
     hookTimeout: 120_000,
     reporters: ["verbose"],
   },

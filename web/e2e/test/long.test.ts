@@ -40,7 +40,7 @@ test("it opens at the first unread message, scrolls to any place, and keeps few 
   for (const part of [0.25, 0.5, 0.9, 1]) {
     await pit.page.locator(".scroller").evaluate((box, p) => (box.scrollTop = (box.scrollHeight - box.clientHeight) * p), part);
     // Rows come in; what they say is what the server has there, and the place is about right.
-    await expect.poll(async () => (await shown(pit.page)).length, { timeout: 20_000 }).toBeGreaterThan(3);
+    await expect.poll(async () => (await shown(pit.page)).length).toBeGreaterThan(3);
     const rows = await shown(pit.page);
     const middle = rows[Math.floor(rows.length / 2)];
     if (!middle) throw new Error("nothing is shown");
@@ -58,7 +58,7 @@ test("it stays where one reads while new messages come, and goes to the end on r
   const oda = await Person.signIn(browser, cluster, "oda");
   await oda.open("pit");
   await oda.page.locator(".scroller").evaluate((box) => (box.scrollTop = (box.scrollHeight - box.clientHeight) / 2));
-  await expect.poll(async () => (await shown(oda.page)).length, { timeout: 20_000 }).toBeGreaterThan(3);
+  await expect.poll(async () => (await shown(oda.page)).length).toBeGreaterThan(3);
   const before = (await shown(oda.page))[1];
   const token = await cluster.token("pit");
   await cluster.post("/v1/messages", { to: "oda", cmid: "late-1", body: { text: "a late one" } }, token);

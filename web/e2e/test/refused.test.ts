@@ -29,7 +29,7 @@ test("a send that is refused says why, is tried again, and discarded", async () 
   await xia.write("and this?");
   await xia.is("and this?", "Not sent");
   const note = (text: string) => xia.message(text).getByRole("alert");
-  expect(await note("and this?").textContent()).toContain("Not sent. That is not allowed here.");
+  await expect.poll(() => note("and this?").textContent()).toContain("Not sent. That is not allowed here.");
   await note("and this?").getByRole("button", { name: "Discard" }).click();
   await xia.message("and this?").waitFor({ state: "detached" });
   await xia.page.reload();
@@ -39,7 +39,7 @@ test("a send that is refused says why, is tried again, and discarded", async () 
   expect((await block("DELETE")).ok).toBe(true);
   await note("do you hear me?").getByRole("button", { name: "Try again" }).click();
   await xia.is("do you hear me?", "Sent");
-  expect(await xia.texts()).toEqual(["hello", "do you hear me?"]);
+  await expect.poll(() => xia.texts()).toEqual(["hello", "do you hear me?"]);
   await xia.leave();
 });
 
@@ -89,7 +89,7 @@ test("everything is done with the keyboard", async () => {
   await keyboard.type("an answer");
   await keyboard.press("Enter");
   await lea.is("an answer", "Sent");
-  expect(await lea.message("an answer").locator(".quote").textContent()).toContain("second");
+  await expect.poll(() => lea.message("an answer").locator(".quote").textContent()).toContain("second");
   for (let i = 0; i < 10 && !(await focus()).includes(": second"); i++) await keyboard.press("Shift+Tab");
   await keyboard.press("End");
   await expect.poll(focus).toContain(": an answer");

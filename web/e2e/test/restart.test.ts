@@ -38,8 +38,8 @@ for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     await max.sees("there you are");
     await max.is("while it is away 3", "Read");
     const want = ["before", ...[1, 2, 3].map((i) => `as it ends ${i}`), ...[1, 2, 3].map((i) => `while it is away ${i}`), "there you are"];
-    expect(await max.texts()).toEqual(want);
-    expect(await nina.texts()).toEqual(want);
+    await expect.poll(() => max.texts()).toEqual(want);
+    await expect.poll(() => nina.texts()).toEqual(want);
     await max.leave();
     await nina.leave();
   });

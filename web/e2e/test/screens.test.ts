@@ -104,7 +104,7 @@ test("in Chinese", async () => {
   await tab.page.locator('[data-phase="live"]').waitFor();
   await tab.page.getByRole("link").filter({ hasText: "Kitchen" }).click();
   await tab.page.getByRole("feed").waitFor();
-  expect(await tab.page.locator("[lang]").last().getAttribute("lang")).toMatch(/^zh/);
+  await expect.poll(() => tab.page.locator("[lang]").last().getAttribute("lang")).toMatch(/^zh/);
   expect(await axe(tab.page)).toEqual([]);
   // No English words are left in what the chat itself says.
   const names = await tab.page.locator("button:not(.quote)").evaluateAll((l) => l.map((e) => e.getAttribute("aria-label") ?? e.textContent ?? ""));

@@ -31,14 +31,14 @@ test("the language is switched without a reload, there and back, and is kept", a
   await p.page.getByRole("button", { name: "Settings" }).click();
   await p.page.getByRole("radio", { name: "简体中文" }).check();
   await p.page.getByRole("heading", { name: "设置" }).waitFor();
-  expect(await p.page.locator("html").getAttribute("lang")).toMatch(/^zh/);
+  await expect.poll(() => p.page.locator("html").getAttribute("lang")).toMatch(/^zh/);
   await expectAccessible(p.page);
   await p.page.reload();
   await p.live();
   await p.page.getByRole("heading", { name: "设置" }).waitFor(); // it is in the address
   await p.page.getByRole("radio", { name: "English" }).check();
   await p.page.getByRole("heading", { name: "Settings" }).waitFor();
-  expect(await p.page.locator("html").getAttribute("lang")).toMatch(/^en/);
+  await expect.poll(() => p.page.locator("html").getAttribute("lang")).toMatch(/^en/);
   await p.leave();
 });
 
@@ -48,14 +48,14 @@ test("the look is switched, and is kept", async () => {
     const [r = 0, g = 0, b = 0] = getComputedStyle(document.querySelector("[data-phase]") as Element).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? [];
     return r + g + b > 382 ? "light" : "dark";
   });
-  expect(await ground()).toBe("light");
+  await expect.poll(ground).toBe("light");
   await p.page.getByRole("button", { name: "Settings" }).click();
   await p.page.getByRole("radio", { name: "Dark" }).check();
   await expect.poll(ground).toBe("dark");
   await expectAccessible(p.page);
   await p.page.reload();
   await p.live();
-  expect(await ground()).toBe("dark");
+  await expect.poll(ground).toBe("dark");
   await p.page.getByRole("radio", { name: "Like the system" }).check();
   await expect.poll(ground).toBe("light");
   await p.page.emulateMedia({ colorScheme: "dark" });
@@ -102,11 +102,11 @@ test("a message that nobody looks at is told of by a notification, the title and
   await say("olga", "nils", "are you there?");
   await expect.poll(() => p.page.evaluate("shown")).toEqual(["olga: are you there?"]);
   await expect.poll(() => p.page.title()).toBe("(1) Parley");
-  expect(await icon()).not.toBe(plain);
+  await expect.poll(icon).not.toBe(plain);
   await p.page.evaluate("look(true); note.onclick()");
   await p.sees("are you there?");
   await expect.poll(() => p.page.title()).toBe("Parley");
-  expect(await icon()).toBe(plain);
+  await expect.poll(icon).toBe(plain);
   await say("olga", "nils", "good"); // somebody looks: no notification
   await p.sees("good");
   expect(await p.page.evaluate("shown.length")).toBe(1);

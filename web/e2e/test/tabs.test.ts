@@ -20,7 +20,7 @@ test("two tabs share one connection: both are live, and one goes on when the oth
   const one = await Person.signIn(browser, cluster, "tara");
   const two = await one.anotherTab();
   const devices = async () => (await cluster.get<{ items: unknown[] }>("/v1/devices", await cluster.token("tara"))).items.length;
-  expect(await devices()).toBe(1);
+  await expect.poll(devices).toBe(1);
   await one.openNew("uwe");
   await one.write("from the first tab");
   await two.open("uwe");
@@ -31,8 +31,8 @@ test("two tabs share one connection: both are live, and one goes on when the oth
   await two.live();
   await two.write("and now alone");
   await two.is("and now alone", "Sent");
-  expect(await two.texts()).toEqual(["from the first tab", "from the second tab", "and now alone"]);
-  expect(await devices()).toBe(1);
+  await expect.poll(() => two.texts()).toEqual(["from the first tab", "from the second tab", "and now alone"]);
+  await expect.poll(devices).toBe(1);
   await two.leave();
 });
 
@@ -56,8 +56,8 @@ test("the sign-in screen says what is wrong with a name", async () => {
   const tab = await newTab(browser);
   await tab.page.goto(cluster.url());
   await tab.page.getByLabel("Your name").fill("not a name");
-  expect(await tab.page.getByRole("button", { name: "Sign in" }).isDisabled()).toBe(true);
-  expect(await tab.page.getByLabel("Your name").getAttribute("aria-invalid")).toBe("true");
+  await expect.poll(() => tab.page.getByRole("button", { name: "Sign in" }).isDisabled()).toBe(true);
+  await expect.poll(() => tab.page.getByLabel("Your name").getAttribute("aria-invalid")).toBe("true");
   await expectAccessible(tab.page);
   await tab.context.close();
 });
