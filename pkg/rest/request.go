@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
@@ -122,8 +123,9 @@ func pathValue(r *http.Request, name string) string {
 }
 
 // ReadJSON reads the body, one JSON object of at most limit bytes, into v. As in
-// frames, unknown fields and duplicate keys are refused. It blocks while the body
-// comes in; the server's read timeout bounds that. Its error is a [*chat.Error].
+// frames, what is no such object, all of it, is bad_frame whatever else is wrong with
+// it; unknown fields are bad_request. It blocks while the body comes in; the server's
+// read timeout bounds that. Its error is a [*chat.Error].
 func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var tooLarge *http.MaxBytesError
@@ -133,17 +135,20 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, limit int64, v any) error 
 	case err != nil:
 		return chat.Errorf(chat.CodeBadRequest, "the body cannot be read")
 	}
+	if object := jsontext.Value(data); object.Kind() != '{' || !object.IsValid() {
+		return errNoObject
+	}
 	err = json.Unmarshal(data, v, json.RejectUnknownMembers(true))
 	var sem *json.SemanticError
 	switch {
 	case err == nil:
 		return nil
 	case !errors.As(err, &sem):
-		return chat.Errorf(chat.CodeBadFrame, "the body is not one JSON object in UTF-8 without duplicate keys")
+		return errNoObject
 	case errors.Is(err, json.ErrUnknownName):
 		return chat.Errorf(chat.CodeBadRequest, "the body has the unknown field %.64s", sem.JSONPointer)
-	case sem.JSONPointer != "":
-		return chat.Errorf(chat.CodeBadRequest, "the body has a wrong type or value at %.64s", sem.JSONPointer)
 	}
-	return chat.Errorf(chat.CodeBadRequest, "the body is not a JSON object")
+	return chat.Errorf(chat.CodeBadRequest, "the body has a wrong type or value at %.64s", sem.JSONPointer)
 }
+
+var errNoObject = chat.Errorf(chat.CodeBadFrame, "the body is not one JSON object in UTF-8 without duplicate keys")

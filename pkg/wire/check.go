@@ -226,7 +226,7 @@ func (*Ping) check(chat.Limits) *chat.Error { return nil }
 type Body struct {
 	Text        string         `json:"text,omitempty"`
 	Attachments []Attachment   `json:"attachments,omitempty"`
-	Data        jsontext.Value `json:"data,omitempty"`
+	Data        jsontext.Value `json:"data,omitzero"` // any JSON; null is none
 }
 
 // Attachment describes an uploaded file.
@@ -255,6 +255,9 @@ func checkBody(raw jsontext.Value, lim chat.Limits) (jsontext.Value, *chat.Error
 	var b Body
 	if err := json.Unmarshal(raw, &b, json.RejectUnknownMembers(true)); err != nil {
 		return nil, bad("body: %s", publicReason(err))
+	}
+	if b.Data.Kind() == 'n' {
+		b.Data = nil
 	}
 	if b.Text == "" && len(b.Attachments) == 0 && len(b.Data) == 0 {
 		return nil, bad(`"body" is empty: it needs text, attachments or data`)

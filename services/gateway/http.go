@@ -44,9 +44,10 @@ func (g *Gateway) routes() http.Handler {
 	r.Delete("/v1/conversations/{conv}/messages/{seq}/reactions/{emoji}", g.api.Handle(g.unreact))
 	r.Get("/openapi.json", contract.ServeOpenAPI)
 	r.Get("/asyncapi.json", contract.ServeAsyncAPI)
-	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+	notFound := func(w http.ResponseWriter, _ *http.Request) {
 		rest.Error(w, chat.Errorf(chat.CodeNotFound, "nothing is here; a gateway serves /v1/ws and what changes something"))
-	})
+	}
+	r.NotFound(notFound)
 	var routes chi.Routes = r
 	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		var allow []string
@@ -54,6 +55,10 @@ func (g *Gateway) routes() http.Handler {
 			if routes.Match(chi.NewRouteContext(), m, r.URL.Path) {
 				allow = append(allow, m)
 			}
+		}
+		if len(allow) == 0 { // the router looks at an unknown method before the path
+			notFound(w, r)
+			return
 		}
 		rest.MethodNotAllowed(w, strings.Join(allow, ", "), "a gateway answers what changes something; the history service answers GET")
 	})

@@ -100,7 +100,9 @@ func (g *Gateway) onSocial(data []byte) {
 // heed gives a notice to the sessions of this pod.
 func (g *Gateway) heed(n *notice) {
 	if n.Erased != 0 {
-		dropped := g.table.Erase(chat.Key{NS: n.NS, Conv: n.Conv}, func() []byte {
+		key := chat.Key{NS: n.NS, Conv: n.Conv}
+		g.commit.Unlearn(key)
+		dropped := g.table.Erase(key, func() []byte {
 			return wire.Encode(&wire.Erased{Type: "erased", Conv: n.Conv, User: n.User, Seq: n.Erased})
 		})
 		g.stats.dropped.Add(uint64(dropped))

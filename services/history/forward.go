@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/tracing"
 )
@@ -54,7 +55,11 @@ func forwardTo(gateway *url.URL, authorities *x509.CertPool, log *slog.Logger) h
 			MaxIdleConnsPerHost:   idleConns,
 			DisableCompression:    true, // as it comes
 		},
-		ModifyResponse: dropCORS,
+		ModifyResponse: func(resp *http.Response) error {
+			dropCORS(resp)
+			addReads(resp, strings.TrimPrefix(resp.Request.URL.EscapedPath(), gateway.EscapedPath()))
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if log != nil && !errors.Is(err, context.Canceled) {
 				log.Error("gateway does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
@@ -78,13 +83,23 @@ func cameBack(r *http.Request) bool {
 
 // dropCORS removes what the gateway says about origins: it is said here already,
 // and browsers refuse an answer that has it twice.
-func dropCORS(resp *http.Response) error {
+func dropCORS(resp *http.Response) {
 	for name := range resp.Header {
 		if strings.HasPrefix(name, "Access-Control-") {
 			resp.Header.Del(name)
 		}
 	}
-	return nil
+}
+
+// addReads completes what a gateway says can be done at a path: it does not know of
+// what is read here.
+func addReads(resp *http.Response, path string) {
+	if resp.StatusCode != http.StatusMethodNotAllowed || !slices.Contains(contract.Methods(path), http.MethodGet) {
+		return
+	}
+	if allow := resp.Header.Get("Allow"); !strings.Contains(allow, http.MethodGet) {
+		resp.Header.Set("Allow", http.MethodGet+", "+allow)
+	}
 }
 
 func handlerOf(log *slog.Logger) slog.Handler {

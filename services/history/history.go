@@ -47,6 +47,9 @@ type Options struct {
 	// GatewayCAs are who is trusted to say that it is the gateway, where GatewayURL is
 	// https. Nil: whom the system trusts.
 	GatewayCAs *x509.CertPool
+	// OneAddress says that what changes something is answered at the same address, by
+	// whoever hands requests to this service. So it is where GatewayURL is set.
+	OneAddress bool
 
 	Timeout time.Duration // of one request that is answered here; 0: 5 s
 	Log     *slog.Logger  // nil: nothing is logged
@@ -68,6 +71,7 @@ type Service struct {
 	origins  rest.Origins
 	files    *attach.Reader // nil: switched off
 	writes   http.Handler   // answers what changes something
+	whole    bool           // the whole API is behind this address
 	observer rest.Observer
 	search   *searcher.Searcher // nil: there is none
 	revoked  *revoke.List       // nil: there is none
@@ -84,13 +88,17 @@ func New(o Options) *Service {
 		files:    o.Files,
 		revoked:  o.Revoked,
 		writes:   http.HandlerFunc(refuseWrite),
+		whole:    o.OneAddress || o.GatewayURL != nil,
 		observer: o.Observer,
 	}
 	if o.Search != nil {
 		s.search = searcher.New(s.view, o.Search.current.Present)
 	}
-	if o.GatewayURL != nil {
+	switch {
+	case o.GatewayURL != nil:
 		s.writes = forwardTo(o.GatewayURL, o.GatewayCAs, o.Log)
+	case o.OneAddress:
+		s.writes = http.HandlerFunc(s.refuse)
 	}
 	return s
 }

@@ -96,8 +96,11 @@ func openAPI(source *source) *OpenAPI {
 		}
 		for _, a := range o.Answers {
 			content := &HTTPContent{Description: a.Doc}
-			if a.Value != nil {
-				content.Content = map[string]*MediaType{"application/json": {answered.of(reflect.TypeOf(a.Value))}}
+			if value, typ := a.body(); typ != "" {
+				content.Content = map[string]*MediaType{typ: {}}
+				if value != nil {
+					content.Content[typ].Schema = answered.of(reflect.TypeOf(value))
+				}
 			}
 			op.Responses[strconv.Itoa(a.Status)] = content
 		}

@@ -43,8 +43,24 @@ type Parameter struct {
 // Answer is one answer of an operation.
 type Answer struct {
 	Status int
-	Value  any // the struct of its body; nil: none
+	Value  any // the struct of its body, or its [ContentType]; nil: none
 	Doc    string
+}
+
+// ContentType is that of a body that no struct describes.
+type ContentType string
+
+// body is the struct of an answer's body, nil where none describes it, and its
+// content type, "" where there is no body.
+func (a *Answer) body() (value any, typ string) {
+	switch v := a.Value.(type) {
+	case nil:
+		return nil, ""
+	case ContentType:
+		return nil, string(v)
+	default:
+		return v, "application/json"
+	}
 }
 
 // pathParameters are the types of what stands in paths.
@@ -58,7 +74,8 @@ var pathParameters = map[string]reflect.Type{
 }
 
 var (
-	limit  = Parameter{"limit", 0, false, "items at most; default 50, at most limits.page of welcome"}
+	limit  = Parameter{"limit", 0, false, "items at most, from 1 to limits.page of welcome; default 50"}
+	hits   = Parameter{"limit", 0, false, "items at most, from 1 to 100; default 20"}
 	cursor = Parameter{"cursor", "", false, "next of the part before"}
 	cmid   = Parameter{"cmid", chat.CMID(""), false, "or the same in the header Idempotency-Key"}
 	page   = []Parameter{
@@ -182,7 +199,7 @@ var Operations = []Operation{
 	{Method: http.MethodGet, Path: "/v1/export", By: History, ID: "export",
 		Summary: "What a user has left here, as JSON lines, in parts: one's own, or with the scope operator anybody's.",
 		Query:   []Parameter{cursor, {"user", chat.User(""), false, "whose; default: one's own"}},
-		Answers: []Answer{{200, nil, "Lines of JSON; the last one has the type next where a part follows, else end."}}},
+		Answers: []Answer{{200, ContentType("application/x-ndjson"), "Lines of JSON; the last one has the type next where a part follows, else end."}}},
 	{Method: http.MethodGet, Path: "/v1/search", By: History, ID: "search",
 		Summary: "Full text in one's own conversations, where welcome.features names search.",
 		Query: []Parameter{
@@ -192,7 +209,7 @@ var Operations = []Operation{
 			{"after", "", false, "sent at this time or later: RFC 3339, or a day"},
 			{"before", "", false, "sent before this time"},
 			{"sort", "", false, "newest, the default, or best"},
-			cursor, limit},
+			cursor, hits},
 		Answers: []Answer{{200, wire.SearchList{}, "What was found."}}},
 	{Method: http.MethodPost, Path: "/v1/attachments", By: Gateway, ID: "announceAttachment",
 		Summary: "Announce a file for a conversation, and get the request that uploads it.", Body: wire.NewAttachment{}, OneOf: "conv to",
@@ -207,9 +224,9 @@ var Operations = []Operation{
 		Summary: "Where the thumbnail of an image is.", Query: redirect,
 		Answers: []Answer{{302, nil, "It is at Location, for five minutes."}, {200, wire.File{}, "With redirect=0: it is at url, until expires."}}},
 	{Method: http.MethodGet, Path: "/openapi.json", By: Gateway | History, ID: "openapi", Open: true,
-		Summary: "This document.", Answers: []Answer{{200, nil, "The contract of the HTTP API."}}},
+		Summary: "This document.", Answers: []Answer{{200, ContentType("application/json"), "The contract of the HTTP API."}}},
 	{Method: http.MethodGet, Path: "/asyncapi.json", By: Gateway | History, ID: "asyncapi", Open: true,
-		Summary: "The contract of the socket.", Answers: []Answer{{200, nil, "The contract of the socket."}}},
+		Summary: "The contract of the socket.", Answers: []Answer{{200, ContentType("application/json"), "The contract of the socket."}}},
 	{Method: http.MethodPost, Path: "/dev/token", By: AllInOne, ID: "devToken", Open: true,
 		Summary: "A token for anybody, where dev tokens are switched on.", Body: wire.TokenRequest{},
 		Answers: []Answer{{200, wire.Token{}, "The token."}}},

@@ -31,7 +31,8 @@ func bodies() map[string]reflect.Type {
 	for _, o := range Operations {
 		add(o.Body)
 		for _, a := range o.Answers {
-			add(a.Value)
+			value, _ := a.body()
+			add(value)
 		}
 	}
 	for _, v := range append(exportLines, wire.Problem{}, wire.Message{}, wire.Seen{}) {

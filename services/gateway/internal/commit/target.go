@@ -51,6 +51,22 @@ func (c *Committer) learn(ctx context.Context, w *work) error {
 	return nil
 }
 
+// Unlearn forgets what became of the messages of a conversation: bodies were taken
+// away, of which the log says nothing. Commands that are submitted later read it
+// again.
+func (c *Committer) Unlearn(k chat.Key) {
+	sh := c.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	switch l := sh.lanes[k]; {
+	case l == nil:
+	case l.busy:
+		l.stale = true // its state is being used
+	case l.state != nil:
+		l.state.Unlearn()
+	}
+}
+
 // readTargets reads entries; neighbours come with one read.
 func (c *Committer) readTargets(ctx context.Context, key chat.Key, seqs []chat.Seq) ([]chat.Entry, error) {
 	var found []chat.Entry

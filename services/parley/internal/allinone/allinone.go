@@ -161,7 +161,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if o.Metrics != nil {
 		meters.Limits(o.Metrics, "history", limits)
 	}
-	histOpts := history.Options{Guard: limits, Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	histOpts := history.Options{OneAddress: true, Guard: limits, Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}

@@ -2,9 +2,11 @@ package allinone
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/contract"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway"
@@ -30,12 +32,17 @@ func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service, app
 			blobs.ServeHTTP(w, r)
 		case r.URL.Path == "/v1/ws":
 			write.ServeHTTP(w, r)
-		case r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions:
-			read.ServeHTTP(w, r)
+		case r.Method == http.MethodGet || !takes(r):
+			read.ServeHTTP(w, r) // also says what else can be done at a path
 		default:
 			write.ServeHTTP(w, r)
 		}
 	})
+}
+
+// takes says whether a request is one of the API's, by its method and path.
+func takes(r *http.Request) bool {
+	return slices.Contains(contract.Methods(r.URL.EscapedPath()), r.Method)
 }
 
 // serveToken answers POST /dev/token: whoever can reach it can be anybody.
