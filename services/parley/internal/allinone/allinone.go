@@ -22,6 +22,7 @@ import (
 	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/devtoken"
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/meters"
@@ -95,7 +96,7 @@ type Store interface {
 }
 
 // DevTokenTTL is how long a token of POST /dev/token lasts.
-const DevTokenTTL = 24 * time.Hour
+const DevTokenTTL = devtoken.TTL
 
 // SecretFile is where the secret for tokens is kept under the data folder.
 func SecretFile(data string) string { return filepath.Join(data, "secret", "jwt-hs256") }
