@@ -30,8 +30,9 @@ type Settings struct {
 	config.Attachments
 	config.Sends
 	config.Requests
-	Limits  config.Connections // of package config: Connections is a field of its own
-	Routing config.Routing
+	Limits    config.Connections // of package config: Connections is a field of its own
+	Routing   config.Routing
+	Retention config.Retention
 	config.Linger
 	config.Reader
 	config.Rebalance
@@ -64,7 +65,7 @@ func (unchecked) Validate() error { return nil }
 
 // groups are those of all services.
 func (s *Settings) groups() []config.Group {
-	return []config.Group{&s.Listen, &s.TLS, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
+	return []config.Group{&s.Listen, &s.TLS, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Retention, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
 }
 
 // Flags are the command's: every flag of every service, and its own. environ is that
