@@ -22,6 +22,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -95,6 +96,8 @@ type Options struct {
 	// has decided, see [sweeper]; 0: for ever. With it Conversations must be set.
 	Retention     int
 	Conversations search.Conversations
+
+	Expiries *certs.Expiries // of what the pod's status tells; nil: of none
 
 	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without  repair.Trigger

@@ -102,12 +102,15 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	}
 	failed := make(chan error, 2)
 	port := ops.New(ops.Options{Version: version, Logger: log})
+	var expiries certs.Expiries
+	expiries.Authorities("gateway_authorities", c.caFile)
+	port.Metrics.Certificates(&expiries)
 	stack.Run("operations port", func(ctx context.Context) {
 		if err := port.Serve(ctx, c.OpsAddr); err != nil {
 			failed <- err
 		}
 	})
-	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
+	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log, Expiries: &expiries}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
 		return err
 	}

@@ -118,6 +118,9 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 	}
 
 	port := ops.New(ops.Options{Version: version, Logger: log})
+	var expiries certs.Expiries
+	expiries.Authorities("gateway_authorities", c.Gateway.CAFile)
+	port.Metrics.Certificates(&expiries)
 	stack.Add("operations port", start(fail, func(ctx context.Context) error { return port.Serve(ctx, c.OpsAddr) }))
 
 	var data *mongostore.Store
@@ -173,7 +176,7 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 	service := history.New(history.Options{Guard: limits, Retention: c.Hours, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
 		Search: search, Log: log, Observer: rest.Observer{Meter: rest.NewMeter(&port.Metrics, "history"), Tracer: tracer, Trusted: c.Trusted}})
 
-	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
+	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log, Expiries: &expiries}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/devtoken"
 	"github.com/parley-chat/parley/pkg/guard"
@@ -151,7 +152,11 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	in := measured{store: st, tokens: verifier}
+	var expiries certs.Expiries
+	expiries.Chain("nats", o.NATSFiles.CertFile)
+	expiries.Authorities("nats_authorities", o.NATSFiles.CAFile)
 	if o.Metrics != nil {
+		o.Metrics.Certificates(&expiries)
 		in = c.measure(o, st, verifier)
 	}
 	revoked := revoke.New(revoke.Options{Store: in.store, Log: o.Log})
@@ -192,7 +197,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		c.buses = append(c.buses, b)
-		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Retention: o.Retention, Conversations: st, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Expiries: &expiries, Retention: o.Retention, Conversations: st, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {
