@@ -39,6 +39,8 @@ type Options struct {
 	// Log is told of renewed certificates, and of such that cannot be used. Nil:
 	// nobody is.
 	Log *slog.Logger
+	// Expiries is told of the certificate, as "clients". Nil: nobody is.
+	Expiries *Expiries
 }
 
 // Pair is a certificate and its key. Its methods are safe for concurrent use.
@@ -60,6 +62,7 @@ func Load(o Options) (*Pair, error) {
 	if err := p.reload(); err != nil {
 		return nil, err
 	}
+	o.Expiries.add(&use{name: "clients", pair: p})
 	return p, nil
 }
 

@@ -6,10 +6,11 @@ import (
 )
 
 // Keep is for how long a conversation's content is kept. The zero value: nobody has
-// decided, and it is kept for ever.
+// decided, and it is kept for as long as the deployment keeps what nobody has decided on.
 type Keep struct {
 	Version int64 // of two the one with the larger stays, and of the same the longer
 	Hours   int   // 0: for ever
+	Default bool  // it was decided that nobody has decided any more; Hours is 0
 }
 
 // The bounds of [Keep] Hours, where they are not 0: one hour, and ten years.
@@ -20,18 +21,33 @@ const (
 
 // Below reports whether a conversation that has k takes o in its place.
 func (k Keep) Below(o Keep) bool {
-	return k.Version < o.Version || k.Version == o.Version && k.Hours < o.Hours
+	if k.Version != o.Version || k.Hours != o.Hours {
+		return k.Version < o.Version || k.Version == o.Version && k.Hours < o.Hours
+	}
+	return !k.Default && o.Default
+}
+
+// Decided reports whether k is a decision about the one conversation that has it, and
+// not the deployment's.
+func (k Keep) Decided() bool { return k.Version != 0 && !k.Default }
+
+// For is Hours where k is Decided, and else those of the deployment.
+func (k Keep) For(deployment int) int {
+	if k.Decided() {
+		return k.Hours
+	}
+	return deployment
 }
 
 // Duration is Hours as one; 0: for ever.
 func (k Keep) Duration() time.Duration { return time.Duration(k.Hours) * time.Hour }
 
-// String is Hours as clients see them, "720h", or "" where everything is kept.
-func (k Keep) String() string {
-	if k.Hours == 0 {
+// KeepString is Hours as clients see them, "720h", or "" where everything is kept.
+func KeepString(hours int) string {
+	if hours == 0 {
 		return ""
 	}
-	return strconv.Itoa(k.Hours) + "h"
+	return strconv.Itoa(hours) + "h"
 }
 
 // ParseKeep reads Hours from whole hours ("720h") or days ("30d"); "": 0. ok is false

@@ -8,7 +8,7 @@ func TestParseKeep(t *testing.T) {
 		if !ok || hours != want {
 			t.Errorf("%q: %d, %v; want %d", in, hours, ok, want)
 		}
-		if again, ok := ParseKeep(Keep{Hours: hours}.String()); !ok || again != want {
+		if again, ok := ParseKeep(KeepString(hours)); !ok || again != want {
 			t.Errorf("%q again: %d, %v", in, again, ok)
 		}
 	}
@@ -24,11 +24,25 @@ func TestKeepBelow(t *testing.T) {
 		a, b Keep
 		want bool
 	}{
-		{Keep{}, Keep{1, 1}, true}, {Keep{1, 5}, Keep{2, 0}, true}, {Keep{2, 0}, Keep{1, 5}, false},
-		{Keep{2, 1}, Keep{2, 2}, true}, {Keep{2, 2}, Keep{2, 1}, false}, {Keep{2, 2}, Keep{2, 2}, false},
+		{Keep{}, Keep{1, 1, false}, true}, {Keep{1, 5, false}, Keep{2, 0, false}, true}, {Keep{2, 0, false}, Keep{1, 5, false}, false},
+		{Keep{2, 1, false}, Keep{2, 2, false}, true}, {Keep{2, 2, false}, Keep{2, 1, false}, false}, {Keep{2, 2, false}, Keep{2, 2, false}, false},
+		{Keep{2, 0, false}, Keep{2, 0, true}, true}, {Keep{2, 0, true}, Keep{2, 0, false}, false}, {Keep{2, 0, true}, Keep{2, 0, true}, false},
+		{Keep{2, 0, true}, Keep{2, 1, false}, true}, {Keep{2, 1, false}, Keep{2, 0, true}, false}, {Keep{2, 5, false}, Keep{3, 0, true}, true}, {Keep{3, 0, true}, Keep{2, 5, false}, false},
 	} {
 		if got := c.a.Below(c.b); got != c.want {
 			t.Errorf("%+v below %+v: %v", c.a, c.b, got)
+		}
+	}
+}
+
+func TestKeepFor(t *testing.T) {
+	for _, c := range []struct {
+		k       Keep
+		decided bool
+		hours   int
+	}{{Keep{}, false, 24}, {Keep{Version: 5, Default: true}, false, 24}, {Keep{Version: 5}, true, 0}, {Keep{Version: 5, Hours: 720}, true, 720}} {
+		if c.k.Decided() != c.decided || c.k.For(24) != c.hours {
+			t.Errorf("%+v: decided %v, for %d", c.k, c.k.Decided(), c.k.For(24))
 		}
 	}
 }

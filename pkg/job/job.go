@@ -19,6 +19,7 @@ const (
 	KindBroadcast store.JobKind = "broadcast"
 	KindErasure   store.JobKind = "erasure"
 	KindKeep      store.JobKind = "keep"
+	KindSweep     store.JobKind = "sweep"
 )
 
 // Broadcast is the payload of a [KindBroadcast].

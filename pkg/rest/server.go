@@ -73,3 +73,12 @@ func Shutdown(ctx context.Context, srv *http.Server) error {
 	}
 	return errors.Join(err, srv.Close())
 }
+
+// slowest is the rate at which a client must move a file, in bytes a second.
+const slowest = 16 << 10
+
+// TransferTime is how long a client may take for a file of size bytes: a minute, and
+// what it takes at 16 KiB/s.
+func TransferTime(size int64) time.Duration {
+	return time.Minute + time.Duration(size/slowest)*time.Second
+}

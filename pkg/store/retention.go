@@ -15,9 +15,9 @@ const MostBlanked = 500
 type Retention interface {
 	// RaiseFloor makes Conversation.Floor the given one where it is smaller, and
 	// returns the one that is there now; ErrNotFound where there is no document. It
-	// is called before anything below the floor is blanked. Where under is not zero
+	// is called before anything below the floor is blanked. Where under is not nil
 	// and Conversation.Keep is another one when the write is applied, the floor stays.
-	RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error)
+	RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under *chat.Keep) (chat.Seq, error)
 
 	// SetKeep makes Conversation.Keep the given one where it is below it (see
 	// [chat.Keep.Below]), and returns the one that is there now; ErrNotFound where there

@@ -75,7 +75,7 @@ func (r *Reader) Draft(ctx context.Context, p Part) (Draft, error) {
 	w := wire.Conversation{Conv: c.Conv, Kind: c.Kind, Role: roleOf(m), Members: end.members, Head: p.End, Floor: c.Floor,
 		Count: end.count, Joined: m.Joined, Left: m.Left, Read: min(m.Read, p.End), Delivered: min(Delivered(m), p.End),
 		Unread: unread.Unread, Exact: unread.Exact, Mentions: unread.Mentions,
-		Muted: m.Settings.Muted, Pinned: m.Settings.Pinned, Archived: m.Settings.Archived, Keep: c.Keep.String()}
+		Muted: m.Settings.Muted, Pinned: m.Settings.Pinned, Archived: m.Settings.Archived, Keep: chat.KeepString(c.Keep.For(r.keep))}
 	if w.Left == 0 {
 		w.Left = c.Closed
 	}

@@ -55,6 +55,7 @@ const (
 type Reader struct {
 	store  Store
 	limits chat.Limits
+	keep   int // hours; of conversations for which nobody has decided; 0: for ever
 }
 
 // New makes a Reader. Zero limits mean their defaults.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/rest"
@@ -91,6 +92,13 @@ type Options struct {
 	TraceTrusted []netip.Prefix  // callers whose traceparent header is believed; nil: nobody's is
 	Log          *slog.Logger    // default: slog.Default()
 
+	// Retention is for how many hours content is kept of conversations for which nobody
+	// has decided, see [sweeper]; 0: for ever. With it Conversations must be set.
+	Retention     int
+	Conversations search.Conversations
+
+	Expiries *certs.Expiries // of what the pod's status tells; nil: of none
+
 	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without  repair.Trigger
 	sweep    time.Duration
@@ -141,6 +149,7 @@ type Gateway struct {
 	presence  *presence.Tracker
 	jobs      *jobs.Runner
 	keeper    *keeper
+	sweeper   *sweeper
 	table     *route.Table
 	repair    *repair.Reconciler
 	reads     *reads
@@ -220,7 +229,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.sessions.Syncing = &g.syncing
 	g.sessions.Clock = session.NewClock(min(time.Second, g.sessions.Heartbeat/4))
 	g.api = rest.API{Verifier: opts.Verifier, Guard: opts.Guard, Timeout: 10 * time.Second, Log: opts.Log}
-	g.view = view.New(opts.Store, opts.Limits)
+	g.view = view.New(opts.Store, opts.Limits).Keeping(opts.Retention)
 	g.journal = journal.New(journal.Options{Store: opts.Store, Epoch: opts.Meta.Epoch, Log: opts.Log})
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
@@ -233,9 +242,14 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.presence = g.newPresence()
 	g.jobs = g.newJobs()
 	g.keeper = newKeeper(g)
+	g.sweeper = newSweeper(g)
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
+		g.cancel()
+		return nil, err
+	}
+	if err := g.sweeper.begin(ctx); err != nil {
 		g.cancel()
 		return nil, err
 	}

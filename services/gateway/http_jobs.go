@@ -37,6 +37,7 @@ func (g *Gateway) work() {
 	var running sync.WaitGroup
 	running.Go(func() { g.jobs.Run(ctx) })
 	running.Go(func() { g.keeper.runner.Run(ctx) })
+	running.Go(func() { g.sweeper.runner.Run(ctx) })
 	g.endWork = func() {
 		cancel()
 		running.Wait()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/job"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/search"
 	"github.com/parley-chat/parley/pkg/store"
@@ -21,8 +22,8 @@ const (
 	blankMost = 5000 // entries that one request deals with
 )
 
-// setRetention sets for how long a conversation is kept, see [keeper], or raises the floor of a conversation and takes the content below it
-// away. The floor is stored first: from then on nobody may read below it, so whatever
+// setRetention sets for how long a conversation is kept, see [keeper], or raises the
+// floor of a conversation and takes the content below it away. The floor is stored first: from then on nobody may read below it, so whatever
 // a crash leaves behind is seen by nobody, and the same request again takes it
 // away. Everything is for good and may be repeated, by several at once too.
 //
@@ -41,19 +42,18 @@ func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.I
 	if err != nil {
 		return err
 	}
-	c, err := g.retained(r.Context(), id, chat.Key{NS: id.NS, Conv: conv})
+	c, err := g.view.Retained(r.Context(), chat.Key{NS: id.NS, Conv: conv}, id.User, id.Has(auth.ScopeOperator))
 	if err != nil {
 		return err
 	}
-	if in.Keep != nil {
+	if in.Keep.Given {
 		if err := g.mayStore(id, 1); err != nil {
 			return err
 		}
-		kept, err := g.keeper.decide(r.Context(), id, &c, hours)
-		if err != nil {
+		if c.Keep, err = g.keeper.decide(r.Context(), id, &c, job.Keep{Hours: hours, Default: in.Keep.Null}); err != nil {
 			return err
 		}
-		rest.JSON(w, http.StatusOK, wire.Retention{Conv: conv, Floor: c.Floor, Keep: kept.String()})
+		rest.JSON(w, http.StatusOK, g.view.Retention(&c))
 		return nil
 	}
 	floor := in.Floor
@@ -65,11 +65,11 @@ func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.I
 	if floor > c.Last.Seq+1 {
 		return chat.Errorf(chat.CodeBadRequest, `"floor" must be at most %d, one behind the head`, c.Last.Seq+1)
 	}
-	if floor, err = g.opts.Store.RaiseFloor(r.Context(), c.Key, floor, chat.Keep{}); err != nil {
+	if c.Floor, err = g.opts.Store.RaiseFloor(r.Context(), c.Key, floor, nil); err != nil {
 		return fmt.Errorf("raise floor: %w", err)
 	}
-	out := wire.Retention{Conv: conv, Floor: floor, Keep: c.Keep.String()}
-	if out.Next, err = g.blankBelow(r.Context(), c.Key, floor, in.Next, blankMost); err != nil {
+	out := g.view.Retention(&c)
+	if out.Next, err = g.blankBelow(r.Context(), c.Key, c.Floor, in.Next, blankMost); err != nil {
 		return err
 	}
 	rest.JSON(w, http.StatusOK, out)
@@ -80,7 +80,7 @@ func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.I
 // hours of its "keep", if it has one.
 func checkRetention(in *wire.SetRetention) (hours int, err error) {
 	given := 0
-	for _, is := range []bool{in.Floor != 0, !in.Before.IsZero(), in.Keep != nil} {
+	for _, is := range []bool{in.Floor != 0, !in.Before.IsZero(), in.Keep.Given} {
 		if is {
 			given++
 		}
@@ -91,40 +91,17 @@ func checkRetention(in *wire.SetRetention) (hours int, err error) {
 	if in.Floor < 0 || in.Next < 0 {
 		return 0, chat.Errorf(chat.CodeBadRequest, `"floor" and "next" must be positive`)
 	}
-	if in.Keep == nil {
+	if !in.Keep.Given {
 		return 0, nil
 	}
 	if in.Next != 0 {
 		return 0, chat.Errorf(chat.CodeBadRequest, `"next" does not go with "keep"`)
 	}
-	hours, ok := chat.ParseKeep(*in.Keep)
+	hours, ok := chat.ParseKeep(in.Keep.Text)
 	if !ok {
-		return 0, chat.Errorf(chat.CodeBadRequest, `"keep" must be whole hours or days, 1h to %dd, such as "720h" or "30d"; or "" for ever`, chat.MaxKeep/24)
+		return 0, chat.Errorf(chat.CodeBadRequest, `"keep" must be whole hours or days, 1h to %dd, such as "720h" or "30d"; "" for ever, or null`, chat.MaxKeep/24)
 	}
 	return hours, nil
-}
-
-// retained is the conversation, for whoever may decide how long its content is kept:
-// operators, and the owner of a group, who could recall every message as well.
-func (g *Gateway) retained(ctx context.Context, id auth.Identity, key chat.Key) (chat.Conversation, error) {
-	if !id.Has(auth.ScopeOperator) {
-		part, err := g.view.Access(ctx, key, id.User)
-		if err != nil {
-			return chat.Conversation{}, err
-		}
-		if part.Direct() || part.Former() || part.Member.Role != chat.RoleOwner {
-			return chat.Conversation{}, chat.Errorf(chat.CodeForbidden, "only the owner of a group may do this, and others with the scope %s", auth.ScopeOperator)
-		}
-		return part.Conversation, nil
-	}
-	convs, err := g.opts.Store.ConversationsByKey(ctx, []chat.Key{key})
-	if err != nil {
-		return chat.Conversation{}, fmt.Errorf("read conversation: %w", err)
-	}
-	if len(convs) == 0 {
-		return chat.Conversation{}, chat.Errorf(chat.CodeNotFound, "no such conversation")
-	}
-	return convs[0], nil
 }
 
 // firstSince is the first entry that was stored at a time or later, one behind the
@@ -141,7 +118,7 @@ func (g *Gateway) firstSince(ctx context.Context, c chat.Conversation, since tim
 		seq := floor + chat.Seq(i)
 		list, err := g.opts.Store.Entries(ctx, c.Key, store.Range{After: seq - 1, Limit: 1})
 		if err == nil && len(list) == 0 {
-			err = fmt.Errorf("%s has no entry %d", c.Conv, seq)
+			err = fmt.Errorf("%s, seq %d: %w", c.Conv, seq, errNoEntry)
 		}
 		if failed = err; err != nil {
 			return true

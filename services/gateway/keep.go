@@ -40,18 +40,19 @@ type keeper struct {
 	every  time.Duration
 	runner *jobs.Runner
 
-	looks, raised atomic.Uint64
+	looks, raised, rounds atomic.Uint64 // those of the sweeper as well
 }
 
 // KeepStats is what a pod counts of conversations that are kept for a time.
 type KeepStats struct {
 	Looks    uint64 // at conversations
 	Raised   uint64 // floors
+	Rounds   uint64 // over all conversations, that came to their end here
 	Failures uint64 // steps that failed and are tried again
 }
 
 func (s KeepStats) add(o KeepStats) KeepStats {
-	return KeepStats{Looks: s.Looks + o.Looks, Raised: s.Raised + o.Raised, Failures: s.Failures + o.Failures}
+	return KeepStats{Looks: s.Looks + o.Looks, Raised: s.Raised + o.Raised, Rounds: s.Rounds + o.Rounds, Failures: s.Failures + o.Failures}
 }
 
 // keepOptions adjust a keeper.
@@ -61,15 +62,7 @@ type keepOptions struct {
 }
 
 func newKeeper(g *Gateway) *keeper {
-	o := g.opts.keep.jobs
-	o.Store, o.Owner, o.Log = g.opts.Store, g.journal.Pod, g.log
-	o.Parallel, o.Standing = 1, true
-	if o.Every == 0 {
-		o.Every = keepLook
-	}
-	if o.Lease == 0 {
-		o.Lease = keepLease
-	}
+	o := g.standing()
 	k := &keeper{g: g, lease: o.Lease, every: g.opts.keep.every}
 	if k.every == 0 {
 		k.every = keepEvery
@@ -79,15 +72,30 @@ func newKeeper(g *Gateway) *keeper {
 	return k
 }
 
+// standing is how jobs that never end are done.
+func (g *Gateway) standing() jobs.Options {
+	o := g.opts.keep.jobs
+	o.Store, o.Owner, o.Log = g.opts.Store, g.journal.Pod, g.log
+	o.Parallel, o.Standing = 1, true
+	if o.Every == 0 {
+		o.Every = keepLook
+	}
+	if o.Lease == 0 {
+		o.Lease = keepLease
+	}
+	return o
+}
+
 func (k *keeper) stats() KeepStats {
-	return KeepStats{Looks: k.looks.Load(), Raised: k.raised.Load(), Failures: k.runner.Stats().Failures}
+	return KeepStats{Looks: k.looks.Load(), Raised: k.raised.Load(), Rounds: k.rounds.Load(),
+		Failures: k.runner.Stats().Failures + k.g.sweeper.runner.Stats().Failures}
 }
 
 // decide sets for how long a conversation is kept. Its job is made first: whatever
 // becomes of this pod then, the conversation has the policy, and somebody looks after
 // it, or it has not.
-func (k *keeper) decide(ctx context.Context, id auth.Identity, c *chat.Conversation, hours int) (chat.Keep, error) {
-	what := job.Keep{Conv: c.Conv, Hours: hours, Above: c.Keep.Version}
+func (k *keeper) decide(ctx context.Context, id auth.Identity, c *chat.Conversation, what job.Keep) (chat.Keep, error) {
+	what.Conv, what.Above = c.Conv, c.Keep.Version
 	made, err := k.g.opts.Store.CreateJob(ctx, store.Job{NS: c.NS, ID: chat.NewJobID(c.NS, string(job.KindKeep), id.User, chat.CMID(rand.Text())),
 		Kind: job.KindKeep, Creator: id.User, Hash: job.Hash(&what), Payload: wire.Encode(&what), Progress: wire.Encode(&job.KeepProgress{})})
 	if err != nil {
@@ -128,15 +136,12 @@ func (k *keeper) look(ctx context.Context, key chat.Key, policy chat.Keep, now t
 	if floor > c.Last.Seq { // whatever comes is kept this long
 		return k.again(policy.Duration()), nil
 	}
-	oldest, err := k.g.opts.Store.Entries(ctx, key, store.Range{After: floor - 1, Limit: 1})
-	if err == nil && len(oldest) == 0 {
-		err = fmt.Errorf("%s has no entry %d", key.Conv, floor)
-	}
+	oldest, err := k.g.oldest(ctx, key, floor)
 	if err != nil {
-		return jobs.Step{}, fmt.Errorf("read the oldest entry: %w", err)
+		return jobs.Step{}, err
 	}
 	since := now.Add(-policy.Duration())
-	if left := oldest[0].Time.Sub(since); left >= 0 {
+	if left := oldest.Sub(since); left >= 0 {
 		return k.again(left), nil
 	}
 	p := job.KeepProgress{Next: floor}
@@ -174,17 +179,27 @@ func (k *keeper) again(left time.Duration) jobs.Step {
 	return jobs.Step{Progress: wire.Encode(&job.KeepProgress{}), Again: min(max(left, k.every), keepMost)}
 }
 
-// take raises the floor, if it has not, and takes a part of what is below it away.
-// Where another policy was decided meanwhile the floor stays where it is; what an
-// earlier try has left below it goes all the same.
+// take does a part of what was written down. Where another policy was decided meanwhile
+// the floor stays where it is; what an earlier try has left below it goes all the same.
 func (k *keeper) take(ctx context.Context, key chat.Key, policy chat.Keep, p job.KeepProgress) (jobs.Step, error) {
+	p, err := k.takeBelow(ctx, key, &policy, p.Floor, p)
+	if errors.Is(err, store.ErrNotFound) {
+		return jobs.Step{Done: true}, nil
+	}
+	if err != nil {
+		return jobs.Step{}, err
+	}
+	return jobs.Step{Progress: wire.Encode(&p), Pause: keepPace}, nil // zero: the next step looks again
+}
+
+// takeBelow raises the floor to a seq, where the conversation has the policy under and
+// p does not say that it has been tried, and takes a part of what is below it away, and
+// below p's. It returns how far that is; zero: it is done.
+func (k *keeper) takeBelow(ctx context.Context, key chat.Key, under *chat.Keep, to chat.Seq, p job.KeepProgress) (job.KeepProgress, error) {
 	if !p.Raised {
-		floor, err := k.g.opts.Store.RaiseFloor(ctx, key, p.Floor, policy)
-		if errors.Is(err, store.ErrNotFound) {
-			return jobs.Step{Done: true}, nil
-		}
+		floor, err := k.g.opts.Store.RaiseFloor(ctx, key, to, under)
 		if err != nil {
-			return jobs.Step{}, fmt.Errorf("raise floor: %w", err)
+			return p, fmt.Errorf("raise floor: %w", err)
 		}
 		if floor >= p.Floor {
 			k.raised.Add(1)
@@ -193,10 +208,25 @@ func (k *keeper) take(ctx context.Context, key chat.Key, policy chat.Keep, p job
 	}
 	next, err := k.g.blankBelow(ctx, key, p.Floor, p.Next, keepStep)
 	if err != nil {
-		return jobs.Step{}, err
+		return p, err
 	}
 	if p.Next = next; next == 0 {
-		p = job.KeepProgress{} // and the next step looks again
+		return job.KeepProgress{}, nil
 	}
-	return jobs.Step{Progress: wire.Encode(&p), Pause: keepPace}, nil
+	return p, nil
+}
+
+// errNoEntry is what a log lacks that its head or floor promises.
+var errNoEntry = errors.New("there is no such entry")
+
+// oldest is when the entry at the floor was stored.
+func (g *Gateway) oldest(ctx context.Context, key chat.Key, floor chat.Seq) (time.Time, error) {
+	list, err := g.opts.Store.Entries(ctx, key, store.Range{After: floor - 1, Limit: 1})
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s, seq %d: %w", key.Conv, floor, errNoEntry)
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the oldest entry: %w", err)
+	}
+	return list[0].Time, nil
 }

@@ -38,7 +38,13 @@ const ages = 50
 
 func (c *cluster) aged(each chat.Seq) *aged {
 	c.t.Helper()
-	a := &aged{c, chat.Key{NS: chat.DefaultNS, Conv: chat.GroupID(chat.DefaultNS, "alice", "aged")}, each}
+	return c.agedIn(chat.DefaultNS, "aged", each)
+}
+
+// agedIn is another such group.
+func (c *cluster) agedIn(ns chat.NS, name chat.CMID, each chat.Seq) *aged {
+	c.t.Helper()
+	a := &aged{c, chat.Key{NS: ns, Conv: chat.GroupID(ns, "alice", name)}, each}
 	now := time.Now().UTC().Truncate(time.Millisecond).Add(time.Minute) // nothing is of an age to the second
 	conv := chat.Conversation{Key: a.key, Kind: chat.Group, History: chat.HistoryAll, Created: now.Add(-100 * time.Hour), Floor: 1}
 	member := func(user chat.User, role chat.Role) chat.Member {
@@ -324,7 +330,7 @@ func TestKeepUnderEveryFault(t *testing.T) {
 func TestKeepIsRefused(t *testing.T) {
 	c := newCluster(t, 1)
 	group := c.group("alice", "bob")
-	for _, in := range []string{`{"keep":"0h"}`, `{"keep":"1m"}`, `{"keep":"87601h"}`, `{"keep":"3651d"}`, `{"keep":null}`, `{"keep":720}`,
+	for _, in := range []string{`{"keep":"0h"}`, `{"keep":"1m"}`, `{"keep":"87601h"}`, `{"keep":"3651d"}`, `{"keep":{}}`, `{"keep":720}`, `{"keep":["1h"]}`, `{"keep":null,"floor":1}`,
 		`{"keep":"1h","floor":1}`, `{"keep":"","before":"2024-01-01T00:00:00Z"}`, `{"keep":"1h","next":1}`} {
 		if status := c.operate("PUT", retentionPath(group), in, nil); status != http.StatusBadRequest {
 			t.Errorf("%s: %d", in, status)

@@ -55,6 +55,7 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 		{"gateway_jobs_given_up_total", "Jobs that were given up.", func(s Stats) uint64 { return s.Jobs.GivenUp }},
 		{"gateway_keep_looks_total", "Looks at conversations whose content is kept for a time only.", func(s Stats) uint64 { return s.Keep.Looks }},
 		{"gateway_keep_raised_total", "Floors that were raised because content was older than its conversation keeps it.", func(s Stats) uint64 { return s.Keep.Raised }},
+		{"gateway_keep_rounds_total", "Rounds over all conversations for which nobody has decided how long they are kept.", func(s Stats) uint64 { return s.Keep.Rounds }},
 		{"gateway_keep_failures_total", "Steps of looking at what is kept for a time that failed and are tried again.", func(s Stats) uint64 { return s.Keep.Failures }},
 		{"gateway_connections_opened_total", "Connections of clients whose handshake was accepted.", func(s Stats) uint64 { return s.Traffic.Opened }},
 		{"gateway_frames_sent_bytes_total", "Bytes of the frames that were sent, without WebSocket's headers.", func(s Stats) uint64 { return s.Traffic.Bytes }},

@@ -40,12 +40,13 @@ func (g *Gateway) Pods() []PodStatus {
 
 func (g *Gateway) status() PodStatus {
 	pod, last, settled := g.journal.Position()
+	left, _ := g.opts.Expiries.Soonest(time.Now())
 	return PodStatus{
 		Version: roster.Version, Epoch: *g.epoch.Load(), Pod: pod, Name: g.opts.Name, Server: g.opts.Server,
 		Routing: string(g.opts.Routing), Up: time.Since(g.began).Milliseconds(),
 		Sessions: g.sessionCount(), Users: g.presence.Stats().Users, Syncing: int(g.syncing.Load()),
 		Leaving: g.balance.leaving(), Pending: g.commit.Pending(), Last: last, Open: last + 1 - min(settled, last+1),
-		Lag: g.repair.Lag(), Draining: g.Draining(),
+		Lag: g.repair.Lag(), CertLeft: int64(left.Seconds()), Draining: g.Draining(),
 	}
 }
 

@@ -1,84 +1,34 @@
 package history
 
 import (
-	"context"
-	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
-	"github.com/parley-chat/parley/pkg/rest"
+	"github.com/parley-chat/parley/pkg/forward"
 	"github.com/parley-chat/parley/pkg/tracing"
 )
 
-// The bounds of a request that is passed on. A client gives an answer up after
-// 10 s (PROTOCOL §4), so waiting longer helps nobody.
-const (
-	dialTimeout   = 2 * time.Second
-	answerTimeout = 10 * time.Second
-	idleTimeout   = 60 * time.Second
-	idleConns     = 64
-)
-
-// via marks what this service has passed on (RFC 9110 §7.6.3), so that a gateway
-// address that leads back here is noticed.
-const via = "1.1 parley-history"
-
-// forwardTo passes requests on to a gateway: body and answer are streamed, and
-// the token and the host that the client named are kept, so the gateway judges
-// the request as if it had come to it directly.
+// forwardTo passes requests on to a gateway, see [forward.Proxy]. A gateway address
+// that leads back here is noticed.
 func forwardTo(gateway *url.URL, authorities *x509.CertPool, log *slog.Logger) http.Handler {
-	proxy := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(gateway)
-			r.Out.Host = r.In.Host
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
-			r.SetXForwarded()
-			r.Out.Header.Add("Via", via)
-			tracing.SetParent(r.Out.Header, tracing.From(r.In.Context())) // not what a client says
-		},
-		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			ResponseHeaderTimeout: answerTimeout,
-			TLSHandshakeTimeout:   dialTimeout,
-			TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
-			IdleConnTimeout:       idleTimeout,
-			MaxIdleConnsPerHost:   idleConns,
-			DisableCompression:    true, // as it comes
-		},
-		ModifyResponse: func(resp *http.Response) error {
+	proxy := forward.New(forward.Options{To: []*url.URL{gateway}, Authorities: authorities, Name: "parley-history", Log: log,
+		Request: func(out, in *http.Request) { tracing.SetParent(out.Header, tracing.From(in.Context())) }, // not what a client says
+		Answer: func(resp *http.Response) {
 			dropCORS(resp)
 			addReads(resp, strings.TrimPrefix(resp.Request.URL.EscapedPath(), gateway.EscapedPath()))
-			return nil
-		},
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if log != nil && !errors.Is(err, context.Canceled) {
-				log.Error("gateway does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
-			}
-			rest.Error(w, chat.Unavailable("the gateway does not answer now; repeat this unchanged"))
-		},
-		ErrorLog: slog.NewLogLogger(handlerOf(log), slog.LevelError),
-	}
+		}})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if cameBack(r) {
+		if proxy.CameBack(r) {
 			refuseWrite(w, r)
 			return
 		}
 		proxy.ServeHTTP(w, r)
 	})
-}
-
-func cameBack(r *http.Request) bool {
-	return slices.ContainsFunc(r.Header.Values("Via"), func(v string) bool { return strings.Contains(v, via) })
 }
 
 // dropCORS removes what the gateway says about origins: it is said here already,
@@ -100,11 +50,4 @@ func addReads(resp *http.Response, path string) {
 	if allow := resp.Header.Get("Allow"); !strings.Contains(allow, http.MethodGet) {
 		resp.Header.Set("Allow", http.MethodGet+", "+allow)
 	}
-}
-
-func handlerOf(log *slog.Logger) slog.Handler {
-	if log == nil {
-		return slog.DiscardHandler
-	}
-	return log.Handler()
 }

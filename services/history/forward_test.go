@@ -52,7 +52,7 @@ func TestForward(t *testing.T) {
 		}
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		want := seen{method, target, "chat.example", "Bearer _/alice", `{"role":"admin"}`, via, "127.0.0.1"}
+		want := seen{method, target, "chat.example", "Bearer _/alice", `{"role":"admin"}`, "1.1 parley-history", "127.0.0.1"}
 		if got != want {
 			t.Errorf("the gateway got\n%+v, want\n%+v", got, want)
 		}

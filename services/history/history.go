@@ -57,6 +57,10 @@ type Options struct {
 	// Search answers GET /v1/search. Nil: that path is not there.
 	Search *Search
 
+	// Retention is for how many hours gateways keep content of conversations for which
+	// nobody has decided; 0: for ever.
+	Retention int
+
 	// Observer measures requests and follows them. Zero: nobody does.
 	Observer rest.Observer
 }
@@ -81,7 +85,7 @@ type Service struct {
 func New(o Options) *Service {
 	s := &Service{
 		store:    o.Store,
-		view:     view.New(o.Store, o.Limits),
+		view:     view.New(o.Store, o.Limits).Keeping(o.Retention),
 		limits:   o.Limits.WithDefaults(),
 		api:      rest.API{Verifier: o.Verifier, Guard: o.Guard, Timeout: o.Timeout, Log: o.Log},
 		origins:  o.Origins,
@@ -115,6 +119,20 @@ func (s *Service) conversations(w http.ResponseWriter, r *http.Request, id auth.
 		return err
 	}
 	rest.JSON(w, http.StatusOK, list)
+	return nil
+}
+
+// retention is GET /v1/conversations/{conv}/retention, for those who may set it.
+func (s *Service) retention(w http.ResponseWriter, r *http.Request, id auth.Identity) error {
+	conv, err := rest.PathConv(r, "conv")
+	if err != nil {
+		return err
+	}
+	c, err := s.view.Retained(r.Context(), chat.Key{NS: id.NS, Conv: conv}, id.User, id.Has(auth.ScopeOperator))
+	if err != nil {
+		return err
+	}
+	rest.JSON(w, http.StatusOK, s.view.Retention(&c))
 	return nil
 }
 

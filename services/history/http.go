@@ -29,6 +29,7 @@ func (s *Service) routes() chi.Router {
 	r.Get("/v1/conversations/{conv}/messages", s.api.Handle(s.messages))
 	r.Get("/v1/conversations/{conv}/entries", s.api.Handle(s.entries))
 	r.Get("/v1/conversations/{conv}/unread", s.api.Handle(s.unread))
+	r.Get("/v1/conversations/{conv}/retention", s.api.Handle(s.retention))
 	s.socialRoutes(r)
 	s.jobRoutes(r)
 	r.Get("/v1/attachments/{id}", s.api.Handle(s.attachment))

@@ -138,14 +138,6 @@ func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serveGet(w, r, g)
 }
 
-// slowest is the rate at which a client must move a file, in bytes a second.
-const slowest = 16 << 10
-
-// transferTime is how long a client may take for some bytes.
-func transferTime(size int64) time.Duration {
-	return time.Minute + time.Duration(size/slowest)*time.Second
-}
-
 func (s *Store) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 	if r.ContentLength != g.size {
 		rest.Error(w, chat.Errorf(chat.CodeBadRequest, "this URL takes %d bytes, with a Content-Length that says so", g.size))
@@ -158,7 +150,7 @@ func (s *Store) servePut(w http.ResponseWriter, r *http.Request, g grant) {
 		rest.Error(w, chat.Unavailable("too many uploads now; repeat this later"))
 		return
 	}
-	deadline := time.Now().Add(transferTime(g.size))
+	deadline := time.Now().Add(rest.TransferTime(g.size))
 	c := http.NewResponseController(w)
 	// Where the connection cannot be given more time, the server's own bounds hold.
 	_ = errors.Join(c.SetReadDeadline(deadline), c.SetWriteDeadline(deadline.Add(time.Minute)))
@@ -200,7 +192,7 @@ func (s *Store) serveGet(w http.ResponseWriter, r *http.Request, g grant) {
 		rest.Error(w, err)
 		return
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferTime(info.Size())))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(rest.TransferTime(info.Size())))
 	h := w.Header()
 	h.Set("Content-Type", g.Type)
 	h.Set("Content-Disposition", g.Disposition)

@@ -28,9 +28,14 @@ const (
 	Bucket    = "examplebucket"
 )
 
+// Account is another place and other keys.
+type Account struct{ AccessKey, SecretKey, Bucket string }
+
 // Server is a running server.
 type Server struct {
 	URL string
+
+	account Account
 
 	mu      sync.Mutex
 	ahead   time.Duration
@@ -55,8 +60,11 @@ const (
 )
 
 // Start runs a server until the test ends.
-func Start(t *testing.T) *Server {
-	s := &Server{objects: make(map[string]object)}
+func Start(t *testing.T) *Server { return StartAs(t, Account{AccessKey, SecretKey, Bucket}) }
+
+// StartAs is [Start] with another bucket and keys.
+func StartAs(t *testing.T, a Account) *Server {
+	s := &Server{account: a, objects: make(map[string]object)}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	s.URL = srv.URL
@@ -94,7 +102,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now().Add(s.ahead)
-	if why := Verify(r, body, now); why != "" {
+	if why := s.account.verify(r, body, now); why != "" {
 		http.Error(w, "<Error><Code>SignatureDoesNotMatch</Code><Message>"+why+"</Message></Error>", http.StatusForbidden)
 		return
 	}
@@ -115,8 +123,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) serveLocked(w http.ResponseWriter, r *http.Request, body []byte) {
-	name, ok := strings.CutPrefix(r.URL.Path, "/"+Bucket+"/")
-	if r.URL.Path == "/"+Bucket && r.Method == http.MethodHead {
+	name, ok := strings.CutPrefix(r.URL.Path, "/"+s.account.Bucket+"/")
+	if r.URL.Path == "/"+s.account.Bucket && r.Method == http.MethodHead {
 		return
 	}
 	o, there := s.objects[name]
@@ -154,7 +162,7 @@ func (s *Server) putLocked(name string, data []byte) {
 }
 
 func (s *Server) copyLocked(w http.ResponseWriter, r *http.Request, to string) {
-	from, ok := s.objects[strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), "/"+Bucket+"/")]
+	from, ok := s.objects[strings.TrimPrefix(r.Header.Get("X-Amz-Copy-Source"), "/"+s.account.Bucket+"/")]
 	switch {
 	case !ok:
 		http.Error(w, "<Error><Code>NoSuchKey</Code></Error>", http.StatusNotFound)
@@ -168,6 +176,10 @@ func (s *Server) copyLocked(w http.ResponseWriter, r *http.Request, to string) {
 
 // Verify says what is wrong with a request's signature, or "".
 func Verify(r *http.Request, body []byte, now time.Time) string {
+	return Account{AccessKey, SecretKey, Bucket}.verify(r, body, now)
+}
+
+func (a Account) verify(r *http.Request, body []byte, now time.Time) string {
 	q := r.URL.Query()
 	for k, v := range q {
 		if len(v) != 1 {
@@ -209,15 +221,15 @@ func Verify(r *http.Request, body []byte, now time.Time) string {
 	if err != nil || now.Before(at.Add(-15*time.Minute)) || now.After(at.Add(life)) {
 		return "it has expired, or the date is wrong"
 	}
-	return p.check(r)
+	return p.check(r, a)
 }
 
 type signedParts struct{ credential, headers, signature, date, payload string }
 
 // check computes the signature as the specification of Signature Version 4 says.
-func (p signedParts) check(r *http.Request) string {
+func (p signedParts) check(r *http.Request, a Account) string {
 	scope := p.date[:8] + "/" + Region + "/s3/aws4_request"
-	if p.credential != AccessKey+"/"+scope {
+	if p.credential != a.AccessKey+"/"+scope {
 		return "the credential is another"
 	}
 	names := strings.Split(p.headers, ";")
@@ -247,7 +259,7 @@ func (p signedParts) check(r *http.Request) string {
 	canonical := strings.Join([]string{r.Method, r.URL.EscapedPath(), strings.Join(params, "&"), headers.String(), p.headers, p.payload}, "\n")
 	sum := sha256.Sum256([]byte(canonical))
 	text := strings.Join([]string{"AWS4-HMAC-SHA256", p.date, scope, hex.EncodeToString(sum[:])}, "\n")
-	key := []byte("AWS4" + SecretKey)
+	key := []byte("AWS4" + a.SecretKey)
 	for _, part := range []string{p.date[:8], Region, "s3", "aws4_request", text} {
 		mac := hmac.New(sha256.New, key)
 		mac.Write([]byte(part))

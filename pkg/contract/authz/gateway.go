@@ -28,6 +28,7 @@ var Gateway = []Row{
 	{"eraseUser", "oneself", "/v1/users/{me}/erase", `{"cmid":"new"}`, "401 403 403 403 403 403 403 403 403 202"},
 	{"setRetention", "", "", `{"floor":1}`, "401 404 403 403 403 403 200 404 404 200"},
 	{"setRetention", "for how long", "", `{"keep":"720h"}`, "401 404 403 403 403 403 200 404 404 200"},
+	{"setRetention", "as nobody has decided", "", `{"keep":null}`, "401 404 403 403 403 403 200 404 404 200"},
 	{"setMe", "", "", `{"muted":true}`, "401 404 200 200 200 200 200 404 404 404"},
 	{"setProfile", "", "", `{"hide_read":true}`, "401 200 200 200 200 200 200 200 200 200"},
 	{"block", "", "/v1/blocks/victim", "", "401 200 200 200 200 200 200 200 200 200"},

@@ -8,6 +8,7 @@ var History = []Row{
 	{"listMessages", "up to where a former member left", "", "", "401 404 200 200 200 200 200 404 404 404"},
 	{"listEntries", "", "", "", "401 404 200 200 200 200 200 404 404 404"},
 	{"explainUnread", "", "", "", "401 404 200 200 200 200 200 404 404 404"},
+	{"getRetention", "", "", "", "401 404 403 403 403 403 200 404 404 200"},
 	{"listSeen", "of a foreign message", "/v1/conversations/{conv}/messages/{foreign}/seen", "", "401 404 403 200 200 200 200 404 404 404"},
 	{"getProfile", "one's own", "", "", "401 200 200 200 200 200 200 200 200 200"},
 	{"listBlocks", "one's own", "", "", "401 200 200 200 200 200 200 200 200 200"},

@@ -167,6 +167,9 @@ func (c *comparison) schema(where string, was, now *Schema, request bool) {
 		c.found(where, "refers to nothing", "run make contracts on both sides")
 		return
 	}
+	if i := slices.IndexFunc(now.OneOf, func(n *Schema) bool { return n.Type == was.Type }); request && was.Type != "" && now.Type == "" && i >= 0 {
+		now = now.OneOf[i] // what was taken still is, beside something else
+	}
 	if was.Type != now.Type || was.Format != now.Format || was.Const != now.Const {
 		c.found(where, fmt.Sprintf("was %s, is %s", was.kind(), now.kind()),
 			"leave it, and add a field of another name beside it")
@@ -224,10 +227,11 @@ func (c *comparison) narrower(where string, was, now *Schema) {
 	if !closed(was) && closed(now) {
 		c.found(where, "takes no other fields any more", remedy)
 	}
-	if len(now.OneOf) > 0 && !slices.EqualFunc(now.OneOf, was.OneOf, func(a, b *Schema) bool { return slices.Equal(a.Required, b.Required) }) {
+	same := func(a, b *Schema) bool { return a.Type == b.Type && slices.Equal(a.Required, b.Required) }
+	if len(now.OneOf) > 0 && !slices.EqualFunc(now.OneOf, was.OneOf, same) {
 		grown := len(was.OneOf) > 0
 		for _, w := range was.OneOf {
-			grown = grown && slices.ContainsFunc(now.OneOf, func(n *Schema) bool { return slices.Equal(n.Required, w.Required) })
+			grown = grown && slices.ContainsFunc(now.OneOf, func(n *Schema) bool { return same(n, w) })
 		}
 		if !grown {
 			c.found(where, "has another choice of fields", remedy)

@@ -108,6 +108,18 @@ func TestIncompatibleChanges(t *testing.T) {
 				f := s.Components.Schemas["HistoryFrame"]
 				f.OneOf = f.OneOf[1:]
 			}},
+		{"another type beside it, and it stricter", "frame ping, ref", "keep taking",
+			func(_ *OpenAPI, s *AsyncAPI) {
+				s.Components.Schemas["PingFrame"].Properties["ref"] = &Schema{OneOf: []*Schema{{Type: "null"}, {Type: "string", MaxLength: 8}}}
+			}},
+		{"null no longer taken", "PUT " + conv + "/retention, body, keep", "keep taking",
+			func(h *OpenAPI, _ *AsyncAPI) {
+				h.Components.Schemas["KeepFor"].OneOf = []*Schema{{Type: "string"}}
+			}},
+		{"an answer may be null", "frame ack, ref", "another name",
+			func(_ *OpenAPI, s *AsyncAPI) {
+				s.Components.Schemas["AckFrame"].Properties["ref"] = &Schema{OneOf: []*Schema{{Type: "string"}, {Type: "null"}}}
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			changes := breaking(t, c.change)
@@ -156,6 +168,7 @@ func TestCompatibleChanges(t *testing.T) {
 			s.Components.Schemas["RecvFrame"].Others = nil
 			f := s.Components.Schemas["HistoryFrame"]
 			f.OneOf = append(f.OneOf, &Schema{Required: []string{"from_time"}})
+			s.Components.Schemas["PingFrame"].Properties["ref"] = &Schema{OneOf: []*Schema{{Type: "null"}, {Type: "string"}}}
 		},
 		"schema of another name": func(_ *OpenAPI, s *AsyncAPI) {
 			all := s.Components.Schemas

@@ -57,12 +57,13 @@ func (o *Others) UnmarshalJSON(b []byte) error {
 
 // forms are types whose form the Go type alone does not tell.
 var forms = map[reflect.Type]Schema{
-	reflect.TypeFor[chat.User]():   {Type: "string", Pattern: `^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$`},
-	reflect.TypeFor[chat.Device](): {Type: "string", Pattern: `^[A-Za-z0-9_-]{1,64}$`},
-	reflect.TypeFor[chat.ConvID](): {Type: "string", Pattern: `^[dg]_[a-z0-9]{16,40}$`},
-	reflect.TypeFor[chat.CMID]():   {Type: "string", Pattern: `^[A-Za-z0-9_-]{1,64}$`},
-	reflect.TypeFor[chat.Seq]():    {Type: "integer", Minimum: new(int64), Maximum: ptr(int64(chat.MaxSeq))},
-	reflect.TypeFor[wire.Time]():   {Type: "string", Format: "date-time"},
+	reflect.TypeFor[chat.User]():    {Type: "string", Pattern: `^[A-Za-z0-9][A-Za-z0-9_.@+-]{0,63}$`},
+	reflect.TypeFor[chat.Device]():  {Type: "string", Pattern: `^[A-Za-z0-9_-]{1,64}$`},
+	reflect.TypeFor[chat.ConvID]():  {Type: "string", Pattern: `^[dg]_[a-z0-9]{16,40}$`},
+	reflect.TypeFor[chat.CMID]():    {Type: "string", Pattern: `^[A-Za-z0-9_-]{1,64}$`},
+	reflect.TypeFor[chat.Seq]():     {Type: "integer", Minimum: new(int64), Maximum: ptr(int64(chat.MaxSeq))},
+	reflect.TypeFor[wire.KeepFor](): {OneOf: []*Schema{{Type: "string"}, {Type: "null"}}},
+	reflect.TypeFor[wire.Time]():    {Type: "string", Format: "date-time"},
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -9,13 +9,13 @@ import (
 )
 
 // RaiseFloor implements [store.Retention].
-func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error) {
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under *chat.Keep) (chat.Seq, error) {
 	return write(ctx, s, Call{Op: OpRaiseFloor, Keys: []chat.Key{key}}, func() (chat.Seq, error) {
 		c := s.convLocked(key)
 		if c.doc == nil {
 			return 0, store.ErrNotFound
 		}
-		if under == (chat.Keep{}) || under == c.doc.Keep {
+		if under == nil || *under == c.doc.Keep {
 			c.doc.Floor = max(c.doc.Floor, floor)
 		}
 		return c.doc.Floor, nil

@@ -259,7 +259,7 @@ func (m *Store) SetKeep(ctx context.Context, key chat.Key, keep chat.Keep) (chat
 }
 
 // RaiseFloor implements store.Store.
-func (m *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error) {
+func (m *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under *chat.Keep) (chat.Seq, error) {
 	begun := time.Now()
 	v, err := m.Store.RaiseFloor(ctx, key, floor, under)
 	m.done(ctx, opRaiseFloor, begun, err)

@@ -134,20 +134,21 @@ type conversationDoc struct {
 type keepDoc struct {
 	Version int64 `bson:"v"`
 	Hours   int32 `bson:"h"`
+	Default bool  `bson:"d,omitempty"` // a document with it is larger than the same without
 }
 
 func keepOf(k chat.Keep) *keepDoc {
 	if k == (chat.Keep{}) {
 		return nil
 	}
-	return &keepDoc{Version: k.Version, Hours: int32(k.Hours)}
+	return &keepDoc{Version: k.Version, Hours: int32(k.Hours), Default: k.Default}
 }
 
 func (d *keepDoc) keep() chat.Keep {
 	if d == nil {
 		return chat.Keep{}
 	}
-	return chat.Keep{Version: d.Version, Hours: int(d.Hours)}
+	return chat.Keep{Version: d.Version, Hours: int(d.Hours), Default: d.Default}
 }
 
 type titleDoc struct {

@@ -13,10 +13,10 @@ import (
 )
 
 // RaiseFloor implements [store.Retention].
-func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (chat.Seq, error) {
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under *chat.Keep) (chat.Seq, error) {
 	which := byID(convID(key))
-	if under != (chat.Keep{}) {
-		which = append(which, bson.E{Key: "keep.v", Value: under.Version}, bson.E{Key: "keep.h", Value: int32(under.Hours)})
+	if under != nil {
+		which = append(which, keptAs(*under)...)
 	}
 	u := updateOne(which, bson.D{{Key: "$max", Value: bson.D{{Key: "floor", Value: int64(floor)}}}})
 	if err := s.update(ctx, s.conversations, []mongo.WriteModel{u}); err != nil {
@@ -30,6 +30,19 @@ func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, un
 		return 0, s.fail("raising a floor", store.ErrNotFound)
 	}
 	return convs[0].Floor, nil
+}
+
+// keptAs selects conversations that have a policy, field by field: nothing says in
+// which order a document has them.
+func keptAs(k chat.Keep) bson.D {
+	if k == (chat.Keep{}) {
+		return bson.D{{Key: "keep", Value: bson.D{{Key: "$exists", Value: false}}}}
+	}
+	which := bson.D{{Key: "keep.v", Value: k.Version}, {Key: "keep.h", Value: int32(k.Hours)}}
+	if k.Default {
+		return append(which, bson.E{Key: "keep.d", Value: true})
+	}
+	return append(which, bson.E{Key: "keep.d", Value: bson.D{{Key: "$exists", Value: false}}})
 }
 
 // SetKeep implements [store.Retention].

@@ -20,13 +20,13 @@ func floorRises(f *fixture) {
 	key := f.group()
 	f.put(messages(key, 4)...)
 	for _, c := range []struct{ to, want chat.Seq }{{3, 3}, {2, 3}, {3, 3}, {5, 5}} {
-		got, err := f.RaiseFloor(f.ctx, key, c.to, chat.Keep{})
+		got, err := f.RaiseFloor(f.ctx, key, c.to, nil)
 		f.ok("raise floor", err)
 		same(f, "floor", got, c.want)
 		same(f, "floor of the conversation", f.conversation(key).Floor, c.want)
 	}
 	same(f, "head", f.conversation(key).Last.Seq, 4)
-	if _, err := f.RaiseFloor(f.ctx, f.key(), 2, chat.Keep{}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := f.RaiseFloor(f.ctx, f.key(), 2, nil); !errors.Is(err, store.ErrNotFound) {
 		f.Errorf("of no conversation: %v", err)
 	}
 }
@@ -43,6 +43,10 @@ func keepLatest(f *fixture) {
 		{chat.Keep{Version: 5, Hours: 24}, chat.Keep{Version: 5, Hours: 30}},
 		{chat.Keep{Version: 9}, chat.Keep{Version: 9}}, // for ever again
 		{chat.Keep{Version: 8, Hours: 1}, chat.Keep{Version: 9}},
+		{chat.Keep{Version: 9, Default: true}, chat.Keep{Version: 9, Default: true}}, // nobody decides
+		{chat.Keep{Version: 9}, chat.Keep{Version: 9, Default: true}},
+		{chat.Keep{Version: 9, Hours: 5}, chat.Keep{Version: 9, Hours: 5}},
+		{chat.Keep{Version: 9, Default: true}, chat.Keep{Version: 9, Hours: 5}},
 		{chat.Keep{Version: 10, Hours: chat.MaxKeep}, chat.Keep{Version: 10, Hours: chat.MaxKeep}},
 	} {
 		got, err := f.SetKeep(f.ctx, key, c.set)
@@ -66,9 +70,14 @@ func keepLatest(f *fixture) {
 
 func floorUnder(f *fixture) {
 	key := f.group()
-	f.put(messages(key, 4)...)
-	first, second := chat.Keep{Version: 1, Hours: 24}, chat.Keep{Version: 2, Hours: 24}
-	raise := func(floor chat.Seq, under chat.Keep, want chat.Seq) {
+	f.put(messages(key, 8)...)
+	none, first, second := &chat.Keep{}, &chat.Keep{Version: 1, Hours: 24}, &chat.Keep{Version: 2, Hours: 24}
+	set := func(keep *chat.Keep) {
+		f.Helper()
+		_, err := f.SetKeep(f.ctx, key, *keep)
+		f.ok("set keep", err)
+	}
+	raise := func(floor chat.Seq, under *chat.Keep, want chat.Seq) {
 		f.Helper()
 		got, err := f.RaiseFloor(f.ctx, key, floor, under)
 		f.ok("raise floor", err)
@@ -76,16 +85,25 @@ func floorUnder(f *fixture) {
 		same(f, "floor of the conversation", f.conversation(key).Floor, want)
 	}
 	raise(2, first, 1) // there is none
-	_, err := f.SetKeep(f.ctx, key, first)
-	f.ok("set keep", err)
-	raise(2, first, 2)
-	raise(1, first, 2)
-	_, err = f.SetKeep(f.ctx, key, second)
-	f.ok("set keep", err)
-	raise(3, first, 2)
-	raise(3, chat.Keep{Version: 2, Hours: 25}, 2)
-	raise(3, second, 3)
-	raise(4, chat.Keep{}, 4) // by hand
+	raise(2, none, 2)  // which is what is said here
+	set(first)
+	raise(3, none, 2)
+	raise(3, first, 3)
+	raise(1, first, 3)
+	set(second)
+	raise(4, first, 3)
+	raise(4, &chat.Keep{Version: 2, Hours: 25}, 3)
+	raise(4, second, 4)
+	undecided, forever := &chat.Keep{Version: 3, Default: true}, &chat.Keep{Version: 3}
+	set(undecided)
+	raise(5, none, 4)
+	raise(5, forever, 4)
+	raise(5, undecided, 5)
+	raise(6, nil, 6) // by hand
+	forever.Version = 4
+	set(forever)
+	raise(7, &chat.Keep{Version: 4, Default: true}, 6)
+	raise(7, forever, 7)
 	if _, err := f.RaiseFloor(f.ctx, f.key(), 2, first); !errors.Is(err, store.ErrNotFound) {
 		f.Errorf("of no conversation: %v", err)
 	}

@@ -25,6 +25,9 @@ const (
 	metaLayout         = 1
 )
 
+// keepDefault stands for the hours of a [chat.Keep] that is Default.
+const keepDefault = -1
+
 // conversation is the document of a conversation. Its head and preview are those
 // that the log does not tell: see head.
 type conversation struct {
@@ -60,7 +63,11 @@ func appendConversation(dst []byte, c *conversation) []byte {
 	dst = appendString(dst, c.Preview.Text)
 	if layout >= keepLayout {
 		dst = appendInt(dst, c.Keep.Version)
-		dst = appendInt(dst, c.Keep.Hours)
+		hours := c.Keep.Hours
+		if c.Keep.Default {
+			hours = keepDefault
+		}
+		dst = appendInt(dst, hours)
 	}
 	return dst
 }
@@ -95,6 +102,9 @@ func decodeConversation(key chat.Key, v []byte) (conversation, error) {
 	c.Preview.Text = d.string()
 	if layout >= keepLayout {
 		c.Keep = chat.Keep{Version: d.varint(), Hours: int(d.varint())}
+		if c.Keep.Hours == keepDefault {
+			c.Keep.Hours, c.Keep.Default = 0, true
+		}
 	}
 	return c, d.done()
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // RaiseFloor implements [store.Retention].
-func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under chat.Keep) (now chat.Seq, err error) {
+func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, under *chat.Keep) (now chat.Seq, err error) {
 	err = s.update(ctx, "raise a floor", func(w *write) error {
 		w.mark(fenceOf(s, key))
 		c, err := w.conversation(key)
@@ -19,7 +19,7 @@ func (s *Store) RaiseFloor(ctx context.Context, key chat.Key, floor chat.Seq, un
 			return store.ErrNotFound
 		}
 		now = c.Floor
-		if floor <= now || under != (chat.Keep{}) && under != c.Keep {
+		if floor <= now || under != nil && *under != c.Keep {
 			return nil
 		}
 		now = floor

@@ -1,6 +1,7 @@
 // Command web serves the chat in the browser, for a cluster: the files that the
 // all-in-one binary has in it, with the same headers. It needs nothing and keeps
-// nothing; whoever is in front sends it what is not below /v1/.
+// nothing; whoever is in front sends it what is not below /v1/. Where nobody is, as in
+// compose.yaml, it passes the rest on itself: --gateway-url and --history-url.
 package main
 
 import (
@@ -41,6 +42,7 @@ type settings struct {
 	config.Listen
 	config.TLS
 	media
+	behind
 }
 
 // media is where browsers fetch and put attachments.
@@ -73,7 +75,7 @@ func (g *media) Validate() error {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("web", "serves the chat in the browser", &c.Listen, &c.TLS, &c.media)
+	flags := config.New("web", "serves the chat in the browser", &c.Listen, &c.TLS, &c.media, &c.behind)
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
 	}
@@ -100,16 +102,28 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 	}
 	failed := make(chan error, 2)
 	port := ops.New(ops.Options{Version: version, Logger: log})
+	var expiries certs.Expiries
+	expiries.Authorities("gateway_authorities", c.caFile)
+	port.Metrics.Certificates(&expiries)
 	stack.Run("operations port", func(ctx context.Context) {
 		if err := port.Serve(ctx, c.OpsAddr); err != nil {
 			failed <- err
 		}
 	})
-	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
+	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log, Expiries: &expiries}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
 		return err
 	}
-	srv := rest.NewServer(app, log)
+	handler := http.Handler(app)
+	if c.gateways != nil {
+		f, err := newFront(&c.behind, app, log)
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		stack.Add("what is passed on", f.Close)
+		handler = f
+	}
+	srv := rest.NewServer(handler, log)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

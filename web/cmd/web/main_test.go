@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -80,12 +81,28 @@ func TestRefuses(t *testing.T) {
 		"without its key":            {"--tls-cert-file=c"},
 		"PARLEY_MEDIA_ORIGINS":       {"--media-origins=s3.example.com"},
 		"did you mean --ops-listen?": {"--opslisten"},
+		"gateways without history":   {"--gateway-url=http://g"},
+		"nobody to pass":             {"--bucket-url=http://s3:9000/b"},
+		"PARLEY_GATEWAY_URL":         {"--dev-tokens", "--jwt-hs256-secret-file=x"},
+		"without a secret":           {"--gateway-url=http://g", "--history-url=http://h", "--dev-tokens"},
+		"a secret for nothing":       {"--gateway-url=http://g", "--history-url=http://h", "--jwt-hs256-secret-file=x"},
+		"end with a bucket":          {"--gateway-url=http://g", "--history-url=http://h", "--bucket-url=http://s3:9000"},
+		"of the form http":           {"--gateway-url=gateway:8080", "--history-url=http://h"},
 	} {
 		var stderr bytes.Buffer
 		if code := run(t.Context(), args, io.Discard, &stderr); code != 2 || !strings.Contains(stderr.String(), want) {
 			t.Errorf("%d %s, want %q", code, stderr.String(), want)
 		}
 	}
+}
+
+func serverTLS(t *testing.T, f certstest.Files) *tls.Config {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 }
 
 func TestForbiddenDependencies(t *testing.T) {

@@ -52,6 +52,7 @@ type settings struct {
 	config.Reader
 	config.Trace
 	config.Rebalance
+	config.Retention
 	Drain, Grace time.Duration
 	Search       bool
 }
@@ -61,7 +62,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c settings
 	flags := config.New("gateway", "holds users' WebSocket sessions and answers what changes something",
-		&c.Listen, &c.TLS, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Attachments, &c.Trace)
+		&c.Listen, &c.TLS, &c.Mongo, &c.NATS, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Rebalance, &c.Retention, &c.Attachments, &c.Trace)
 	flags.FlagSet().DurationVar(&c.Drain, "drain-window", 20*time.Second, "time over which clients are sent to other pods at SIGTERM")
 	flags.FlagSet().DurationVar(&c.Grace, "shutdown-grace", 45*time.Second, "time after SIGTERM at which the pod gives up; below the pod's terminationGracePeriod")
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "tell clients that the deployment's history service answers searches")
@@ -104,6 +105,10 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 	}
 	failed := make(chan error, 2)
 	opsPort := ops.New(ops.Options{Version: version, Logger: log})
+	var expiries certs.Expiries
+	expiries.Chain("nats", c.NATS.Files.CertFile)
+	expiries.Authorities("nats_authorities", c.NATS.Files.CAFile)
+	opsPort.Metrics.Certificates(&expiries)
 	startOps(&stack, opsPort, c.OpsAddr, failed)
 
 	var st *mongostore.Store
@@ -166,7 +171,7 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 	if c.Search {
 		features, index = append(features, "search"), st.Search()
 	}
-	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Store: data, Bus: b, Meta: meta,
+	g, err := gateway.New(ctx, gateway.Options{Features: features, Search: index, Attachments: files, Expiries: &expiries, Retention: c.Hours, Conversations: st, Store: data, Bus: b, Meta: meta,
 		Verifier: meters.Tokens(&opsPort.Metrics, verifier, opts.Keys), Meters: gateway.NewMeters(&opsPort.Metrics), Tracer: tracer, TraceTrusted: c.Trusted,
 		Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Reader.Mode), Rebalance: c.Auto(), Origins: c.Allowed, Limits: chat.Limits{SendsPerS: c.PerSecond},
 		Guard: guard.New(config.Guard(&c.Requests, &c.Connections)), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission, DrainWindow: c.Drain, Server: "parley " + version, Log: log})
@@ -178,7 +183,7 @@ func serve(ctx context.Context, c *settings, lines *logs.Handler) (err error) {
 	opsPort.HandleJSON("/presence", func() any { return g.Online() })
 	g.Operate(opsPort)
 	// HTTP/1.1 alone: a socket of RFC 6455 cannot be opened in HTTP/2.
-	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP1)
+	ln, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log, Expiries: &expiries}, certs.HTTP1)
 	if err != nil {
 		return err
 	}

@@ -43,8 +43,11 @@ type Status struct {
 	Last     uint64 `json:"last"`     // last number of its journal
 	Open     uint64 `json:"open"`     // numbers up to it that may still be written
 	Lag      uint64 `json:"lag"`      // numbers of other pods' journals that it has neither heard nor read
-	Draining bool   `json:"draining,omitzero"`
-	Bye      bool   `json:"bye,omitzero"` // it has ended: it is not to be listed
+	// CertLeft is for how many seconds the first of its certificates that expires is
+	// good: 0: it has none, or none that can be read; below 0: it has expired.
+	CertLeft int64 `json:"cert_left_s,omitzero"`
+	Draining bool  `json:"draining,omitzero"`
+	Bye      bool  `json:"bye,omitzero"` // it has ended: it is not to be listed
 }
 
 // Encode is the message for the bus.

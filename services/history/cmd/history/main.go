@@ -55,6 +55,7 @@ type settings struct {
 	config.Gateway
 	config.Attachments
 	config.Requests
+	config.Retention
 	config.Trace
 	Search bool
 }
@@ -63,7 +64,7 @@ type settings struct {
 // code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c settings
-	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.TLS, &c.Mongo, &c.JWT, &c.Origins, &c.Requests, &c.Gateway, &c.Attachments, &c.Trace)
+	flags := config.New("history", "answers what is read over HTTP", &c.Listen, &c.TLS, &c.Mongo, &c.JWT, &c.Origins, &c.Requests, &c.Retention, &c.Gateway, &c.Attachments, &c.Trace)
 	flags.FlagSet().BoolVar(&c.Search, "search", true, "keep a search index in the database, and answer GET /v1/search")
 	if err := flags.Parse(args); err != nil {
 		return flags.Report(err, stdout, stderr)
@@ -117,6 +118,9 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 	}
 
 	port := ops.New(ops.Options{Version: version, Logger: log})
+	var expiries certs.Expiries
+	expiries.Authorities("gateway_authorities", c.Gateway.CAFile)
+	port.Metrics.Certificates(&expiries)
 	stack.Add("operations port", start(fail, func(ctx context.Context) error { return port.Serve(ctx, c.OpsAddr) }))
 
 	var data *mongostore.Store
@@ -169,10 +173,10 @@ func serve(told context.Context, c settings, lines *logs.Handler) (err error) {
 	stack.Add("revocations", start(fail, func(ctx context.Context) error { revoked.Run(ctx); return nil }))
 	limits := guard.New(config.Guard(&c.Requests, nil))
 	meters.Limits(&port.Metrics, "history", limits)
-	service := history.New(history.Options{Guard: limits, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
+	service := history.New(history.Options{Guard: limits, Retention: c.Hours, Store: observed, Verifier: revoked.Guard(meters.Tokens(&port.Metrics, verifier, keys.Keys)), Revoked: revoked, Origins: c.Origins.Allowed, GatewayURL: gateway, GatewayCAs: authorities, Files: files,
 		Search: search, Log: log, Observer: rest.Observer{Meter: rest.NewMeter(&port.Metrics, "history"), Tracer: tracer, Trusted: c.Trusted}})
 
-	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log}, certs.HTTP2, certs.HTTP1)
+	l, err := certs.Listen(ctx, c.Addr, certs.Options{CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, Log: log, Expiries: &expiries}, certs.HTTP2, certs.HTTP1)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func askedPods(ctx context.Context, ops string) ([]gateway.PodStatus, error) {
 
 func writePods(w io.Writer, list []gateway.PodStatus) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tPOD\tVERSION\tUP\tSESSIONS\tUSERS\tSYNCING\tPENDING\tJOURNAL\tOPEN\tLAG\tSTATE")
+	fmt.Fprintln(t, "NAME\tPOD\tVERSION\tUP\tSESSIONS\tUSERS\tSYNCING\tPENDING\tJOURNAL\tOPEN\tLAG\tCERT\tSTATE")
 	var sum gateway.PodStatus
 	for _, s := range list {
 		state := "serving"
@@ -109,12 +109,23 @@ func writePods(w io.Writer, list []gateway.PodStatus) error {
 			state = fmt.Sprintf("%d leaving", s.Leaving)
 		}
 		up := (time.Duration(s.Up) * time.Millisecond).Truncate(time.Second)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n",
-			s.Name, s.Pod, s.Server, up, s.Sessions, s.Users, s.Syncing, s.Pending, s.Last, s.Open, s.Lag, state)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%v\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n",
+			s.Name, s.Pod, s.Server, up, s.Sessions, s.Users, s.Syncing, s.Pending, s.Last, s.Open, s.Lag, certLeft(s.CertLeft), state)
 		sum.Sessions += s.Sessions
 		sum.Users += s.Users
 		sum.Syncing += s.Syncing
 	}
 	fmt.Fprintf(t, "%d gateways\t\t\t\t%d\t%d\t%d\n", len(list), sum.Sessions, sum.Users, sum.Syncing)
 	return t.Flush()
+}
+
+// certLeft is for how long a certificate is good, in whole days; "-": there is none.
+func certLeft(seconds int64) string {
+	switch {
+	case seconds == 0:
+		return "-"
+	case seconds < 0:
+		return "expired"
+	}
+	return fmt.Sprintf("%dd", seconds/(24*3600))
 }

@@ -11,8 +11,8 @@ import (
 
 func TestStatus(t *testing.T) {
 	list := []gateway.PodStatus{
-		{Name: "gateway-1", Pod: "aa", Server: "parley 1", Up: 61_500, Sessions: 12, Users: 10, Last: 7, Open: 1},
-		{Name: "gateway-2", Pod: "bb", Server: "parley 1", Sessions: 3, Users: 2, Syncing: 1, Lag: 4, Draining: true},
+		{Name: "gateway-1", Pod: "aa", Server: "parley 1", Up: 61_500, Sessions: 12, Users: 10, Last: 7, Open: 1, CertLeft: 30*24*3600 + 5},
+		{Name: "gateway-2", Pod: "bb", Server: "parley 1", Sessions: 3, Users: 2, Syncing: 1, Lag: 4, CertLeft: -3, Draining: true},
 		{Name: "gateway-3", Pod: "cc", Server: "parley 1", Leaving: 9},
 	}
 	port := ops.New(ops.Options{})
@@ -28,10 +28,10 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"NAME POD VERSION UP SESSIONS USERS SYNCING PENDING JOURNAL OPEN LAG STATE",
-		"gateway-1 aa parley 1 1m1s 12 10 0 0 7 1 0 serving",
-		"gateway-2 bb parley 1 0s 3 2 1 0 0 0 4 draining",
-		"gateway-3 cc parley 1 0s 0 0 0 0 0 0 0 9 leaving",
+		"NAME POD VERSION UP SESSIONS USERS SYNCING PENDING JOURNAL OPEN LAG CERT STATE",
+		"gateway-1 aa parley 1 1m1s 12 10 0 0 7 1 0 30d serving",
+		"gateway-2 bb parley 1 0s 3 2 1 0 0 0 4 expired draining",
+		"gateway-3 cc parley 1 0s 0 0 0 0 0 0 0 - 9 leaving",
 		"3 gateways 15 12 1",
 	}
 	for i, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {

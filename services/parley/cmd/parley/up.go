@@ -42,6 +42,7 @@ type upSettings struct {
 	config.Requests
 	config.Connections
 	config.Routing
+	config.Retention
 	config.Linger
 	config.Reader
 	config.Trace
@@ -55,7 +56,7 @@ func (c *upSettings) flags() *config.Flags {
 	c.Mongo.Optional, c.NATS.Optional, c.JWT.Optional = true, true, true
 	c.Attachments.Disk = true
 	flags := config.New("parley up", "runs a whole cluster in one process: gateways, history, NATS and the store",
-		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Linger, &c.Reader, &c.Attachments, &c.Trace)
+		&c.Listen, &c.Mongo, &c.NATS, &c.Data, &c.JWT, &c.Origins, &c.Sends, &c.Connections, &c.Requests, &c.Routing, &c.Retention, &c.Linger, &c.Reader, &c.Attachments, &c.Trace)
 	fs := flags.FlagSet()
 	fs.IntVar(&c.Gateways, "gateways", 1, "how many gateways to run, each on the port after the other")
 	fs.BoolVar(&c.DevTokens, "dev-tokens", true, "let POST /dev/token give anybody a token for any user")
@@ -69,7 +70,7 @@ func (c *upSettings) options(log *slog.Logger) allinone.Options {
 		S3: s3blob.FileOptions{AccessKeyFile: c.S3AccessKeyFile, SecretKeyFile: c.S3SecretKeyFile,
 			Options: s3blob.Options{Endpoint: c.S3Endpoint, PublicEndpoint: c.S3PublicEndpoint, Bucket: c.S3Bucket, Region: c.S3Region}}}
 	return allinone.Options{Files: files, Listen: c.Addr, Gateways: c.Gateways, Data: c.Dir,
-		MongoURI: string(c.URI), NATSURL: string(c.URL), NATSFiles: bus.Files(c.NATS.Files), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Version: version, Log: log,
+		MongoURI: string(c.URI), NATSURL: string(c.URL), NATSFiles: bus.Files(c.NATS.Files), Origins: c.Allowed, Routing: gateway.Routing(c.Way), Linger: c.Linger.Most, Reader: gateway.Reader(c.Mode), DevTokens: c.DevTokens, NoSearch: !c.Search, Retention: c.Retention.Hours, Version: version, Log: log,
 		Limits: chat.Limits{SendsPerS: c.PerSecond}, Guard: config.Guard(&c.Requests, &c.Connections), FramesPerS: c.FramesPerS, BytesPerS: c.BytesPerS, Admission: c.Admission,
 		TraceTrusted: c.Trusted,
 		JWT: auth.FileOptions{HS256SecretFile: c.HS256SecretFile, PublicKeyFile: c.PublicKeyFile, JWKSURL: c.JWKSURL,

@@ -21,7 +21,9 @@ import (
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/blob/diskblob"
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/devtoken"
 	"github.com/parley-chat/parley/pkg/guard"
 	"github.com/parley-chat/parley/pkg/lifecycle"
 	"github.com/parley-chat/parley/pkg/meters"
@@ -53,6 +55,7 @@ type Options struct {
 	Routing   gateway.Routing // default gateway.RoutingBroadcast
 	Linger    time.Duration   // see gateway.Options; default: none
 	NoSearch  bool            // no search index
+	Retention int             // see gateway.Options
 	DevTokens bool            // POST /dev/token gives anybody a token for any user
 
 	JWT     auth.FileOptions // no key: a secret of its own, kept under Data
@@ -95,7 +98,7 @@ type Store interface {
 }
 
 // DevTokenTTL is how long a token of POST /dev/token lasts.
-const DevTokenTTL = 24 * time.Hour
+const DevTokenTTL = devtoken.TTL
 
 // SecretFile is where the secret for tokens is kept under the data folder.
 func SecretFile(data string) string { return filepath.Join(data, "secret", "jwt-hs256") }
@@ -149,7 +152,11 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		return nil, err
 	}
 	in := measured{store: st, tokens: verifier}
+	var expiries certs.Expiries
+	expiries.Chain("nats", o.NATSFiles.CertFile)
+	expiries.Authorities("nats_authorities", o.NATSFiles.CAFile)
 	if o.Metrics != nil {
+		o.Metrics.Certificates(&expiries)
 		in = c.measure(o, st, verifier)
 	}
 	revoked := revoke.New(revoke.Options{Store: in.store, Log: o.Log})
@@ -161,7 +168,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 	if o.Metrics != nil {
 		meters.Limits(o.Metrics, "history", limits)
 	}
-	histOpts := history.Options{OneAddress: true, Guard: limits, Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
+	histOpts := history.Options{OneAddress: true, Guard: limits, Retention: o.Retention, Store: in.store, Search: c.search, Verifier: revoked.Guard(in.tokens), Revoked: revoked, Observer: rest.Observer{Meter: in.history, Tracer: o.Tracer, Trusted: o.TraceTrusted}, Limits: o.Limits, Origins: o.Origins, Log: o.Log}
 	if files != nil {
 		histOpts.Files = attach.NewReader(in.store, files, o.Limits)
 	}
@@ -190,7 +197,7 @@ func Start(ctx context.Context, o Options) (_ *Cluster, err error) {
 		}
 		c.stack.Add(fmt.Sprint("bus ", i+1), b.Drain)
 		c.buses = append(c.buses, b)
-		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
+		opts := gateway.Options{Name: fmt.Sprint("gateway-", i+1), Guard: guard.New(o.Guard), FramesPerS: o.FramesPerS, BytesPerS: o.BytesPerS, Admission: o.Admission, Features: features, Expiries: &expiries, Retention: o.Retention, Conversations: st, Store: in.store, Bus: b, Verifier: in.tokens, Meters: in.gateways, Tracer: o.Tracer, TraceTrusted: o.TraceTrusted, Meta: meta,
 			Routing: o.Routing, Linger: o.Linger, Reader: o.Reader, Origins: o.Origins, Limits: o.Limits, Server: "parley " + o.Version, Log: log,
 			Attachments: gateway.Attachments{Blobs: files, MaxBytes: o.Files.MaxBytes, Types: o.Files.Types}}
 		if c.search != nil {

@@ -5,10 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/contract"
+	"github.com/parley-chat/parley/pkg/devtoken"
 	"github.com/parley-chat/parley/pkg/rest"
-	"github.com/parley-chat/parley/pkg/wire"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
 	"github.com/parley-chat/parley/web"
@@ -20,11 +19,11 @@ import (
 func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service, app *web.App) http.Handler {
 	write, read := g.Handler(), h.Handler()
 	origins := rest.Origins(o.Origins)
-	token := origins.Handler(http.HandlerFunc(c.serveToken))
+	token := origins.Handler(devtoken.Handler(c.Token)) // whoever can reach it can be anybody
 	blobs := origins.Handler(c.blobs)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == "/dev/token" && c.signer != nil:
+		case r.URL.Path == devtoken.Path && c.signer != nil:
 			token.ServeHTTP(w, r)
 		case app.Has(r.URL.Path):
 			app.ServeHTTP(w, r)
@@ -43,27 +42,4 @@ func (c *Cluster) handler(o Options, g *gateway.Gateway, h *history.Service, app
 // takes says whether a request is one of the API's, by its method and path.
 func takes(r *http.Request) bool {
 	return slices.Contains(contract.Methods(r.URL.EscapedPath()), r.Method)
-}
-
-// serveToken answers POST /dev/token: whoever can reach it can be anybody.
-func (c *Cluster) serveToken(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		rest.MethodNotAllowed(w, http.MethodPost, `ask with POST {"user": "alice"}`)
-		return
-	}
-	var in wire.TokenRequest
-	if err := rest.ReadJSON(w, r, 4<<10, &in); err != nil {
-		rest.Error(w, err)
-		return
-	}
-	if !in.User.Valid() {
-		rest.Error(w, chat.Errorf(chat.CodeBadRequest, `"user" is missing or not a user id`))
-		return
-	}
-	tok, err := c.Token(in.User)
-	if err != nil {
-		rest.Error(w, err)
-		return
-	}
-	rest.JSON(w, http.StatusOK, wire.Token{Token: tok})
 }

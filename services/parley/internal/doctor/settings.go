@@ -30,8 +30,9 @@ type Settings struct {
 	config.Attachments
 	config.Sends
 	config.Requests
-	Limits  config.Connections // of package config: Connections is a field of its own
-	Routing config.Routing
+	Limits    config.Connections // of package config: Connections is a field of its own
+	Routing   config.Routing
+	Retention config.Retention
 	config.Linger
 	config.Reader
 	config.Rebalance
@@ -54,7 +55,7 @@ type Settings struct {
 var also = []string{
 	"PARLEY_URL", "PARLEY_URLS", "PARLEY_API", "PARLEY_OPS", "PARLEY_TOKEN", "PARLEY_SECRET_FILE", "PARLEY_TOKEN_COMMAND",
 	"PARLEY_TEST_MONGO_URI", "PARLEY_TEST_READER", "PARLEY_WRITE_COSTS", "PARLEY_WRITE_TRANSCRIPTS", "PARLEY_FAILPOINT",
-	"PARLEY_MEDIA_ORIGINS",
+	"PARLEY_MEDIA_ORIGINS", "PARLEY_HISTORY_URL", "PARLEY_BUCKET_URL",
 }
 
 // unchecked is a group whose errors are results, and do not end the command.
@@ -64,7 +65,7 @@ func (unchecked) Validate() error { return nil }
 
 // groups are those of all services.
 func (s *Settings) groups() []config.Group {
-	return []config.Group{&s.Listen, &s.TLS, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
+	return []config.Group{&s.Listen, &s.TLS, &s.Mongo, &s.NATS, &s.Data, &s.JWT, &s.Origins, &s.Attachments, &s.Sends, &s.Requests, &s.Limits, &s.Routing, &s.Retention, &s.Linger, &s.Reader, &s.Rebalance, &s.Trace, &s.Gateway}
 }
 
 // Flags are the command's: every flag of every service, and its own. environ is that

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,11 +15,20 @@ import (
 type composed struct {
 	Name     string                   `json:"name"`
 	Program  any                      `json:"x-program"`
+	Database any                      `json:"x-database"`
+	Files    any                      `json:"x-files"`
 	Gateway  any                      `json:"x-gateway"`
 	Services map[string]containerSpec `json:"services"`
 	Secrets  map[string]struct {
 		File string `json:"file"`
 	} `json:"secrets"`
+	Networks map[string]struct {
+		IPAM struct {
+			Config []struct {
+				Subnet string `json:"subnet"`
+			} `json:"config"`
+		} `json:"ipam"`
+	} `json:"networks"`
 	Volumes map[string]struct{} `json:"volumes"`
 }
 
@@ -33,6 +43,7 @@ type containerSpec struct {
 	SecurityOpt     []string          `json:"security_opt"`
 	Restart         string            `json:"restart"`
 	StopGracePeriod string            `json:"stop_grace_period"`
+	Entrypoint      []string          `json:"entrypoint"`
 	Command         []string          `json:"command"`
 	Secrets         []string          `json:"secrets"`
 	Ports           []string          `json:"ports"`
@@ -41,6 +52,9 @@ type containerSpec struct {
 	DependsOn       map[string]struct {
 		Condition string `json:"condition"`
 	} `json:"depends_on"`
+	Networks map[string]struct {
+		IPv4 string `json:"ipv4_address"`
+	} `json:"networks"`
 	Healthcheck *struct {
 		Test     []string `json:"test"`
 		Interval string   `json:"interval"`
@@ -49,19 +63,27 @@ type containerSpec struct {
 	} `json:"healthcheck"`
 }
 
-// TestCompose: settings exist, secrets and volumes are there, what is named is a
-// service, nothing is open to the network, and our programs are as bare as in a pod.
-func TestCompose(t *testing.T) {
-	var file composed
+func readComposed(t *testing.T) (file composed) {
+	t.Helper()
 	if err := yaml.UnmarshalStrict(read(t, "compose.yaml"), &file); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// TestCompose: settings exist, secrets and volumes are there, what is named is a
+// service, nothing is open to the network, and our programs are as bare as in a pod.
+func TestCompose(t *testing.T) {
+	file := readComposed(t)
 	known, err := settings()
 	if err != nil {
 		t.Fatal(err)
 	}
 	taken := map[string]string{}
 	for name, s := range file.Services {
+		for _, secret := range s.Secrets {
+			read(t, file.Secrets[secret].File)
+		}
 		for d, c := range s.DependsOn {
 			on, ok := file.Services[d]
 			if !ok || c.Condition == "service_healthy" && on.Healthcheck == nil {
@@ -100,17 +122,56 @@ func TestCompose(t *testing.T) {
 				if !slices.Contains(s.Secrets, secret) {
 					t.Errorf("%s is not given the secret %s", name, secret)
 				}
-				read(t, file.Secrets[secret].File)
 			}
-			for _, at := range addresses(v) {
-				host, _, _ := strings.Cut(at, ":")
-				if _, ok := file.Services[host]; strings.Contains(v, "://") && !ok {
-					t.Errorf("%s: %s is at %s, which is no service", name, k, host)
+			for url := range strings.SplitSeq(strings.ReplaceAll(v, ",http", "\nhttp"), "\n") {
+				for _, at := range addresses(url) {
+					host, _, _ := strings.Cut(at, ":")
+					if _, ok := file.Services[host]; strings.Contains(url, "://") && host != "localhost" && !ok {
+						t.Errorf("%s: %s is at %s, which is no service", name, k, host)
+					}
 				}
 			}
 		}
 	}
 	if s := file.Services["gateway-1"].StopGracePeriod; s != "60s" {
 		t.Errorf("a gateway has %q to drain, and not what a pod has", s)
+	}
+	composedAddresses(t, &file)
+}
+
+// composedAddresses: the word about a client's address is believed of the page's
+// container and of nobody else, which has the address for it; and files are at the
+// address of the page, by way of it.
+func composedAddresses(t *testing.T, file *composed) {
+	t.Helper()
+	web := file.Services["web"]
+	at, err := netip.ParseAddr(web.Networks["default"].IPv4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subnet, err := netip.ParsePrefix(file.Networks["default"].IPAM.Config[0].Subnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Others get addresses from the bottom, after the network's and the router's.
+	first := subnet.Addr().As4()
+	if host := at.As4(); !subnet.Contains(at) || int(host[3]-first[3]) < 2+2*len(file.Services) {
+		t.Errorf("web is at %v, which is not in %v, or may be given to another", at, subnet)
+	}
+	page, _ := strings.CutSuffix(web.Ports[0], ":8080")
+	_, port, _ := strings.Cut(page, ":")
+	for name, s := range file.Services {
+		if name != "web" && s.Build != nil && s.Environment["PARLEY_TRUSTED_PROXIES"] != at.String() {
+			t.Errorf("%s believes %q about addresses, and web is at %v", name, s.Environment["PARLEY_TRUSTED_PROXIES"], at)
+		}
+		if public, ok := s.Environment["PARLEY_S3_PUBLIC_ENDPOINT"]; ok && (public != "http://localhost:"+port ||
+			web.Environment["PARLEY_BUCKET_URL"] != s.Environment["PARLEY_S3_ENDPOINT"]+"/"+s.Environment["PARLEY_S3_BUCKET"]) {
+			t.Errorf("%s sends browsers to %s for files", name, public)
+		}
+		for _, gateway := range []string{"gateway-1", "gateway-2"} {
+			if name == gateway && !strings.Contains(web.Environment["PARLEY_GATEWAY_URL"], "http://"+name+":8080") {
+				t.Errorf("web does not know %s", name)
+			}
+		}
 	}
 }

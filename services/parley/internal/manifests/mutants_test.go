@@ -19,6 +19,11 @@ var rules = map[string]func(t reporter, w *world){
 	"references": references,
 	"network":    network,
 	"encrypted":  encrypted,
+	"evictions":  evictions,
+	"recovery":   recovery,
+	"names":      names,
+	"behind":     behindProxies,
+	"sign-in":    signIn,
 }
 
 func TestOverlays(t *testing.T) {
@@ -118,6 +123,19 @@ func TestRulesCatch(t *testing.T) {
 		{"production", "HTTPRoute parley", "name: web", "name: gateway", "proxies", "the route is"},
 		{"production", "ConfigMap web-config", "PARLEY_TLS_CERT_FILE: /run/secrets/tls/tls.crt", `PARLEY_TLS_CERT_FILE: ""`, "encrypted", "web: TLS false"},
 		{"production", "StatefulSet mongodb", "secretName: mongodb-tls", "secretName: nats-tls", "encrypted", "the certificate of mongodb is not of mongodb-0.mongodb"},
+		{"dev", "PodDisruptionBudget gateway", "  unhealthyPodEvictionPolicy: AlwaysAllow\n", "", "evictions", "pods of gateway that are not ready keep a node"},
+		{"dev", "PodDisruptionBudget mongodb", "maxUnavailable: 1", "maxUnavailable: 1\n  unhealthyPodEvictionPolicy: AlwaysAllow", "evictions", "although the set needs it"},
+		{"production", "StatefulSet mongodb", "requiredDuringSchedulingIgnoredDuringExecution:\n          - labelSelector:\n              matchLabels:\n                app.kubernetes.io/name: mongodb", "requiredDuringSchedulingIgnoredDuringExecution:\n          - labelSelector:\n              matchLabels:\n                app.kubernetes.io/name: nats", "evictions", "a majority with it"},
+		{"dev", "StatefulSet mongodb", "failureThreshold: 360", "failureThreshold: 36", "recovery", "killed for it"},
+		{"dev", "NetworkPolicy dns", "169.254.20.10/32", "169.254.20.11/32", "names", "of the node's cache false"},
+		{"production", "NetworkPolicy dns", "", "-", "names", "cannot ask for addresses"},
+		{"production", "ConfigMap history-config", "PARLEY_TRUSTED_PROXIES: 10.0.0.0/8", `PARLEY_TRUSTED_PROXIES: ""`, "behind", "history has no trusted proxies"},
+		{"production", "ConfigMap web-config", "PARLEY_LISTEN: :8080", "PARLEY_LISTEN: :8080\n  PARLEY_DEV_TOKENS: \"true\"", "sign-in", "anybody is anybody"},
+		{"dev", "ConfigMap web-config", `PARLEY_DEV_TOKENS: "true"`, `PARLEY_DEV_TOKENS: "false"`, "sign-in", "nobody can sign in"},
+		{"dev", "ConfigMap web-config", "PARLEY_JWT_AUDIENCE: parley", "PARLEY_JWT_AUDIENCE: parleys", "sign-in", "do not take"},
+		{"dev", "NetworkPolicy one-address", "", "-", "sign-in", "web may not talk to gateway:8080"},
+		{"dev", "Ingress parley", "path: /openapi.json", "path: /openapi", "proxies", "the paths are"},
+		{"production", "HTTPRoute parley", "value: /openapi.json", "value: /openapi", "proxies", "the route is"},
 	} {
 		t.Run(m.rule+" "+m.object+" "+m.new, func(t *testing.T) {
 			f := &findings{}

@@ -200,10 +200,15 @@ func heartbeatBelowProxyTimeouts(t reporter, w *world) {
 				t.Errorf("the %s time-out is %d s: %v", side, s, err)
 			}
 		}
+		got := map[string]string{}
 		for _, p := range i.Spec.Rules[0].HTTP.Paths {
+			got[p.Path] = p.Backend.Service.Name
 			if _, ok := w.services[p.Backend.Service.Name]; !ok {
 				t.Errorf("no service %s", p.Backend.Service.Name)
 			}
+		}
+		if want := map[string]string{"/v1/ws": "gateway", "/v1": "history", "/openapi.json": "history", "/asyncapi.json": "history", "/": "web"}; !maps.Equal(got, want) {
+			t.Errorf("the paths are %v, want %v", got, want)
 		}
 	}
 	for _, r := range w.routes {
@@ -231,7 +236,7 @@ func route(t reporter, w *world, r httpRoute) {
 			}
 		}
 	}
-	if want := map[string]string{"/v1/ws": "gateway", "GET/v1": "history", "HEAD/v1": "history", "/v1": "gateway", "/": "web"}; !maps.Equal(got, want) {
+	if want := map[string]string{"/v1/ws": "gateway", "GET/v1": "history", "HEAD/v1": "history", "/v1": "gateway", "/openapi.json": "history", "/asyncapi.json": "history", "/": "web"}; !maps.Equal(got, want) {
 		t.Errorf("the route is %v, want %v", got, want)
 	}
 }

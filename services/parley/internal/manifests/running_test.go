@@ -25,7 +25,6 @@ import (
 	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/certs/certstest"
 	"github.com/parley-chat/parley/pkg/wire"
-	"github.com/parley-chat/parley/services/parley/internal/mongotest/mongomem"
 	"github.com/parley-chat/parley/services/parley/internal/procs"
 )
 
@@ -139,13 +138,7 @@ func (p *production) mongo() string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = mongomem.New().Serve(ctx, ln) // ends with ctx
-	}()
-	p.t.Cleanup(func() { cancel(); <-ended })
+	serveMongo(p.t, ln)
 	return ln.Addr().String()
 }
 

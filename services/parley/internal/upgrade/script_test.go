@@ -83,7 +83,7 @@ func script(t *testing.T, st store.Store) {
 	must(err)
 	_, err = st.PutProfile(ctx, "_", "alice", chat.Profile{Version: 1, HideRead: true})
 	must(err)
-	_, err = st.RaiseFloor(ctx, group, 2, chat.Keep{})
+	_, err = st.RaiseFloor(ctx, group, 2, nil)
 	must(err)
 	must(st.CreateAttachment(ctx, store.Attachment{Key: direct, ID: "a_1", Owner: "alice", Object: "up/1", State: store.AttachmentNew, Created: at, Name: "cat.png", Type: "image/png", Size: 10,
 		Uses: []store.Use{{CMID: "m1"}}, Due: at.Add(time.Hour)}))
