@@ -117,9 +117,9 @@ type Request struct {
 
 	deadline time.Time
 	behind   chat.CMID    // the stream's command that had no answer when this one came
-	tried    chat.Seq     // the seq of its last try; 0: none
+	tried    chat.Seq     // the seq of its last try that may be stored; 0: none
 	open     chat.Seq     // the seq of its last try whose outcome is not known; 0: none
-	batch    []chat.Entry // what its last try appended in its conversation, itself included; nil: nothing
+	batch    []chat.Entry // what that try appended in its conversation, itself included
 	upToDate bool         // the state was moved to the end of the log after this came
 	maybe    bool         // an earlier try may have stored it: look before judging
 	raced    bool         // an index refused an earlier try

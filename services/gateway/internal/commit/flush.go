@@ -46,11 +46,6 @@ func (c *Committer) flush(works []*work) {
 		}
 		return
 	}
-	for _, w := range fast {
-		for i := range w.entries {
-			w.reqs[i].tried, w.reqs[i].batch = w.entries[i].Seq, w.entries
-		}
-	}
 	batch.Journal = c.opts.Journal.Next()
 	if mutant.Is(mutant.AckBeforeStore) {
 		answerEarly(fast)
@@ -202,17 +197,33 @@ func (w *work) settle(outcomes []store.Outcome) int {
 	if n > 0 {
 		w.lane.waits = 0
 	}
+	w.voidBehind(n)
 	for i := n; i < len(outcomes); i++ {
-		switch r := w.reqs[i]; outcomes[i] {
-		case store.NotTried:
-			r.tried = 0
-		case store.Unknown:
-			r.maybe, r.open = true, r.tried
-		default:
-			r.maybe, r.raced = true, true
+		r := w.reqs[i]
+		if outcomes[i] == store.NotTried {
+			continue // which says nothing of an earlier try
+		}
+		r.maybe, r.tried, r.batch = true, w.entries[i].Seq, w.entries
+		if outcomes[i] == store.Unknown {
+			r.open = r.tried
+		} else {
+			r.raced = true
 		}
 	}
 	return n
+}
+
+// voidBehind forgets earlier tries that cannot be stored any more: those that would
+// have to store something in a place that this append itself has filled.
+func (w *work) voidBehind(stored int) {
+	if stored == 0 {
+		return
+	}
+	for _, r := range w.reqs[stored:] {
+		if r.tried != 0 && r.batch[0].Seq <= w.entries[stored-1].Seq {
+			r.tried, r.open = 0, 0
+		}
+	}
 }
 
 // doubt marks all requests as perhaps stored, of which the first n are.
@@ -220,7 +231,7 @@ func (w *work) doubt(n int) {
 	for i, r := range w.reqs {
 		r.maybe = true
 		if i < n {
-			r.open = r.tried
+			r.tried, r.batch, r.open = w.entries[i].Seq, w.entries, w.entries[i].Seq
 		}
 	}
 }
