@@ -42,6 +42,7 @@ func forwardTo(gateway *url.URL, authorities *x509.CertPool, log *slog.Logger) h
 			r.Out.Host = r.In.Host
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
+			r.Out.Header["Forwarded"] = append(slices.Clone(r.In.Header["Forwarded"]), `for="`+r.In.RemoteAddr+`"`)
 			r.Out.Header.Add("Via", via)
 			tracing.SetParent(r.Out.Header, tracing.From(r.In.Context())) // not what a client says
 		},
