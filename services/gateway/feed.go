@@ -11,6 +11,7 @@ import (
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 )
 
@@ -29,9 +30,6 @@ type feed struct {
 	hello *wire.Hello
 	epoch string
 	known bool // the device has been here before; owned by the syncer
-	// pending holds attachments of a Start that failed half-way, so that the next
-	// try does not attach twice. Owned by the syncer.
-	pending map[chat.Key]session.Stream
 }
 
 // usedUp is the hello of a feed that has started: its cursors do not count any more.
@@ -42,8 +40,9 @@ func (f *feed) read(ctx context.Context, do func(ctx context.Context) error) err
 	return f.g.reads.do(ctx, do)
 }
 
-// Start implements [session.Feed].
-func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
+// Start implements [session.Feed]. What fails half-way leaves nothing attached: there
+// may be no other try.
+func (f *feed) Start(ctx context.Context) (_ []session.Stream, err error) {
 	seen, err := f.findDevice(ctx)
 	if err != nil {
 		return nil, err
@@ -56,12 +55,18 @@ func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
 		return nil, err
 	}
 	members = slices.DeleteFunc(members, f.over)
-	for _, m := range members { // attach first, read the heads then
-		if _, ok := f.pending[m.Key]; !ok {
-			f.pending[m.Key] = session.Stream{Key: m.Key, Sub: f.g.table.Attach(m.Key, f.s)}
+	subs := make(map[chat.Key]*route.Sub, len(members))
+	defer func() {
+		if err != nil {
+			for _, sub := range subs {
+				sub.Detach()
+			}
 		}
+	}()
+	for _, m := range members { // attach first, read the heads then
+		subs[m.Key] = f.g.table.Attach(m.Key, f.s)
 	}
-	streams, err := f.streams(ctx, members)
+	streams, err := f.streams(ctx, members, subs)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +74,6 @@ func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
 		return nil, err
 	}
 	f.known = true
-	f.pending = nil
 	f.hello = &usedUp
 	return streams, nil
 }
@@ -147,7 +151,7 @@ func (f *feed) resume(conv chat.ConvID) (chat.Seq, bool) {
 
 // streams reads how far each conversation is, and finds the device's place in it.
 // The latest conversations come first.
-func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.Stream, error) {
+func (f *feed) streams(ctx context.Context, members []chat.Member, subs map[chat.Key]*route.Sub) ([]session.Stream, error) {
 	type dated struct {
 		session.Stream
 		last time.Time
@@ -180,7 +184,7 @@ func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.St
 			if !ok {
 				n = m
 			}
-			st := f.place(c, n)
+			st := f.place(c, n, subs[m.Key])
 			if !ok && c.Last.MV > m.AsOf {
 				st.Part = nil // m may be older than a removal that c shows
 			}
@@ -219,16 +223,13 @@ func (f *feed) again(ctx context.Context, chunk []chat.Member, convs map[chat.Ke
 
 // place finds where the device is in one conversation: the client's own cursor if
 // it brought one that can be continued, else the server's.
-func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
-	st := f.pending[m.Key]
-	st.Key = m.Key
+func (f *feed) place(c chat.Conversation, m chat.Member, sub *route.Sub) session.Stream {
+	st := session.Stream{Key: m.Key, Sub: sub}
 	p, ok := view.NewPart(c, m)
 	if !ok {
 		return st
 	}
-	if sub, ok := st.Sub.(interface{ SetMembers(int) }); ok {
-		sub.SetMembers(c.Last.Members)
-	}
+	sub.SetMembers(c.Last.Members)
 	cursor, jump := f.serverCursor(p)
 	st.Cursor = cursor
 	reset := f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && cursor >= p.Start

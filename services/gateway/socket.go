@@ -282,7 +282,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	}
 	epoch := *g.epoch.Load()
 	c.s.Begin(session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt},
-		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
+		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch})
 	c.id, c.hello = nil, true
 	now := time.Now()
 	g.admission.note(&g.admission.welcomes, now.Sub(time.UnixMilli(c.arrived)), now)
