@@ -33,6 +33,7 @@ type client struct {
 	arrived int64          // when its connection was taken, Unix ms
 	hello   bool
 	counted bool    // among those who are online
+	prune   uint16  // how many streams there may be before those are dropped that keep nothing in order; 0: minStreams
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
 	directs command.Directs
@@ -360,6 +361,11 @@ func (c *client) actor() command.Actor {
 // attachments. Commands of one conversation keep their order, whatever they are.
 func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st, begun := c.stream(cmd.Key.Conv), time.Now()
+	if st == nil {
+		c.g.opts.Guard.Refuse(guard.Frames)
+		c.s.Close(chat.CloseTooManyFrames, "too many conversations wait for a send to be repeated; reconnect and repeat them")
+		return
+	}
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
@@ -403,20 +409,31 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	c.g.commit.Submit(r)
 }
 
-// maxStreams is where streams that keep nothing in order any more are dropped.
-const maxStreams = 256
+const (
+	// minStreams is where streams that keep nothing in order any more are dropped first.
+	minStreams = 256
+	// maxStreams is in how many conversations a send may wait to be repeated. In
+	// more, nobody sends who means well: a client makes up conversations, and never
+	// repeats what was refused.
+	maxStreams = 4096
+)
 
+// stream is that of a conversation; nil: there are too many.
 func (c *client) stream(conv chat.ConvID) *stream {
 	st := c.streams[conv]
 	if st != nil {
 		return st
 	}
-	if len(c.streams) >= maxStreams {
+	if len(c.streams) >= max(minStreams, int(c.prune)) {
 		for conv, st := range c.streams {
 			if st.pending.Load() == 0 && !st.Broken() {
 				delete(c.streams, conv)
 			}
 		}
+		if len(c.streams) >= maxStreams {
+			return nil
+		}
+		c.prune = uint16(min(maxStreams, 2*len(c.streams))) // not again for every one that is made
 	}
 	if c.streams == nil {
 		c.streams = make(map[chat.ConvID]*stream)
