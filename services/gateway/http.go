@@ -84,7 +84,7 @@ func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, 
 	}
 }
 
-// mayStore counts what the caller wants to be stored. A service that sends for
+// mayStore counts the entries that the caller wants to be stored. A service that sends for
 // others sends what they all send: it has no limit.
 func (g *Gateway) mayStore(id auth.Identity, n int) error {
 	if id.Has(auth.ScopeSendAny) {
@@ -119,6 +119,9 @@ func (g *Gateway) createGroup(w http.ResponseWriter, r *http.Request, id auth.Id
 		Title: in.Title, Members: in.Members, CMID: cmid, History: in.History}, g.opts.Limits)
 	if cerr != nil {
 		return cerr
+	}
+	if err := g.mayStore(id, len(commands)); err != nil {
+		return err
 	}
 	status := http.StatusOK
 	for i, cmd := range commands {
@@ -166,6 +169,9 @@ func (g *Gateway) renameGroup(w http.ResponseWriter, r *http.Request, id auth.Id
 	if cerr != nil {
 		return cerr
 	}
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
@@ -181,10 +187,13 @@ func (g *Gateway) leaveGroup(w http.ResponseWriter, r *http.Request, id auth.Ide
 	if err != nil {
 		return err
 	}
-	return g.noContent(w, r, command.LeaveOrClose(actor(id), conv, cmid))
+	return g.noContent(w, r, id, command.LeaveOrClose(actor(id), conv, cmid))
 }
 
-func (g *Gateway) noContent(w http.ResponseWriter, r *http.Request, cmd *command.Command) error {
+func (g *Gateway) noContent(w http.ResponseWriter, r *http.Request, id auth.Identity, cmd *command.Command) error {
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
@@ -220,6 +229,9 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 		return err
 	}
 	cmd := command.SetMember(actor(id), conv, user, in.Role, cmid, g.opts.Limits)
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
@@ -240,7 +252,7 @@ func (g *Gateway) removeMember(w http.ResponseWriter, r *http.Request, id auth.I
 	if err != nil {
 		return err
 	}
-	return g.noContent(w, r, command.RemoveMember(actor(id), conv, user, cmid))
+	return g.noContent(w, r, id, command.RemoveMember(actor(id), conv, user, cmid))
 }
 
 // postMessage sends for a service, or for whoever has a token and no socket.
