@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -198,8 +199,16 @@ func (c *client) unauthorized(err error) {
 	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
 }
 
-// Handle implements [session.Handler]: step 3, for frames that want something done.
+// Handle implements [session.Handler]: step 3, for frames that want something done. A
+// frame that breaks it costs its own session, as a request over HTTP its answer: it
+// must not end a pod, and then, repeated, the next one.
 func (c *client) Handle(f wire.Frame, ref string) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.g.log.Error("frame panicked", "route", f.Name(), "panic", p, "stack", string(debug.Stack()))
+			c.s.Close(chat.CloseInternal, "something went wrong here; reconnect")
+		}
+	}()
 	if h, ok := f.(*wire.Hello); ok {
 		c.onHello(h, ref)
 		return
