@@ -133,6 +133,12 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 	if s.index < 0 {
 		return true, cursor
 	}
+	if cursor > c.seen && !mutant.Is(mutant.AheadAlone) {
+		// It has read further than what was announced: others may lack it, and nobody
+		// will tell them of it again, now that it is known here.
+		c.seen = cursor
+		c.wakeLocked()
+	}
 	if !c.primed {
 		if c.seen > cursor && !mutant.Is(mutant.NoDirtyFlag) {
 			return false, c.seen
@@ -156,9 +162,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 	case cursor > c.last && c.live == 0:
 		c.last, c.ring = cursor, nil
 	case cursor > c.last && !mutant.Is(mutant.AheadAlone):
-		// The session read further than what was announced: the others lack it.
-		c.seen = max(c.seen, cursor)
-		c.fillLocked(0)
+		c.fillLocked(0) // those that are live lack it
 	}
 	c.setLocked(s, live)
 	s.cursor = cursor
