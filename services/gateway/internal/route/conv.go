@@ -153,8 +153,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 		}
 		cursor++
 		if f.endsFor(s.user) {
-			c.removeLocked(s)
-			s.sink.Ended(c.key, cursor)
+			c.endLocked(s, cursor)
 			return true, cursor
 		}
 	}
@@ -281,12 +280,22 @@ func (c *conv) advanceLocked(f *Frame) {
 			continue
 		}
 		if f.endsFor(s.user) {
-			c.removeLocked(s)
+			c.endLocked(s, f.Seq)
 			i-- // the last one has moved here
-			s.sink.Ended(c.key, f.Seq)
 			continue
 		}
 		s.sink.Changed(c.key)
+	}
+}
+
+// endLocked detaches a session whose part of the log ends with an entry. Where later
+// ones are known the user may be in again, and nobody has told the session so, because
+// it was attached when they came.
+func (c *conv) endLocked(s *Sub, at chat.Seq) {
+	c.removeLocked(s)
+	s.sink.Ended(c.key, at)
+	if c.seen > at {
+		s.sink.Discover(c.key)
 	}
 }
 

@@ -3,6 +3,8 @@ package route
 import (
 	"testing"
 	"testing/synctest"
+
+	"github.com/parley-chat/parley/pkg/chat"
 )
 
 // A session is idle, and lacks what was announced to no avail. Another one comes, reads
@@ -37,6 +39,52 @@ func TestReaderAheadWakesTheIdle(t *testing.T) {
 				idle.syncOnce(10)
 				if idle.got != l.head {
 					t.Errorf("it has %d of %d", idle.got, l.head)
+				}
+			})
+		})
+	}
+}
+
+// Who is removed and added again discovers the conversation anew, whatever the order in
+// which that is announced, and whether or not the session reads at the time.
+func TestAddedAgainIsDiscovered(t *testing.T) {
+	membership := func(l *log, leaving ...chat.User) Frame {
+		f := l.append()
+		f.Kind, f.Concerns, f.Leaving = chat.KindMembers, []chat.User{"goes"}, leaving
+		return f
+	}
+	for name, run := range map[string]func(table *Table, l *log, s *fakeSession){
+		"in order": func(table *Table, l *log, _ *fakeSession) {
+			out, in := membership(l, "goes"), membership(l)
+			table.Route(&out)
+			table.Route(&in)
+		},
+		"out of order": func(table *Table, l *log, _ *fakeSession) {
+			out, in := membership(l, "goes"), membership(l)
+			table.Route(&in)
+			table.Route(&out)
+		},
+		"while it reads": func(table *Table, l *log, s *fakeSession) {
+			s.set(func() { s.full = true })
+			before, out, in := l.append(), membership(l, "goes"), membership(l)
+			table.Route(&before) // it goes back to syncing
+			table.Route(&out)
+			table.Route(&in)
+			s.set(func() { s.full = false })
+			s.sub.Live(0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &log{}
+				table := NewTable(Options{Read: l.read})
+				defer table.Stop()
+				goLive(t, table, l, "stays")
+				goes := goLive(t, table, l, "goes")
+				run(table, l, goes)
+				synctest.Wait()
+				if !goes.ended || goes.found != 1 {
+					t.Errorf("ended %t, discovered %d times", goes.ended, goes.found)
 				}
 			})
 		})

@@ -244,10 +244,18 @@ func (s *Session) do(ctx context.Context, j job) {
 	}
 }
 
+// drop ends a stream. Where the conversation is known to go on the user may be in it
+// again: who was attached was not told. From here on it is, so what is read now, and
+// what is told later, leave nothing out.
 func (s *Session) drop(key chat.Key) {
-	if p := s.place(key); p != nil {
-		s.Ended(key, p.cursor)
-		p.sub.Detach()
+	p := s.place(key)
+	if p == nil {
+		return
+	}
+	s.Ended(key, p.cursor)
+	p.sub.Detach()
+	if p.sub.Known() > p.cursor {
+		s.Discover(key)
 	}
 }
 
