@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -179,12 +180,16 @@ func (f *feed) streams(ctx context.Context, members []chat.Member, subs map[chat
 			return nil, err
 		}
 		for _, m := range chunk {
-			c := byKey[m.Key] // zero where it is being made: the first entry will tell
+			c := byKey[m.Key] // zero where it is being made
 			n, ok := fresh[m.Key]
 			if !ok {
 				n = m
 			}
-			st := f.place(c, n, subs[m.Key])
+			st, sees := f.place(c, n, subs[m.Key])
+			if !sees {
+				f.later(m.Key, subs[m.Key], c.Last.Seq)
+				continue
+			}
 			if !ok && c.Last.MV > m.AsOf {
 				st.Part = nil // m may be older than a removal that c shows
 			}
@@ -223,11 +228,11 @@ func (f *feed) again(ctx context.Context, chunk []chat.Member, convs map[chat.Ke
 
 // place finds where the device is in one conversation: the client's own cursor if
 // it brought one that can be continued, else the server's.
-func (f *feed) place(c chat.Conversation, m chat.Member, sub *route.Sub) session.Stream {
-	st := session.Stream{Key: m.Key, Sub: sub}
+func (f *feed) place(c chat.Conversation, m chat.Member, sub *route.Sub) (st session.Stream, sees bool) {
+	st = session.Stream{Key: m.Key, Sub: sub}
 	p, ok := view.NewPart(c, m)
 	if !ok {
-		return st
+		return st, false
 	}
 	sub.SetMembers(c.Last.Members)
 	cursor, jump := f.serverCursor(p)
@@ -255,7 +260,17 @@ func (f *feed) place(c chat.Conversation, m chat.Member, sub *route.Sub) session
 	if st.Behind {
 		st.Part = &p
 	}
-	return st
+	return st, true
+}
+
+// later leaves out a conversation to which the user is being added: the entry that says
+// so is not below the head yet, and only it tells where the user's part begins. The
+// session discovers it when that is announced, or now, if it was since it was attached.
+func (f *feed) later(key chat.Key, sub *route.Sub, head chat.Seq) {
+	sub.Detach()
+	if sub.Known() > head {
+		f.s.Discover(key)
+	}
 }
 
 // reset announces that a stream goes on, or begins, after a cursor.
@@ -330,9 +345,13 @@ func (f *feed) writeDevice(ctx context.Context, members []chat.Member, streams [
 // Attach implements [session.Feed].
 func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error) {
 	sub := f.g.table.Attach(key, f.s)
+	known := sub.Known()
 	part, err := f.Access(ctx, key)
 	if err != nil {
 		sub.Detach()
+		if refusal := (*chat.Error)(nil); errors.As(err, &refusal) && sub.Known() > known {
+			err = fmt.Errorf("what was announced meanwhile may change it: %w", chat.Unavailable(refusal.Message)) // again
+		}
 		return session.Stream{}, err
 	}
 	sub.SetMembers(part.Conversation.Last.Members)

@@ -1,12 +1,17 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/websocket"
 
+	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/guard"
+	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/store/memstore"
 	"github.com/parley-chat/parley/pkg/wire"
 )
@@ -72,5 +77,71 @@ func TestMadeUpConversationsAreBounded(t *testing.T) {
 	}
 	if n := g.Stats().Limited[string(guard.Frames)]; n == 0 {
 		t.Error("not counted")
+	}
+}
+
+// young shows a conversation once as it was before its latest entry, whose members are
+// written already: so it is while somebody is being added.
+type young struct {
+	store.Store
+	head atomic.Pointer[chat.Last] // as it was; nil: as it is
+	read func()                    // called then
+}
+
+func (y *young) ConversationsByKey(ctx context.Context, keys []chat.Key) ([]chat.Conversation, error) {
+	convs, err := y.Store.ConversationsByKey(ctx, keys)
+	if head := y.head.Swap(nil); head != nil && len(convs) == 1 {
+		convs[0].Last = *head
+		y.read()
+	}
+	return convs, err
+}
+
+// Who connects in the moment of being added sees nothing from before.
+func TestConnectingWhileBeingAdded(t *testing.T) {
+	for name, early := range map[string]bool{"announced while the head is read": true, "announced later": false} {
+		t.Run(name, func(t *testing.T) {
+			y := &young{}
+			c := newCluster(t, 2, func(o *Options) {
+				if y.Store == nil { // of the first pod only
+					y.Store = o.Store
+					o.Store = y
+				}
+			})
+			c.urls[0], c.urls[1] = c.urls[1], c.urls[0]
+			conv := c.group("alice", "carol")
+			alice, _ := c.login(0, "alice", "")
+			for i := range 3 {
+				alice.send(`{"type":"send","conv":%q,"cmid":"secret-%d","body":{"text":"without bob"}}`, conv, i)
+				expect[*wire.Ack](alice)
+			}
+			if status := c.setRole("alice", conv, "bob", "member", "in"); status != http.StatusOK { // 5
+				t.Fatal(status)
+			}
+			announce := func() {
+				c.gates[0].table.Repair(chat.Key{NS: chat.DefaultNS, Conv: conv}, 5, []chat.User{"bob"})
+			}
+			if y.read = func() {}; early {
+				y.read = announce
+			}
+			y.head.Store(&chat.Last{Seq: 4, Count: 3, MV: 1, Members: 2})
+			bob, missed := c.login(1, "bob", "")
+			if y.head.Load() != nil {
+				t.Fatal("it was not read")
+			}
+			if !early {
+				announce()
+			}
+			alice.send(`{"type":"send","conv":%q,"cmid":"after","body":{"text":"with bob"}}`, conv)
+			expect[*wire.Ack](alice)
+			for len(missed) == 0 || missed[len(missed)-1].Seq < 6 {
+				missed = append(missed, expect[*wire.Entry](bob))
+			}
+			for _, e := range missed {
+				if e.Seq < 5 {
+					t.Errorf("bob, who was added by 5, was sent %d: %s", e.Seq, e.Body)
+				}
+			}
+		})
 	}
 }

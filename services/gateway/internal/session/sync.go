@@ -359,6 +359,9 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 		}
 		if over || (part.Former() && p.cursor >= part.End) {
 			s.drop(key)
+			if !part.Former() && part.Conversation.Closed == 0 && part.Member.Joined > p.cursor {
+				s.Discover(key) // by then the user was in again
+			}
 			return nil
 		}
 		ok, _ := p.sub.Live(p.cursor)
