@@ -41,6 +41,7 @@ type Sub struct {
 	index  int      // in conv.subs; -1: detached
 	state  subState // the rest is guarded by conv.mu
 	cursor chat.Seq // idle, live: what the session had when it became so
+	over   bool     // its part has ended, and it has yet to come to that: nothing else is for it
 }
 
 type subState uint8
@@ -164,7 +165,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 		c.fillLocked(0) // those that are live lack it
 	}
 	c.setLocked(s, live)
-	s.cursor = cursor
+	s.cursor, s.over = cursor, false
 	return true, cursor
 }
 
@@ -188,6 +189,9 @@ func (c *conv) route(f *Frame) {
 	c.used = time.Now()
 	c.seen = max(c.seen, f.Seq)
 	c.wakeLocked()
+	if f.Kind == chat.KindMembers {
+		c.hushLocked(f)
+	}
 	switch {
 	case !c.primed || f.Seq <= c.last:
 		if !c.primed {
@@ -206,6 +210,16 @@ func (c *conv) route(f *Frame) {
 			c.held[f.Seq] = f
 		}
 		c.fillLocked(c.table.opts.GapWait)
+	}
+}
+
+// hushLocked sees to it that sessions which an entry removes get no receipts and no
+// typing from now on, although they may have to read up to that entry first.
+func (c *conv) hushLocked(f *Frame) {
+	for _, s := range c.subs {
+		if f.endsFor(s.user) && f.Seq > s.cursor && (s.state != live || f.Seq > c.last) {
+			s.over = true
+		}
 	}
 }
 
@@ -411,6 +425,7 @@ func (c *conv) receipt(r Receipt, most int, frame func(Receipt) []byte) {
 	var data, bareData []byte
 	for _, s := range c.subs {
 		switch {
+		case s.over:
 		case s.user != r.User && !toAll:
 		case s.user != r.User && (r.Hidden || c.hides(s.user)):
 			if r.Delivered > told.delivered {

@@ -90,3 +90,44 @@ func TestAddedAgainIsDiscovered(t *testing.T) {
 		})
 	}
 }
+
+// Who is removed and has yet to read up to that gets no receipt and no typing of what is
+// said behind it; others do, and so does who is added again and has caught up.
+func TestRemovedHearsNothingWhileItReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &log{}
+		table := NewTable(Options{Read: l.read})
+		defer table.Stop()
+		stays, goes := &lossySession{fakeSession: fakeSession{log: l, user: "stays"}}, &lossySession{fakeSession: fakeSession{log: l, user: "goes"}}
+		for _, s := range []*lossySession{stays, goes} {
+			s.sub = table.Attach(key, s)
+			defer s.sub.Detach()
+			s.sub.SetMembers(2)
+			if !s.sub.Idle(0) {
+				t.Fatal("not idle")
+			}
+		}
+		tell := func(seq chat.Seq) {
+			table.Receipt(Receipt{Key: key, User: "other", Delivered: seq}, 100, func(Receipt) []byte { return []byte("receipt") })
+			table.Signal(key, "other", 100, func() []byte { return []byte("typing") })
+		}
+		f := l.append()
+		f.Kind, f.Leaving, f.Concerns = chat.KindMembers, []chat.User{"goes"}, []chat.User{"goes"}
+		table.Route(&f)
+		if !goes.wanted {
+			t.Error("it is not told to read")
+		}
+		tell(1)
+		if len(goes.offers)+len(goes.frames) != 0 {
+			t.Errorf("who was removed got %q and %q", goes.offers, goes.frames)
+		}
+		if len(stays.offers) != 1 || len(stays.frames) != 1 {
+			t.Errorf("the other got %q and %q", stays.offers, stays.frames)
+		}
+		goes.syncOnce(10) // as one who is in again, in this test
+		tell(2)
+		if len(goes.offers) != 1 || len(goes.frames) != 1 {
+			t.Errorf("once it is live it gets %q and %q", goes.offers, goes.frames)
+		}
+	})
+}
