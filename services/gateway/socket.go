@@ -36,6 +36,7 @@ type client struct {
 	counted bool    // among those who are online
 	prune   uint16  // how many streams there may be before those are dropped that keep nothing in order; 0: minStreams
 	bucket  *bucket // nil: nothing was sent yet
+	watched *bucket // users in watch frames; nil: there was none
 	streams map[chat.ConvID]*stream
 	directs command.Directs
 	span    *tracing.Span // of the frame that is being handled; nil: it is not followed
@@ -378,9 +379,9 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
-	if !c.bucket.take(begun) {
+	if !c.bucket.take(1, begun) {
 		st.Refuse(cmd.CMID)
-		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait(1)})
 		return
 	}
 	if err := c.g.opts.Guard.Sends(cmd.Key.NS, cmd.From, 1); err != nil {
@@ -514,17 +515,17 @@ func newBucket(rate int) *bucket {
 	return &bucket{rate: float64(rate), tokens: 2 * float64(rate), at: time.Now()}
 }
 
-func (b *bucket) take(now time.Time) bool {
+func (b *bucket) take(n int, now time.Time) bool {
 	b.tokens = min(2*b.rate, b.tokens+b.rate*now.Sub(b.at).Seconds())
 	b.at = now
-	if b.tokens < 1 {
+	if b.tokens < float64(n) {
 		return false
 	}
-	b.tokens--
+	b.tokens -= float64(n)
 	return true
 }
 
-// wait is how long until there is a token again.
-func (b *bucket) wait() time.Duration {
-	return max(10*time.Millisecond, time.Duration((1-b.tokens)/b.rate*float64(time.Second)))
+// wait is how long until there are n tokens.
+func (b *bucket) wait(n int) time.Duration {
+	return max(10*time.Millisecond, time.Duration((float64(n)-b.tokens)/b.rate*float64(time.Second)))
 }

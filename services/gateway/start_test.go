@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -143,5 +144,38 @@ func TestConnectingWhileBeingAdded(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A session that replaces its watch list over and over is held back: each user on it
+// costs questions to the other pods and to the store.
+func TestWatchListsAreReplacedSlowly(t *testing.T) {
+	c := newCluster(t, 1)
+	bob, _ := c.login(0, "bob", "")
+	list := func(from, n int) string {
+		users := make([]string, n)
+		for i := range users {
+			users[i] = fmt.Sprintf(`"user-%d"`, from+i)
+		}
+		return strings.Join(users, ",")
+	}
+	for i := range 50 { // 25 s' worth, at the least
+		bob.send(`{"type":"watch","ref":"w","users":[%s]}`, list(1000*i, 256))
+		bob.send(`{"type":"unwatch","users":[%s]}`, list(1000*i, 256))
+	}
+	bob.send(`{"type":"ping"}`)
+	refused := 0
+	for {
+		switch f := bob.next().(type) {
+		case *wire.Error:
+			if refused++; f.Code != chat.CodeRateLimited || f.Ref != "w" || f.RetryAfterMS <= 0 {
+				t.Errorf("%+v", f)
+			}
+		case *wire.Pong: // the session lives
+			if refused == 0 {
+				t.Error("nothing was refused")
+			}
+			return
+		}
 	}
 }
