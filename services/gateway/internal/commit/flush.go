@@ -191,7 +191,11 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		w.lane.state.Fold(&w.entries[n])
 		n++
 	}
-	if n < len(outcomes) {
+	switch {
+	case n < len(outcomes) && n == 0 && outcomes[0] == store.NotTried:
+		// No entry before it is to blame: the log does not end where the state does.
+		w.stuck, w.lane.state = store.Unknown, nil
+	case n < len(outcomes):
 		w.stuck = outcomes[n]
 	}
 	if n > 0 {
