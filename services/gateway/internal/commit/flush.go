@@ -282,7 +282,7 @@ func (c *Committer) release(l *lane) {
 		return
 	}
 	sh.idle.push(l)
-	for sh.idle.n > max(1, c.opts.MaxStates/shards) {
+	for sh.idle.n > max(1, c.opts.MaxStates/shards) || sh.idle.n > 1 && sh.idle.members > c.opts.MaxMembers/shards {
 		c.dropLocked(sh.idle.oldest)
 	}
 }
