@@ -275,7 +275,8 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	return g.answerAck(w, r, cmd)
 }
 
-// messageOf is the command of a message that is sent over HTTP.
+// messageOf is the command of a message that is sent over HTTP. With an error it comes
+// where the message is right, and gets no answer now.
 func (g *Gateway) messageOf(ctx context.Context, id auth.Identity, in *wire.PostMessage, cmid chat.CMID) (*command.Command, error) {
 	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
 	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {
