@@ -283,3 +283,17 @@ func TestGroupChangesCountAsSends(t *testing.T) {
 		t.Errorf("another group: %d", status)
 	}
 }
+
+// To decide for how long a conversation is kept counts as many sends: it is a job, and
+// jobs are worked off one after the other.
+func TestDecisionsCountAsManySends(t *testing.T) {
+	c := limited(t, guard.Options{UserSends: 25}) // 50 at once
+	conv := c.group("alice", "bob")
+	status := 0
+	for n, keep := range []string{"720h", "744h", "768h"} {
+		status, _ = c.ask(0, "PUT", "/v1/conversations/"+string(conv)+"/retention", fmt.Sprintf(`{"keep":%q}`, keep), c.token("alice", time.Hour))
+		if want := n == 2; (status == http.StatusTooManyRequests) != want {
+			t.Errorf("decision %d: %d", n+1, status)
+		}
+	}
+}
