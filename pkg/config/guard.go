@@ -13,6 +13,7 @@ import (
 // which proxies are believed about addresses.
 type Requests struct {
 	TrustedProxies  []netip.Prefix // default: none
+	Forwarded       bool           // default: they write X-Forwarded-For
 	LimitLocal      bool           // default: limits by address do not hold for addresses that are not global
 	UserRequests    int            // a second; default 500; 0: no limit
 	AddressRequests int            // a second; default 2,000; 0: no limit
@@ -21,14 +22,15 @@ type Requests struct {
 	set bool
 }
 
-// Register declares --trusted-proxies, --limit-local-addresses,
+// Register declares --trusted-proxies, --forwarded, --limit-local-addresses,
 // --requests-per-user, --requests-per-address and --auth-failures-per-address.
 func (g *Requests) Register(fs *flag.FlagSet) {
 	if !g.set {
 		g.set, g.UserRequests, g.AddressRequests, g.AuthFailures = true, 500, 2000, 10
 	}
 	fs.Var((*prefixList)(&g.TrustedProxies), "trusted-proxies",
-		"believe X-Forwarded-For (or else Forwarded) of proxies in these `networks`, with commas between them,\ne.g. 10.0.0.0/8,2001:db8::/32; none: of nobody")
+		"believe X-Forwarded-For of proxies in these `networks`, with commas between them,\ne.g. 10.0.0.0/8,2001:db8::/32; none: of nobody")
+	fs.BoolVar(&g.Forwarded, "forwarded", g.Forwarded, "the trusted proxies write Forwarded (RFC 7239): believe that, and nothing in X-Forwarded-For")
 	fs.BoolVar(&g.LimitLocal, "limit-local-addresses", g.LimitLocal,
 		"let limits by address hold for loopback, private and link-local addresses, too:\nwithout trusted proxies, all clients behind a load balancer would share its address")
 	number(fs, &g.UserRequests, "requests-per-user", "answer this many HTTP `requests` a second of one user, twice that in a burst; 0: no limit")
@@ -81,7 +83,7 @@ func (g *Connections) Validate() error {
 
 // Guard is both groups as package guard takes them. Of history, connections are nil.
 func Guard(r *Requests, c *Connections) guard.Options {
-	o := guard.Options{Trusted: r.TrustedProxies, Local: r.LimitLocal, UserRequests: r.UserRequests, AddressRequests: r.AddressRequests, Failures: r.AuthFailures}
+	o := guard.Options{Trusted: r.TrustedProxies, Forwarded: r.Forwarded, Local: r.LimitLocal, UserRequests: r.UserRequests, AddressRequests: r.AddressRequests, Failures: r.AuthFailures}
 	if c != nil {
 		o.ConnectionsPerUser, o.ConnectionsPerAddress, o.Handshakes, o.UserSends = c.PerUser, c.PerAddress, c.Handshakes, c.UserSends
 	}

@@ -16,11 +16,11 @@ func TestGuard(t *testing.T) {
 		return config.Guard(&r, &c), &c, err
 	}
 	o, c, err := parse()
-	if err != nil || o.Trusted != nil || o.Local || o.UserRequests != 500 || o.ConnectionsPerUser != 100 || o.UserSends != 2000 || c.FramesPerS != 5000 {
+	if err != nil || o.Trusted != nil || o.Forwarded || o.Local || o.UserRequests != 500 || o.ConnectionsPerUser != 100 || o.UserSends != 2000 || c.FramesPerS != 5000 {
 		t.Errorf("defaults: %+v, %+v, %v", o, c, err)
 	}
-	o, c, err = parse("--trusted-proxies", "10.1.2.3/8, 192.0.2.7,2001:db8::1/32,::ffff:198.51.100.1", "--connections-per-user=0", "--frames-per-second=7", "--limit-local-addresses")
-	if err != nil || len(o.Trusted) != 4 || o.ConnectionsPerUser != 0 || c.FramesPerS != 7 || !o.Local {
+	o, c, err = parse("--trusted-proxies", "10.1.2.3/8, 192.0.2.7,2001:db8::1/32,::ffff:198.51.100.1", "--connections-per-user=0", "--frames-per-second=7", "--limit-local-addresses", "--forwarded")
+	if err != nil || len(o.Trusted) != 4 || !o.Forwarded || o.ConnectionsPerUser != 0 || c.FramesPerS != 7 || !o.Local {
 		t.Fatalf("%+v, %+v, %v", o, c, err)
 	}
 	for i, want := range []string{"10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32", "198.51.100.1/32"} {

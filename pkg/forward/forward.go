@@ -56,8 +56,8 @@ type Options struct {
 
 // Proxy is an http.Handler that streams bodies and answers, and WebSockets once their
 // handshake is answered. It keeps the host and the token that the client named, and
-// adds the client's address to X-Forwarded-For: what stands left of that is the
-// client's own word, see package guard. Its methods are safe for concurrent use.
+// adds the client's address to X-Forwarded-For and Forwarded: what stands left of that
+// is the client's own word, see package guard. Its methods are safe for concurrent use.
 type Proxy struct {
 	via     string
 	proxy   *httputil.ReverseProxy
@@ -89,6 +89,7 @@ func New(o Options) *Proxy {
 			r.Out.Host = r.In.Host
 			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
+			r.Out.Header["Forwarded"] = append(slices.Clone(r.In.Header["Forwarded"]), `for="`+r.In.RemoteAddr+`"`)
 			r.Out.Header.Add("Via", p.via)
 			if o.Request != nil {
 				o.Request(r.Out, r.In)

@@ -36,17 +36,19 @@ func sourceOf(a netip.Addr, local bool) Source {
 const maxHops = 32
 
 // client is the address of the client that a request comes from: the peer's, or,
-// where that is a trusted proxy, the right-most one in X-Forwarded-For (without it,
-// in Forwarded) that is no trusted proxy. What stands left of that, the client may
-// have written. An entry that is no address ends the search: the proxy that wrote
-// it is all that is known.
-func client(r *http.Request, trusted []netip.Prefix) netip.Addr {
+// where that is a trusted proxy, the right-most one in X-Forwarded-For that is no
+// trusted proxy. What stands left of that, the client may have written. An entry that
+// is no address ends the search: the proxy that wrote it is all that is known.
+//
+// Only one of the two headers is looked at: a proxy passes the other one as the client
+// wrote it. Which one its proxies write, only the operator knows.
+func client(r *http.Request, trusted []netip.Prefix, forwarded bool) netip.Addr {
 	peer := addrOf(r.RemoteAddr)
 	if !isTrusted(peer, trusted) {
 		return peer
 	}
 	hops := split(r.Header.Values("X-Forwarded-For"))
-	if len(hops) == 0 {
+	if forwarded {
 		hops = split(r.Header.Values("Forwarded"))
 		for i, h := range hops {
 			hops[i] = forwardedFor(h)

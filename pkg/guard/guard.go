@@ -22,9 +22,11 @@ const sendShards = 16
 
 // Options are the limits. Zero: there is none.
 type Options struct {
-	// Trusted are the proxies whose X-Forwarded-For or Forwarded is believed. Nil:
-	// nobody's.
+	// Trusted are the proxies whose X-Forwarded-For is believed. Nil: nobody's.
 	Trusted []netip.Prefix
+	// Forwarded: they write Forwarded (RFC 7239), and what stands in X-Forwarded-For
+	// nobody but the client has written.
+	Forwarded bool
 	// Local: limits by address hold for loopback, private and link-local addresses,
 	// too.
 	Local bool
@@ -119,7 +121,7 @@ func (g *Guard) Source(r *http.Request) Source {
 	if g == nil {
 		return 0
 	}
-	return sourceOf(client(r, g.opts.Trusted), g.opts.Local)
+	return sourceOf(client(r, g.opts.Trusted, g.opts.Forwarded), g.opts.Local)
 }
 
 // Refused counts, by limit, what was refused.

@@ -54,18 +54,21 @@ func TestClientAddress(t *testing.T) {
 		{"IPv6 in brackets", request("[fd00::1]:1", "X-Forwarded-For: [2001:db8::1]"), "2001:db8::1"},
 		{"IPv4 in IPv6", request("[::ffff:10.0.0.1]:1", "X-Forwarded-For: ::ffff:1.2.3.4"), "1.2.3.4"},
 		{"zone", request("[fe80::1%eth0]:1"), "fe80::1"},
-		{"Forwarded", request("10.0.0.1:1", `Forwarded: for=6.6.6.6, for="1.2.3.4:80";proto=https;by=10.0.0.1`), "1.2.3.4"},
+		{"Forwarded, IPv4", request("10.0.0.1:1", `Forwarded: for=6.6.6.6, for="1.2.3.4:80";proto=https;by=10.0.0.1`), "1.2.3.4"},
 		{"Forwarded, IPv6", request("10.0.0.1:1", `Forwarded: For="[2001:db8:cafe::17]:4711"`), "2001:db8:cafe::17"},
 		{"Forwarded, hidden", request("10.0.0.1:1", `Forwarded: for=_hidden`), "10.0.0.1"},
+		{"Forwarded alone, from the client", request("10.0.0.1:1", "Forwarded: for=6.6.6.6"), "10.0.0.1"},
 		{"Forwarded does not count beside X-Forwarded-For", request("10.0.0.1:1", "Forwarded: for=6.6.6.6", "X-Forwarded-For: 1.2.3.4"), "1.2.3.4"},
+		{"Forwarded, and X-Forwarded-For from the client", request("10.0.0.1:1", "X-Forwarded-For: 6.6.6.6", "Forwarded: for=1.2.3.4"), "1.2.3.4"},
 		{"a long list", request("10.0.0.1:1", "X-Forwarded-For: 1.2.3.4"+strings.Repeat(", 10.0.0.2", 1000)), "10.0.0.2"},
 		{"no peer", request(""), "invalid IP"},
 	} {
-		if got := client(c.r, trusted).String(); got != c.want {
+		writesForwarded := strings.HasPrefix(c.name, "Forwarded, ")
+		if got := client(c.r, trusted, writesForwarded).String(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
-	if got := client(request("10.0.0.1:1", "X-Forwarded-For: 1.2.3.4"), nil).String(); got != "10.0.0.1" {
+	if got := client(request("10.0.0.1:1", "X-Forwarded-For: 1.2.3.4"), nil, false).String(); got != "10.0.0.1" {
 		t.Errorf("nobody is trusted by default: %s", got)
 	}
 }
@@ -296,15 +299,21 @@ func FuzzForwarded(f *testing.F) {
 			r.Header["X-Forwarded-For"] = []string{forwarded}
 		}
 		r.Header["Forwarded"] = []string{standard}
-		a := client(r, trusted)
-		if !a.IsValid() || a.Zone() != "" {
-			t.Fatalf("%q, %q: %v", forwarded, standard, a)
+		for _, writesForwarded := range []bool{false, true} {
+			a := client(r, trusted, writesForwarded)
+			if !a.IsValid() || a.Zone() != "" {
+				t.Fatalf("%q, %q: %v", forwarded, standard, a)
+			}
+			_ = sourceOf(a, false)
 		}
-		_ = sourceOf(a, false)
 		// With an honest proxy in front, the client's own words change nothing.
 		r.Header["X-Forwarded-For"] = []string{forwarded + ",203.0.113.9"}
-		if got := client(r, trusted); got != netip.MustParseAddr("203.0.113.9") {
+		if got := client(r, trusted, false); got != netip.MustParseAddr("203.0.113.9") {
 			t.Fatalf("%q makes the client %v", forwarded, got)
+		}
+		r.Header["Forwarded"] = []string{standard, "for=203.0.113.9"}
+		if got := client(r, trusted, true); got != netip.MustParseAddr("203.0.113.9") {
+			t.Fatalf("%q makes the client %v", standard, got)
 		}
 	})
 }

@@ -319,6 +319,14 @@ func (l *List) Check(t Token) error {
 
 func (l *List) lasts(until time.Time) bool { return until.IsZero() || until.After(l.opts.Now()) }
 
+// LastsUntil is until when tokens of a user are revoked that were issued before a time;
+// zero: none are. It does not block.
+func (l *List) LastsUntil(ns chat.NS, user chat.User) time.Time {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.users[userKey{ns, user}].Until
+}
+
 // Full reports whether there are as many entries as there may be.
 func (l *List) Full() bool {
 	l.mu.RLock()

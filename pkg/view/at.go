@@ -46,8 +46,18 @@ func (r *Reader) Parts(ctx context.Context, ns chat.NS, user chat.User, most int
 // At reads some messages of a part by their seqs, ascending: with their present
 // text, or gone, but without reactions and without how many have them. What is
 // outside of the part or no message is left out. Seqs that are close together cost
-// one read, and all together one more.
+// one read, and all together one more; and one where somebody has joined or left since
+// the user did: then a part of [Reader.Parts] may be from before a removal (see
+// [NewPart]).
 func (r *Reader) At(ctx context.Context, p Part, seqs []chat.Seq) ([]wire.Message, error) {
+	if p.Conversation.Last.MV > p.Member.AsOf {
+		var err error
+		if p, err = r.accessTo(ctx, p.Conversation, p.Member.User); codeIs(err, chat.CodeNotFound) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
 	seqs = slices.DeleteFunc(slices.Clone(seqs), func(s chat.Seq) bool { return s < p.Start || s > p.End })
 	slices.Sort(seqs)
 	seqs = slices.Compact(seqs)

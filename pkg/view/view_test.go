@@ -166,6 +166,23 @@ func TestRemovalInBetween(t *testing.T) {
 	if len(list.Items) != 0 {
 		t.Fatalf("the list shows what came after the removal: %+v", list.Items[0])
 	}
+
+	w.change(chat.ChangeAdded, "bob") // 8
+	secret := chat.Seq(0)
+	once := func() {
+		w.change(chat.ChangeRemoved, "bob")
+		secret = w.say("alice", "for alice alone")
+	}
+	r = New(&between{Store: s, run: once}, chat.Limits{})
+	parts, _, err := r.Parts(w.ctx, w.key.NS, "bob", 10)
+	w.must(err)
+	for _, p := range parts {
+		found, err := r.At(w.ctx, p, []chat.Seq{2, secret})
+		w.must(err)
+		if len(found) != 0 {
+			t.Fatalf("a search shows what came after the removal, or before bob was added: %+v", found)
+		}
+	}
 }
 
 // A log with a hole must be an error, not an answer that is believed.

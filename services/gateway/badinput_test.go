@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -288,5 +289,31 @@ func TestServiceSendsForOthers(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	if e := expect[*wire.Entry](bob); res.StatusCode != 200 || e.From != "alice" || e.Via != "billing" || e.CMID != "invoice-1" {
 		t.Fatalf("%d %+v", res.StatusCode, e)
+	}
+}
+
+// trap is a verifier that breaks at one token, as a defect would that nobody has found.
+type trap struct{ Verifier }
+
+func (v trap) Verify(token string) (auth.Identity, error) {
+	if token == "trap" {
+		panic("this token breaks it")
+	}
+	return v.Verifier.Verify(token)
+}
+
+// A frame that breaks its handler costs its own session and nobody else's.
+func TestAPanicEndsOneSession(t *testing.T) {
+	c := newCluster(t, 1, func(o *Options) { o.Verifier = trap{o.Verifier}; o.Log = slog.New(slog.DiscardHandler) })
+	alice, _ := c.login(0, "alice", "")
+	bob, _ := c.login(0, "bob", "")
+	bob.send(`{"type":"auth","token":"trap"}`)
+	bob.closedWith(chat.CloseInternal)
+	alice.lives()
+	if ack := alice.sendTo("bob", "m1", "hello"); ack.Seq != 1 {
+		t.Errorf("%+v", ack)
+	}
+	if _, missed := c.login(0, "bob", ""); len(missed) != 1 {
+		t.Errorf("flushed %d", len(missed))
 	}
 }

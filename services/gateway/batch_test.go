@@ -130,3 +130,26 @@ func TestBatchWhereTheStoreFails(t *testing.T) {
 		}
 	}
 }
+
+// A message of a batch whose attachments cannot be reached gets no answer, and so do those
+// behind it in its conversation: none overtakes it.
+func TestBatchKeepsItsOrderBehindAttachments(t *testing.T) {
+	c, _, _ := fileCluster(t, 1)
+	file := c.upload("alice", `"to":"bob"`, "f1", pngOf(t, 20))
+	away := c.store.Inject(memstore.Fault{Op: memstore.OpAttachmentsByID, Kind: memstore.Fail})
+	body := fmt.Sprintf(`{"messages":[{"to":"bob","cmid":"m1","body":{"attachments":[{"id":%q,"name":"","type":"","size":0}]}},
+		{"to":"bob","cmid":"m2","body":{"text":"behind it"}},{"to":"carol","cmid":"m3","body":{"text":"elsewhere"}}]}`, file)
+	_, out := c.batch("alice", body)
+	for i, answered := range []bool{false, false, true} {
+		if item := out.Items[i]; (item.Ack != nil) != answered || !answered && item.Error.Code != chat.CodeUnavailable {
+			t.Errorf("message %d: %+v", i+1, item)
+		}
+	}
+	away.Remove()
+	_, out = c.batch("alice", body)
+	for i, seq := range []chat.Seq{1, 2, 1} {
+		if item := out.Items[i]; item.Ack == nil || item.Ack.Seq != seq || item.Ack.Dup != (i == 2) {
+			t.Errorf("message %d, repeated: %+v", i+1, item)
+		}
+	}
+}

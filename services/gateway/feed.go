@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/parley-chat/parley/pkg/store"
 	"github.com/parley-chat/parley/pkg/view"
 	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
 	"github.com/parley-chat/parley/services/gateway/internal/session"
 )
 
@@ -29,9 +31,6 @@ type feed struct {
 	hello *wire.Hello
 	epoch string
 	known bool // the device has been here before; owned by the syncer
-	// pending holds attachments of a Start that failed half-way, so that the next
-	// try does not attach twice. Owned by the syncer.
-	pending map[chat.Key]session.Stream
 }
 
 // usedUp is the hello of a feed that has started: its cursors do not count any more.
@@ -42,8 +41,9 @@ func (f *feed) read(ctx context.Context, do func(ctx context.Context) error) err
 	return f.g.reads.do(ctx, do)
 }
 
-// Start implements [session.Feed].
-func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
+// Start implements [session.Feed]. What fails half-way leaves nothing attached: there
+// may be no other try.
+func (f *feed) Start(ctx context.Context) (_ []session.Stream, err error) {
 	seen, err := f.findDevice(ctx)
 	if err != nil {
 		return nil, err
@@ -56,12 +56,18 @@ func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
 		return nil, err
 	}
 	members = slices.DeleteFunc(members, f.over)
-	for _, m := range members { // attach first, read the heads then
-		if _, ok := f.pending[m.Key]; !ok {
-			f.pending[m.Key] = session.Stream{Key: m.Key, Sub: f.g.table.Attach(m.Key, f.s)}
+	subs := make(map[chat.Key]*route.Sub, len(members))
+	defer func() {
+		if err != nil {
+			for _, sub := range subs {
+				sub.Detach()
+			}
 		}
+	}()
+	for _, m := range members { // attach first, read the heads then
+		subs[m.Key] = f.g.table.Attach(m.Key, f.s)
 	}
-	streams, err := f.streams(ctx, members)
+	streams, err := f.streams(ctx, members, subs)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +75,6 @@ func (f *feed) Start(ctx context.Context) ([]session.Stream, error) {
 		return nil, err
 	}
 	f.known = true
-	f.pending = nil
 	f.hello = &usedUp
 	return streams, nil
 }
@@ -147,7 +152,7 @@ func (f *feed) resume(conv chat.ConvID) (chat.Seq, bool) {
 
 // streams reads how far each conversation is, and finds the device's place in it.
 // The latest conversations come first.
-func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.Stream, error) {
+func (f *feed) streams(ctx context.Context, members []chat.Member, subs map[chat.Key]*route.Sub) ([]session.Stream, error) {
 	type dated struct {
 		session.Stream
 		last time.Time
@@ -175,12 +180,16 @@ func (f *feed) streams(ctx context.Context, members []chat.Member) ([]session.St
 			return nil, err
 		}
 		for _, m := range chunk {
-			c := byKey[m.Key] // zero where it is being made: the first entry will tell
+			c := byKey[m.Key] // zero where it is being made
 			n, ok := fresh[m.Key]
 			if !ok {
 				n = m
 			}
-			st := f.place(c, n)
+			st, sees := f.place(c, n, subs[m.Key])
+			if !sees {
+				f.later(m.Key, subs[m.Key], c.Last.Seq)
+				continue
+			}
 			if !ok && c.Last.MV > m.AsOf {
 				st.Part = nil // m may be older than a removal that c shows
 			}
@@ -219,16 +228,13 @@ func (f *feed) again(ctx context.Context, chunk []chat.Member, convs map[chat.Ke
 
 // place finds where the device is in one conversation: the client's own cursor if
 // it brought one that can be continued, else the server's.
-func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
-	st := f.pending[m.Key]
-	st.Key = m.Key
+func (f *feed) place(c chat.Conversation, m chat.Member, sub *route.Sub) (st session.Stream, sees bool) {
+	st = session.Stream{Key: m.Key, Sub: sub}
 	p, ok := view.NewPart(c, m)
 	if !ok {
-		return st
+		return st, false
 	}
-	if sub, ok := st.Sub.(interface{ SetMembers(int) }); ok {
-		sub.SetMembers(c.Last.Members)
-	}
+	sub.SetMembers(c.Last.Members)
 	cursor, jump := f.serverCursor(p)
 	st.Cursor = cursor
 	reset := f.hello.Resume != nil && f.hello.Resume.Epoch != f.epoch && cursor >= p.Start
@@ -254,7 +260,17 @@ func (f *feed) place(c chat.Conversation, m chat.Member) session.Stream {
 	if st.Behind {
 		st.Part = &p
 	}
-	return st
+	return st, true
+}
+
+// later leaves out a conversation to which the user is being added: the entry that says
+// so is not below the head yet, and only it tells where the user's part begins. The
+// session discovers it when that is announced, or now, if it was since it was attached.
+func (f *feed) later(key chat.Key, sub *route.Sub, head chat.Seq) {
+	sub.Detach()
+	if sub.Known() > head {
+		f.s.Discover(key)
+	}
 }
 
 // reset announces that a stream goes on, or begins, after a cursor.
@@ -329,9 +345,13 @@ func (f *feed) writeDevice(ctx context.Context, members []chat.Member, streams [
 // Attach implements [session.Feed].
 func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error) {
 	sub := f.g.table.Attach(key, f.s)
+	known := sub.Known()
 	part, err := f.Access(ctx, key)
 	if err != nil {
 		sub.Detach()
+		if refusal := (*chat.Error)(nil); errors.As(err, &refusal) && sub.Known() > known {
+			err = fmt.Errorf("what was announced meanwhile may change it: %w", chat.Unavailable(refusal.Message)) // again
+		}
 		return session.Stream{}, err
 	}
 	sub.SetMembers(part.Conversation.Last.Members)

@@ -252,3 +252,48 @@ func TestFramesBelowTheLimit(t *testing.T) {
 		k.lives()
 	}
 }
+
+// What changes a group is stored like what is said in it, and counts with it.
+func TestGroupChangesCountAsSends(t *testing.T) {
+	c := limited(t, guard.Options{UserSends: 3}) // 6 at once
+	token := c.token("bob", time.Hour)
+	status, answer := c.ask(0, "POST", "/v1/conversations", `{"title":"t","members":["alice"],"cmid":"g"}`, token)
+	var group wire.Conversation
+	if err := json.Unmarshal([]byte(answer), &group); err != nil || status != http.StatusCreated {
+		t.Fatal(status, answer, err)
+	}
+	path := "/v1/conversations/" + string(group.Conv)
+	for i, change := range [][3]string{
+		{"PATCH", "", `{"title":"u","cmid":"c1"}`},
+		{"PUT", "/members/carol", `{"role":"member","cmid":"c2"}`},
+		{"PUT", "/members/dave", `{"role":"member","cmid":"c3"}`},
+		{"DELETE", "/members/dave?cmid=c4", ""},
+		{"PATCH", "", `{"title":"v","cmid":"c5"}`},
+		{"PATCH", "", `{"title":"w","cmid":"c6"}`},
+		{"PUT", "/members/erin", `{"role":"member","cmid":"c7"}`},
+		{"DELETE", "/members/carol?cmid=c8", ""},
+		{"DELETE", "?cmid=c9", ""},
+	} {
+		status, answer := c.ask(0, change[0], path+change[1], change[2], token)
+		if want := i >= 5; (status == http.StatusTooManyRequests) != want {
+			t.Errorf("change %d: %d %s", i, status, answer)
+		}
+	}
+	if status, _ := c.ask(0, "POST", "/v1/conversations", `{"title":"t","members":["alice"],"cmid":"h"}`, token); status != http.StatusTooManyRequests {
+		t.Errorf("another group: %d", status)
+	}
+}
+
+// To decide for how long a conversation is kept counts as many sends: it is a job, and
+// jobs are worked off one after the other.
+func TestDecisionsCountAsManySends(t *testing.T) {
+	c := limited(t, guard.Options{UserSends: 25}) // 50 at once
+	conv := c.group("alice", "bob")
+	status := 0
+	for n, keep := range []string{"720h", "744h", "768h"} {
+		status, _ = c.ask(0, "PUT", "/v1/conversations/"+string(conv)+"/retention", fmt.Sprintf(`{"keep":%q}`, keep), c.token("alice", time.Hour))
+		if want := n == 2; (status == http.StatusTooManyRequests) != want {
+			t.Errorf("decision %d: %d", n+1, status)
+		}
+	}
+}

@@ -89,7 +89,7 @@ func (g *Gateway) do(ctx context.Context, cmd *command.Command) (commit.Result, 
 	}
 }
 
-// mayStore counts what the caller wants to be stored. A service that sends for
+// mayStore counts the entries that the caller wants to be stored. A service that sends for
 // others sends what they all send: it has no limit.
 func (g *Gateway) mayStore(id auth.Identity, n int) error {
 	if id.Has(auth.ScopeSendAny) {
@@ -124,6 +124,9 @@ func (g *Gateway) createGroup(w http.ResponseWriter, r *http.Request, id auth.Id
 		Title: in.Title, Members: in.Members, CMID: cmid, History: in.History}, g.opts.Limits)
 	if cerr != nil {
 		return cerr
+	}
+	if err := g.mayStore(id, len(commands)); err != nil {
+		return err
 	}
 	status := http.StatusOK
 	for i, cmd := range commands {
@@ -171,6 +174,9 @@ func (g *Gateway) renameGroup(w http.ResponseWriter, r *http.Request, id auth.Id
 	if cerr != nil {
 		return cerr
 	}
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
@@ -186,10 +192,13 @@ func (g *Gateway) leaveGroup(w http.ResponseWriter, r *http.Request, id auth.Ide
 	if err != nil {
 		return err
 	}
-	return g.noContent(w, r, command.LeaveOrClose(actor(id), conv, cmid))
+	return g.noContent(w, r, id, command.LeaveOrClose(actor(id), conv, cmid))
 }
 
-func (g *Gateway) noContent(w http.ResponseWriter, r *http.Request, cmd *command.Command) error {
+func (g *Gateway) noContent(w http.ResponseWriter, r *http.Request, id auth.Identity, cmd *command.Command) error {
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
@@ -225,6 +234,9 @@ func (g *Gateway) setMember(w http.ResponseWriter, r *http.Request, id auth.Iden
 		return err
 	}
 	cmd := command.SetMember(actor(id), conv, user, in.Role, cmid, g.opts.Limits)
+	if err := g.mayStore(id, 1); err != nil {
+		return err
+	}
 	if _, err := g.do(r.Context(), cmd); err != nil {
 		return err
 	}
@@ -245,7 +257,7 @@ func (g *Gateway) removeMember(w http.ResponseWriter, r *http.Request, id auth.I
 	if err != nil {
 		return err
 	}
-	return g.noContent(w, r, command.RemoveMember(actor(id), conv, user, cmid))
+	return g.noContent(w, r, id, command.RemoveMember(actor(id), conv, user, cmid))
 }
 
 // postMessage sends for a service, or for whoever has a token and no socket.
@@ -268,7 +280,8 @@ func (g *Gateway) postMessage(w http.ResponseWriter, r *http.Request, id auth.Id
 	return g.answerAck(w, r, cmd)
 }
 
-// messageOf is the command of a message that is sent over HTTP.
+// messageOf is the command of a message that is sent over HTTP. With an error it comes
+// where the message is right, and gets no answer now.
 func (g *Gateway) messageOf(ctx context.Context, id auth.Identity, in *wire.PostMessage, cmid chat.CMID) (*command.Command, error) {
 	f := &wire.Send{Conv: in.Conv, To: in.To, CMID: cmid, Body: in.Body, ReplyTo: in.ReplyTo, Mentions: in.Mentions, Silent: in.Silent}
 	if cerr := wire.Check(f, g.opts.Limits); cerr != nil {

@@ -42,13 +42,18 @@ func (g *Gateway) postBatch(w http.ResponseWriter, r *http.Request, id auth.Iden
 			continue
 		}
 		cmd, err := g.messageOf(r.Context(), id, m, m.CMID)
-		if err != nil {
+		if cmd == nil {
 			out.Items[i].Error = wire.NewBatchError(err)
 			continue
 		}
 		l := lane{cmd.Key, cmd.From}
 		if streams[l] == nil {
 			streams[l] = new(commit.Stream)
+		}
+		if err != nil { // its attachments cannot be reached now
+			streams[l].Withhold(m.CMID)
+			out.Items[i].Error = wire.NewBatchError(err)
+			continue
 		}
 		req, done := requestOf(cmd), make(chan commit.Result, 1)
 		req.Stream = streams[l]

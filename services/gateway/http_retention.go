@@ -20,6 +20,10 @@ import (
 const (
 	blankPage = 200  // entries in one step of taking content away
 	blankMost = 5000 // entries that one request deals with
+	// decisionCost is as how many sends it counts to decide for how long a conversation
+	// is kept: each is a job of its own, and they are worked off one after the other, so
+	// an owner who goes on deciding would keep everybody else's waiting.
+	decisionCost = 20
 )
 
 // setRetention sets for how long a conversation is kept, see [keeper], or raises the
@@ -47,7 +51,7 @@ func (g *Gateway) setRetention(w http.ResponseWriter, r *http.Request, id auth.I
 		return err
 	}
 	if in.Keep.Given {
-		if err := g.mayStore(id, 1); err != nil {
+		if err := g.mayStore(id, decisionCost); err != nil {
 			return err
 		}
 		if c.Keep, err = g.keeper.decide(r.Context(), id, &c, job.Keep{Hours: hours, Default: in.Keep.Null}); err != nil {

@@ -78,6 +78,10 @@ func (g *Gateway) postRevocation(w http.ResponseWriter, r *http.Request, id auth
 		if rev.Until.Before(rev.Before) {
 			return chat.Errorf(chat.CodeBadRequest, `"until" is before "before"`)
 		}
+		// It takes the place of an earlier one, whose tokens must not come back with it.
+		if before := g.revoked.LastsUntil(id.NS, in.User); before.After(rev.Until) {
+			rev.Until = before
+		}
 	}
 	if g.revoked.Full() {
 		return chat.Unavailable("there are too many revocations now; ban the user, or wait until some have ended")

@@ -341,3 +341,21 @@ func TestRevokeStaysInItsTenant(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
+
+// Of two revocations of a user's tokens the later one is kept. It ends no earlier than
+// the one before it: what that one revoked would come back.
+func TestALaterRevocationEndsNoEarlier(t *testing.T) {
+	c := newCluster(t, 1)
+	o := operator{c}
+	at := func(d time.Duration) string { return time.Now().UTC().Add(d).Format("2006-01-02T15:04:05.000Z") }
+	o.must(0, "POST", "/v1/revocations", fmt.Sprintf(`{"user":"bob","before":%q,"until":%q}`, at(-2*time.Hour), at(48*time.Hour)))
+	c.until(func() bool { return !c.gates[0].revoked.LastsUntil("_", "bob").IsZero() })
+	status, answer := o.do(0, "POST", "/v1/revocations", fmt.Sprintf(`{"user":"bob","before":%q,"until":%q}`, at(-time.Hour), at(time.Hour)))
+	var kept wire.Revocation
+	if err := json.Unmarshal([]byte(answer), &kept); err != nil || status != http.StatusOK {
+		t.Fatal(status, answer, err)
+	}
+	if left := time.Until(kept.Until.Time); left < 47*time.Hour {
+		t.Errorf("what was revoked for 48 h is revoked for %v more", left)
+	}
+}

@@ -96,9 +96,18 @@ func (g *Gateway) blocked(ctx context.Context, pairs []store.Pair) (found map[st
 	return found, err
 }
 
-// onWatch takes a watch frame; its answers are presence frames.
+// onWatch takes a watch frame; its answers are presence frames. For each user of it the
+// other pods are asked, and a block is read, so a client that goes on replacing its list
+// is held back: it has a list anew in a second, and twice that at once.
 func (c *client) onWatch(f *wire.Watch, ref string) {
 	self := c.s.Identity()
+	if c.watched == nil {
+		c.watched = newBucket(c.g.opts.Limits.Watch)
+	}
+	if n := len(f.Users); !c.watched.take(n, time.Now()) {
+		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many users are watched anew", RetryAfter: c.watched.wait(n)})
+		return
+	}
 	if cerr := c.g.presence.Watch(c.s, presence.User{NS: self.NS, User: self.User}, f.Users, c.g.opts.Limits.Watch); cerr != nil {
 		c.refuse(ref, cerr)
 	}

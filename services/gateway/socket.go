@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -33,7 +34,9 @@ type client struct {
 	arrived int64          // when its connection was taken, Unix ms
 	hello   bool
 	counted bool    // among those who are online
+	prune   uint16  // how many streams there may be before those are dropped that keep nothing in order; 0: minStreams
 	bucket  *bucket // nil: nothing was sent yet
+	watched *bucket // users in watch frames; nil: there was none
 	streams map[chat.ConvID]*stream
 	directs command.Directs
 	span    *tracing.Span // of the frame that is being handled; nil: it is not followed
@@ -197,8 +200,16 @@ func (c *client) unauthorized(err error) {
 	c.s.Close(chat.CloseUnauthorized, "the token is missing, not valid, or not valid any more")
 }
 
-// Handle implements [session.Handler]: step 3, for frames that want something done.
+// Handle implements [session.Handler]: step 3, for frames that want something done. A
+// frame that breaks it costs its own session, as a request over HTTP its answer: it
+// must not end a pod, and then, repeated, the next one.
 func (c *client) Handle(f wire.Frame, ref string) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.g.log.Error("frame panicked", "route", f.Name(), "panic", p, "stack", string(debug.Stack()))
+			c.s.Close(chat.CloseInternal, "something went wrong here; reconnect")
+		}
+	}()
 	if h, ok := f.(*wire.Hello); ok {
 		c.onHello(h, ref)
 		return
@@ -282,7 +293,7 @@ func (c *client) onHello(h *wire.Hello, ref string) {
 	}
 	epoch := *g.epoch.Load()
 	c.s.Begin(session.Identity{ID: newSessionID(), NS: c.id.NS, User: c.id.User, Device: h.Device, Attempt: attempt},
-		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch, pending: make(map[chat.Key]session.Stream)})
+		&feed{g: g, s: c.s, id: c.s.Identity(), hello: h, epoch: epoch})
 	c.id, c.hello = nil, true
 	now := time.Now()
 	g.admission.note(&g.admission.welcomes, now.Sub(time.UnixMilli(c.arrived)), now)
@@ -360,12 +371,17 @@ func (c *client) actor() command.Actor {
 // attachments. Commands of one conversation keep their order, whatever they are.
 func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st, begun := c.stream(cmd.Key.Conv), time.Now()
+	if st == nil {
+		c.g.opts.Guard.Refuse(guard.Frames)
+		c.s.Close(chat.CloseTooManyFrames, "too many conversations wait for a send to be repeated; reconnect and repeat them")
+		return
+	}
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
-	if !c.bucket.take(begun) {
+	if !c.bucket.take(1, begun) {
 		st.Refuse(cmd.CMID)
-		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait()})
+		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait(1)})
 		return
 	}
 	if err := c.g.opts.Guard.Sends(cmd.Key.NS, cmd.From, 1); err != nil {
@@ -403,20 +419,31 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	c.g.commit.Submit(r)
 }
 
-// maxStreams is where streams that keep nothing in order any more are dropped.
-const maxStreams = 256
+const (
+	// minStreams is where streams that keep nothing in order any more are dropped first.
+	minStreams = 256
+	// maxStreams is in how many conversations a send may wait to be repeated. In
+	// more, nobody sends who means well: a client makes up conversations, and never
+	// repeats what was refused.
+	maxStreams = 4096
+)
 
+// stream is that of a conversation; nil: there are too many.
 func (c *client) stream(conv chat.ConvID) *stream {
 	st := c.streams[conv]
 	if st != nil {
 		return st
 	}
-	if len(c.streams) >= maxStreams {
+	if len(c.streams) >= max(minStreams, int(c.prune)) {
 		for conv, st := range c.streams {
 			if st.pending.Load() == 0 && !st.Broken() {
 				delete(c.streams, conv)
 			}
 		}
+		if len(c.streams) >= maxStreams {
+			return nil
+		}
+		c.prune = uint16(min(maxStreams, 2*len(c.streams))) // not again for every one that is made
 	}
 	if c.streams == nil {
 		c.streams = make(map[chat.ConvID]*stream)
@@ -488,17 +515,17 @@ func newBucket(rate int) *bucket {
 	return &bucket{rate: float64(rate), tokens: 2 * float64(rate), at: time.Now()}
 }
 
-func (b *bucket) take(now time.Time) bool {
+func (b *bucket) take(n int, now time.Time) bool {
 	b.tokens = min(2*b.rate, b.tokens+b.rate*now.Sub(b.at).Seconds())
 	b.at = now
-	if b.tokens < 1 {
+	if b.tokens < float64(n) {
 		return false
 	}
-	b.tokens--
+	b.tokens -= float64(n)
 	return true
 }
 
-// wait is how long until there is a token again.
-func (b *bucket) wait() time.Duration {
-	return max(10*time.Millisecond, time.Duration((1-b.tokens)/b.rate*float64(time.Second)))
+// wait is how long until there are n tokens.
+func (b *bucket) wait(n int) time.Duration {
+	return max(10*time.Millisecond, time.Duration((float64(n)-b.tokens)/b.rate*float64(time.Second)))
 }

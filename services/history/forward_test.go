@@ -28,12 +28,12 @@ func front(t *testing.T, gateway http.Handler) *httptest.Server {
 }
 
 func TestForward(t *testing.T) {
-	type seen struct{ method, target, host, token, body, via, forwarded string }
+	type seen struct{ method, target, host, token, body, via, forwarded, standard string }
 	var got seen
 	server := front(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		got = seen{r.Method, r.RequestURI, r.Host, r.Header.Get("Authorization"), string(body),
-			r.Header.Get("Via"), r.Header.Get("X-Forwarded-For")}
+			r.Header.Get("Via"), r.Header.Get("X-Forwarded-For"), strings.Join(r.Header.Values("Forwarded"), ", ")}
 		w.Header().Set("Access-Control-Allow-Origin", "https://app.example")
 		rest.JSON(w, http.StatusCreated, "made")
 	}))
@@ -46,13 +46,17 @@ func TestForward(t *testing.T) {
 		r.Host = "chat.example"
 		r.Header.Set("Authorization", "Bearer _/alice")
 		r.Header.Set("Origin", "https://app.example")
+		r.Header.Set("Forwarded", "for=192.0.2.1") // by the proxy in front
 		resp, err := server.Client().Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		want := seen{method, target, "chat.example", "Bearer _/alice", `{"role":"admin"}`, "1.1 parley-history", "127.0.0.1"}
+		want := seen{method, target, "chat.example", "Bearer _/alice", `{"role":"admin"}`, "1.1 parley-history", "127.0.0.1", "for=192.0.2.1, for=me"}
+		if before, own, _ := strings.Cut(got.standard, ", "); strings.HasPrefix(own, `for="127.0.0.1:`) {
+			got.standard = before + ", for=me" // and its port
+		}
 		if got != want {
 			t.Errorf("the gateway got\n%+v, want\n%+v", got, want)
 		}

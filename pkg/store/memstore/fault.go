@@ -118,7 +118,7 @@ type Fault struct {
 	When func(Call) bool
 	// Entry selects entries of an Append. A fault holds from the entry that it
 	// matches on to the end of that conversation's part of the batch; only after
-	// FailApplied may another follow. Other conversations of the batch are stored.
+	// FailApplied or Invisible may another follow. Other conversations of the batch are stored.
 	// Default: all entries.
 	Entry func(*chat.Entry) bool
 	// Err is the cause. Default: [ErrInjected].

@@ -91,7 +91,7 @@ func (a *appending) conversationLocked(i, j int, faults []*Injection) {
 	ended := false    // nothing more can be stored
 	for ; i < j; i++ {
 		e := &a.batch.Entries[i]
-		if in == nil || in.f.Kind == FailApplied {
+		if in == nil || in.f.Kind == FailApplied || in.f.Kind == Invisible {
 			if k := slices.IndexFunc(faults, func(o *Injection) bool { return o.takes(e) }); k >= 0 {
 				in = faults[k]
 			}

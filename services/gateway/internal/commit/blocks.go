@@ -36,7 +36,7 @@ func (c *Committer) askBlocks(works []*work) []*work {
 	if len(pairs) == 0 {
 		return works
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.opts.Deadline)
+	ctx, cancel := context.WithTimeout(c.ctx, c.askFor())
 	defer cancel()
 	blocks, err := c.blocksAmong(ctx, pairs)
 	if err != nil {

@@ -61,6 +61,7 @@ type Options struct {
 	MaxPending   int           // commands waiting or in flight; more are refused at once; default 32,768
 	MaxBytes     int           // bytes of their bodies; default 64 MiB
 	MaxStates    int           // conversations whose state is kept while idle; default 65,536
+	MaxMembers   int           // members of these, those who left included, of some 300 bytes each; default 1,048,576
 	MaxRepairs   int           // lanes that load, look or wait at a time; default 64
 	Deadline     time.Duration // when a command is given no answer but "unavailable"; default 8 s
 	Linger       time.Duration // between the beginnings of two flushes, so that the second is larger; default 0: none
@@ -79,6 +80,7 @@ func (o *Options) setDefaults() {
 	def(&o.MaxPending, 32<<10)
 	def(&o.MaxBytes, 64<<20)
 	def(&o.MaxStates, 64<<10)
+	def(&o.MaxMembers, 1<<20)
 	def(&o.MaxRepairs, 64)
 	if o.Deadline == 0 {
 		o.Deadline = 8 * time.Second
@@ -117,9 +119,9 @@ type Request struct {
 
 	deadline time.Time
 	behind   chat.CMID    // the stream's command that had no answer when this one came
-	tried    chat.Seq     // the seq of its last try; 0: none
+	tried    chat.Seq     // the seq of its last try that may be stored; 0: none
 	open     chat.Seq     // the seq of its last try whose outcome is not known; 0: none
-	batch    []chat.Entry // what its last try appended in its conversation, itself included; nil: nothing
+	batch    []chat.Entry // what that try appended in its conversation, itself included
 	upToDate bool         // the state was moved to the end of the log after this came
 	maybe    bool         // an earlier try may have stored it: look before judging
 	raced    bool         // an index refused an earlier try
@@ -174,6 +176,7 @@ type lane struct {
 	key   chat.Key
 	older *lane // in shard.idle
 	newer *lane
+	size  int           // members, as counted in shard.idle
 	queue []*Request    // guarded by shard.mu
 	busy  bool          // guarded by shard.mu: ready or in flight
 	seen  []chat.Entry  // guarded by shard.mu: announced by others while busy
@@ -389,10 +392,12 @@ func (c *Committer) Stop(ctx context.Context) {
 // lru is the list of idle lanes, by last use.
 type lru struct {
 	oldest, newest *lane
-	n              int
+	n, members     int
 }
 
 func (q *lru) push(l *lane) {
+	l.size = l.state.Size()
+	q.members += l.size
 	l.older, l.newer = q.newest, nil
 	if q.newest != nil {
 		q.newest.newer = l
@@ -419,4 +424,5 @@ func (q *lru) remove(l *lane) {
 	}
 	l.older, l.newer = nil, nil
 	q.n--
+	q.members -= l.size
 }

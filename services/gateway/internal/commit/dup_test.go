@@ -1,9 +1,11 @@
 package commit
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 
+	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store/memstore"
 )
 
@@ -45,4 +47,36 @@ func TestOwnTryIsNoDup(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A long batch is repeated, on a pod that knows nothing of it: its first command is found
+// by the index, and those behind it in the log.
+func TestARepeatedBatchIsFoundTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New(memstore.Options{})
+		one, other := newPod(t, s.As("one")), newPod(t, s.As("other"))
+		const n = 100
+		send := func(p *pod) (answers []<-chan Result) {
+			for i := range n {
+				answers = append(answers, p.start(message(fmt.Sprint("m", i), nil)))
+			}
+			return answers
+		}
+		for i, answer := range send(one) {
+			mustAck(t, <-answer, chat.Seq(i+1))
+		}
+		mustAck(t, one.do(message("later", nil)), n+1)
+		appends, lookups := s.Calls(memstore.OpAppend), s.Calls(memstore.OpLookup)
+		for i, answer := range send(other) {
+			res := <-answer
+			mustAck(t, res, chat.Seq(i+1))
+			if !res.Dup {
+				t.Errorf("%d is not marked as a repeat", i+1)
+			}
+		}
+		if appends, lookups = s.Calls(memstore.OpAppend)-appends, s.Calls(memstore.OpLookup)-lookups; appends+lookups > 10 {
+			t.Errorf("it took %d appends and %d lookups", appends, lookups)
+		}
+		audit(t, s, aliceBob)
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
@@ -17,6 +18,11 @@ import (
 
 // maxKeys is how many conversations one read asks for.
 const maxKeys = 500
+
+// askFor is how long a flush waits for floors or blocks: a part of the deadline. A read
+// that hangs keeps those waiting who are in the flush and need not ask, and those who
+// must can ask again. It is no shorter, so that a store that is slow gets through.
+func (c *Committer) askFor() time.Duration { return c.opts.Deadline / 4 }
 
 // askFloors raises the floors of states whose requests aim at messages, and returns
 // the works that may be judged now. Where the store does not tell, those wait and try
@@ -34,7 +40,7 @@ func (c *Committer) askFloors(works []*work) []*work {
 	if len(keys) == 0 {
 		return works
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, c.opts.Deadline)
+	ctx, cancel := context.WithTimeout(c.ctx, c.askFor())
 	defer cancel()
 	floors, err := c.floors(ctx, keys)
 	if err != nil {

@@ -46,11 +46,6 @@ func (c *Committer) flush(works []*work) {
 		}
 		return
 	}
-	for _, w := range fast {
-		for i := range w.entries {
-			w.reqs[i].tried, w.reqs[i].batch = w.entries[i].Seq, w.entries
-		}
-	}
 	batch.Journal = c.opts.Journal.Next()
 	if mutant.Is(mutant.AckBeforeStore) {
 		answerEarly(fast)
@@ -196,23 +191,43 @@ func (w *work) settle(outcomes []store.Outcome) int {
 		w.lane.state.Fold(&w.entries[n])
 		n++
 	}
-	if n < len(outcomes) {
+	switch {
+	case n < len(outcomes) && n == 0 && outcomes[0] == store.NotTried:
+		// No entry before it is to blame: the log does not end where the state does.
+		w.stuck, w.lane.state = store.Unknown, nil
+	case n < len(outcomes):
 		w.stuck = outcomes[n]
 	}
 	if n > 0 {
 		w.lane.waits = 0
 	}
+	w.voidBehind(n)
 	for i := n; i < len(outcomes); i++ {
-		switch r := w.reqs[i]; outcomes[i] {
-		case store.NotTried:
-			r.tried = 0
-		case store.Unknown:
-			r.maybe, r.open = true, r.tried
-		default:
-			r.maybe, r.raced = true, true
+		r := w.reqs[i]
+		if outcomes[i] == store.NotTried {
+			continue // which says nothing of an earlier try
+		}
+		r.maybe, r.tried, r.batch = true, w.entries[i].Seq, w.entries
+		if outcomes[i] == store.Unknown {
+			r.open = r.tried
+		} else {
+			r.raced = true
 		}
 	}
 	return n
+}
+
+// voidBehind forgets earlier tries that cannot be stored any more: those that would
+// have to store something in a place that this append itself has filled.
+func (w *work) voidBehind(stored int) {
+	if stored == 0 {
+		return
+	}
+	for _, r := range w.reqs[stored:] {
+		if r.tried != 0 && r.batch[0].Seq <= w.entries[stored-1].Seq {
+			r.tried, r.open = 0, 0
+		}
+	}
 }
 
 // doubt marks all requests as perhaps stored, of which the first n are.
@@ -220,7 +235,7 @@ func (w *work) doubt(n int) {
 	for i, r := range w.reqs {
 		r.maybe = true
 		if i < n {
-			r.open = r.tried
+			r.tried, r.batch, r.open = w.entries[i].Seq, w.entries, w.entries[i].Seq
 		}
 	}
 }
@@ -267,7 +282,7 @@ func (c *Committer) release(l *lane) {
 		return
 	}
 	sh.idle.push(l)
-	for sh.idle.n > max(1, c.opts.MaxStates/shards) {
+	for sh.idle.n > max(1, c.opts.MaxStates/shards) || sh.idle.n > 1 && sh.idle.members > c.opts.MaxMembers/shards {
 		c.dropLocked(sh.idle.oldest)
 	}
 }

@@ -272,7 +272,26 @@ func (c *Committer) lookup(ctx context.Context, w *work, r *Request) (found bool
 	}
 	w.lane.state.Complete(&e)
 	c.answerFound(w, r, e)
-	return true, nil
+	return true, c.answerNeighbours(ctx, w, e.Seq)
+}
+
+// answerNeighbours answers the requests whose entries stand behind one that was found: who
+// repeats one command mostly repeats those that were sent with it. Else each of them would
+// be appended, and refused, and looked up by itself.
+func (c *Committer) answerNeighbours(ctx context.Context, w *work, seq chat.Seq) error {
+	s := w.lane.state
+	if len(w.reqs) == 0 || seq >= s.Tail.Seq {
+		return nil
+	}
+	entries, err := c.opts.Store.Entries(ctx, s.Key, store.Range{After: seq, Before: s.Tail.Seq + 1, Limit: 2 * len(w.reqs)})
+	if err != nil {
+		return fmt.Errorf("read what follows a repeat: %w", err)
+	}
+	for i := range entries {
+		s.Complete(&entries[i])
+	}
+	w.match(c, entries)
+	return nil
 }
 
 func (c *Committer) answerFound(w *work, r *Request, e chat.Entry) {

@@ -21,7 +21,7 @@ func aimed(cmid string, kind chat.Kind, target chat.Seq) *Request {
 	r.Target = target
 	r.Judge = func(s *state.State) (chat.Entry, *chat.Error) {
 		t := s.Target(target)
-		if t == nil || t.Kind != chat.KindMessage || t.Recalled {
+		if t == nil || t.Kind != chat.KindMessage || t.Recalled || target < s.Floor {
 			return chat.Entry{}, chat.Errorf(chat.CodeNotFound, "no such message")
 		}
 		e := chat.Entry{Kind: kind, Target: target, Time: time.Now().UTC().Truncate(time.Millisecond)}

@@ -41,6 +41,7 @@ type Sub struct {
 	index  int      // in conv.subs; -1: detached
 	state  subState // the rest is guarded by conv.mu
 	cursor chat.Seq // idle, live: what the session had when it became so
+	over   bool     // its part has ended, and it has yet to come to that: nothing else is for it
 }
 
 type subState uint8
@@ -133,6 +134,12 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 	if s.index < 0 {
 		return true, cursor
 	}
+	if cursor > c.seen && !mutant.Is(mutant.AheadAlone) {
+		// It has read further than what was announced: others may lack it, and nobody
+		// will tell them of it again, now that it is known here.
+		c.seen = cursor
+		c.wakeLocked()
+	}
 	if !c.primed {
 		if c.seen > cursor && !mutant.Is(mutant.NoDirtyFlag) {
 			return false, c.seen
@@ -147,8 +154,7 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 		}
 		cursor++
 		if f.endsFor(s.user) {
-			c.removeLocked(s)
-			s.sink.Ended(c.key, cursor)
+			c.endLocked(s, cursor)
 			return true, cursor
 		}
 	}
@@ -156,12 +162,10 @@ func (s *Sub) Live(cursor chat.Seq) (ok bool, upTo chat.Seq) {
 	case cursor > c.last && c.live == 0:
 		c.last, c.ring = cursor, nil
 	case cursor > c.last && !mutant.Is(mutant.AheadAlone):
-		// The session read further than what was announced: the others lack it.
-		c.seen = max(c.seen, cursor)
-		c.fillLocked(0)
+		c.fillLocked(0) // those that are live lack it
 	}
 	c.setLocked(s, live)
-	s.cursor = cursor
+	s.cursor, s.over = cursor, false
 	return true, cursor
 }
 
@@ -185,6 +189,9 @@ func (c *conv) route(f *Frame) {
 	c.used = time.Now()
 	c.seen = max(c.seen, f.Seq)
 	c.wakeLocked()
+	if f.Kind == chat.KindMembers {
+		c.hushLocked(f)
+	}
 	switch {
 	case !c.primed || f.Seq <= c.last:
 		if !c.primed {
@@ -203,6 +210,16 @@ func (c *conv) route(f *Frame) {
 			c.held[f.Seq] = f
 		}
 		c.fillLocked(c.table.opts.GapWait)
+	}
+}
+
+// hushLocked sees to it that sessions which an entry removes get no receipts and no
+// typing from now on, although they may have to read up to that entry first.
+func (c *conv) hushLocked(f *Frame) {
+	for _, s := range c.subs {
+		if f.endsFor(s.user) && f.Seq > s.cursor && (s.state != live || f.Seq > c.last) {
+			s.over = true
+		}
 	}
 }
 
@@ -277,12 +294,22 @@ func (c *conv) advanceLocked(f *Frame) {
 			continue
 		}
 		if f.endsFor(s.user) {
-			c.removeLocked(s)
+			c.endLocked(s, f.Seq)
 			i-- // the last one has moved here
-			s.sink.Ended(c.key, f.Seq)
 			continue
 		}
 		s.sink.Changed(c.key)
+	}
+}
+
+// endLocked detaches a session whose part of the log ends with an entry. Where later
+// ones are known the user may be in again, and nobody has told the session so, because
+// it was attached when they came.
+func (c *conv) endLocked(s *Sub, at chat.Seq) {
+	c.removeLocked(s)
+	s.sink.Ended(c.key, at)
+	if c.seen > at {
+		s.sink.Discover(c.key)
 	}
 }
 
@@ -398,6 +425,7 @@ func (c *conv) receipt(r Receipt, most int, frame func(Receipt) []byte) {
 	var data, bareData []byte
 	for _, s := range c.subs {
 		switch {
+		case s.over:
 		case s.user != r.User && !toAll:
 		case s.user != r.User && (r.Hidden || c.hides(s.user)):
 			if r.Delivered > told.delivered {

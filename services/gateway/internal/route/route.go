@@ -269,15 +269,25 @@ func (t *Table) conv(key chat.Key) *conv {
 // conversation may come in any order, and again.
 func (t *Table) Route(f *Frame) {
 	c := t.conv(f.Key)
+	var had []Sink // who may be at the end of an earlier membership just now
 	for _, u := range f.Concerns {
 		for _, s := range t.Sessions(f.Key.NS, u) {
-			if c == nil || !c.has(s) {
+			switch {
+			case c == nil || !c.has(s):
 				s.Discover(f.Key)
+			case f.Kind == chat.KindMembers && !f.endsFor(u):
+				had = append(had, s)
 			}
 		}
 	}
-	if c != nil {
-		c.route(f)
+	if c == nil {
+		return
+	}
+	c.route(f)
+	for _, s := range had {
+		if !c.has(s) {
+			s.Discover(f.Key)
+		}
 	}
 }
 

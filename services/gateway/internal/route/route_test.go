@@ -160,6 +160,7 @@ func TestSpliceModel(t *testing.T) {
 		script := steps.Draw(rt, "script")
 		opts := Options{Ring: rapid.IntRange(1, 8).Draw(rt, "ring"), MaxHeld: rapid.IntRange(1, 8).Draw(rt, "held"),
 			FillPage: rapid.IntRange(1, 5).Draw(rt, "fill")}
+		byJournal := rapid.Bool().Draw(rt, "by journal")
 		var problems []string
 		synctest.Test(t, func(t *testing.T) { // draws nothing and does not fail: rapid could not see it
 			m := &model{log: &log{}}
@@ -169,7 +170,7 @@ func TestSpliceModel(t *testing.T) {
 			for _, s := range script {
 				m.do(s)
 			}
-			problems = m.rest()
+			problems = m.rest(byJournal)
 		})
 		if len(problems) > 0 {
 			rt.Fatal(problems)
@@ -242,14 +243,18 @@ func (m *model) connect(user chat.User, cursor chat.Seq) {
 	m.sessions = append(m.sessions, s)
 }
 
-// rest lets everything come to rest, with one last announcement, and says what is
-// wrong then.
-func (m *model) rest() (problems []string) {
+// rest lets everything come to rest, with one last announcement, or with what the
+// journal tells of the last entry, and says what is wrong then.
+func (m *model) rest(byJournal bool) (problems []string) {
 	for _, s := range m.sessions {
 		s.set(func() { s.full = false })
 	}
-	last := m.log.append()
-	m.table.Route(&last)
+	if byJournal {
+		m.table.Repair(key, m.log.head, nil)
+	} else {
+		last := m.log.append()
+		m.table.Route(&last)
+	}
 	for range 300 {
 		time.Sleep(10 * time.Millisecond) // fake
 		synctest.Wait()

@@ -24,7 +24,7 @@ func (t *Table) Signal(key chat.Key, but chat.User, most int, frame func() []byt
 	var data []byte
 	for _, s := range c.subs {
 		sink, ok := s.sink.(Lossy)
-		if !ok || s.user == but {
+		if !ok || s.over || s.user == but {
 			continue
 		}
 		if data == nil {

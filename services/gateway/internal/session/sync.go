@@ -244,10 +244,18 @@ func (s *Session) do(ctx context.Context, j job) {
 	}
 }
 
+// drop ends a stream. Where the conversation is known to go on the user may be in it
+// again: who was attached was not told. From here on it is, so what is read now, and
+// what is told later, leave nothing out.
 func (s *Session) drop(key chat.Key) {
-	if p := s.place(key); p != nil {
-		s.Ended(key, p.cursor)
-		p.sub.Detach()
+	p := s.place(key)
+	if p == nil {
+		return
+	}
+	s.Ended(key, p.cursor)
+	p.sub.Detach()
+	if p.sub.Known() > p.cursor {
+		s.Discover(key)
 	}
 }
 
@@ -351,6 +359,9 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 		}
 		if over || (part.Former() && p.cursor >= part.End) {
 			s.drop(key)
+			if !part.Former() && part.Conversation.Closed == 0 && part.Member.Joined > p.cursor {
+				s.Discover(key) // by then the user was in again
+			}
 			return nil
 		}
 		ok, _ := p.sub.Live(p.cursor)

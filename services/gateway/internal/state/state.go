@@ -46,6 +46,9 @@ func (s *State) Member(u chat.User) (chat.Member, bool) {
 	return m, ok && m.Left == 0
 }
 
+// Size is how many members it holds, those who left included.
+func (s *State) Size() int { return len(s.members) }
+
 // Knows reports whether u is or ever was a member: to anybody else the
 // conversation does not exist.
 func (s *State) Knows(u chat.User) bool {
