@@ -1,6 +1,7 @@
 package mongomem
 
 import (
+	"container/heap"
 	"slices"
 	"strings"
 
@@ -226,27 +227,39 @@ func walk[V any](m *btree.Map[string, V], spans []span, desc, merged bool, visit
 		}
 		return
 	}
-	cursors := make([]*cursor[V], 0, len(spans))
+	next := merge[V]{}
 	for _, s := range spans {
 		if at := begin(m, s, desc); at.ok {
-			cursors = append(cursors, at)
+			next = append(next, at)
 		}
 	}
-	for len(cursors) > 0 {
-		best := 0
-		for i, c := range cursors {
-			if n := strings.Compare(c.rest(), cursors[best].rest()); n < 0 && !desc || n > 0 && desc {
-				best = i
-			}
-		}
-		at := cursors[best]
+	for heap.Init(&next); len(next) > 0; {
+		at := next[0]
 		if !visit(at.it.Key(), at.it.Value()) {
 			return
 		}
-		if at.next(); !at.ok {
-			cursors = slices.Delete(cursors, best, best+1)
+		if at.next(); at.ok {
+			heap.Fix(&next, 0)
+		} else {
+			heap.Pop(&next)
 		}
 	}
+}
+
+// merge is the cursors of a walk, the one that is to be visited next on top.
+type merge[V any] []*cursor[V]
+
+func (m merge[V]) Len() int { return len(m) }
+func (m merge[V]) Less(i, j int) bool {
+	return m[i].rest() != m[j].rest() && m[i].rest() < m[j].rest() != m[i].desc
+}
+func (m merge[V]) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
+func (m *merge[V]) Push(c any)   { *m = append(*m, c.(*cursor[V])) }
+
+func (m *merge[V]) Pop() any {
+	last := (*m)[len(*m)-1]
+	*m = (*m)[:len(*m)-1]
+	return last
 }
 
 // cursor is a place in a span.
