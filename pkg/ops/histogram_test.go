@@ -40,7 +40,7 @@ func TestHistogramCounts(t *testing.T) {
 func TestHistogramLabels(t *testing.T) {
 	s := ops.New(ops.Options{})
 	v := s.HistogramBy("took_seconds", "A time.", []float64{1}, "step", "outcome")
-	if v.With("a", "ok") != v.With("a", "ok") {
+	if h := v.With("a", "ok"); h != v.With("a", "ok") {
 		t.Error("the same labels are two histograms")
 	}
 	v.With("a", "bad").Observe(math.Inf(1), "")
