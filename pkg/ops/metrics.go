@@ -107,46 +107,15 @@ func (m *Metrics) GaugeBy(name, help, label string, read func() map[string]float
 // Histogram shows how values are spread. Durations are in seconds, and the name
 // ends in _seconds then.
 func (m *Metrics) Histogram(name, help string, buckets []float64) *Histogram {
-	m.note(name, "histogram", help)
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets})
-	m.registry.MustRegister(h)
-	return &Histogram{h}
+	return m.HistogramBy(name, help, buckets).With()
 }
 
 // HistogramBy shows a histogram for each combination of labels that is asked for.
 func (m *Metrics) HistogramBy(name, help string, buckets []float64, labels ...string) *HistogramVec {
 	m.note(name, "histogram", help, labels...)
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+	v := newHistogramVec(name, help, buckets, labels)
 	m.registry.MustRegister(v)
-	return &HistogramVec{v}
-}
-
-// Histogram takes values. Nil takes them too, and shows them to nobody. It is safe
-// for concurrent use, and neither blocks nor allocates without a trace.
-type Histogram struct{ h prometheus.Observer }
-
-// Observe takes a value. trace, where it is not "", is the id of a trace that shows
-// how the value came about: it becomes the exemplar of its bucket.
-func (h *Histogram) Observe(value float64, trace string) {
-	switch {
-	case h == nil:
-	case trace != "":
-		h.h.(prometheus.ExemplarObserver).ObserveWithExemplar(value, prometheus.Labels{"trace_id": trace})
-	default:
-		h.h.Observe(value)
-	}
-}
-
-// HistogramVec is histograms by labels.
-type HistogramVec struct{ v *prometheus.HistogramVec }
-
-// With is the histogram of some values of the labels, in their order. Who observes
-// often keeps it. Of nil it is nil.
-func (v *HistogramVec) With(values ...string) *Histogram {
-	if v == nil {
-		return nil
-	}
-	return &Histogram{v.v.WithLabelValues(values...)}
+	return v
 }
 
 // by is a metric with one label whose values are known only when it is read.

@@ -53,6 +53,13 @@ func NewEntry(e *chat.Entry) Entry {
 	return w
 }
 
+// EntrySize is about how large the frame of a message is, and not less than that of
+// one without mentions and the like.
+func EntrySize(e *chat.Entry) int {
+	const rest = 224 // names of fields, numbers, the time
+	return rest + 2*len(e.Conv) + len(e.From) + len(e.CMID) + len(e.Body)
+}
+
 // AppendEntry appends an entry's frame to b. The result is the same for every
 // session, so it is made once per entry and shared.
 func AppendEntry(b []byte, e *chat.Entry) []byte {

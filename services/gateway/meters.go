@@ -12,6 +12,7 @@ import (
 // Meters are the histograms of gateways: what cannot be read off a counter when
 // somebody asks. Several gateways of a process may share them.
 type Meters struct {
+	stored   *ops.Histogram            // of commands, as most are
 	commands map[string]*ops.Histogram // by outcome
 	append   *ops.Histogram
 	batch    *ops.Histogram
@@ -52,25 +53,50 @@ func NewMeters(m *ops.Metrics) *Meters {
 	for _, outcome := range append([]string{outcomeStored, outcomeRepeat}, refusals...) {
 		mt.commands[outcome] = commands.With(outcome)
 	}
+	mt.stored = mt.commands[outcomeStored]
 	return mt
 }
 
 // commandDone takes what became of a command that came at a time.
 func (m *Meters) commandDone(begun time.Time, res *commit.Result, trace string) {
-	outcome := outcomeStored
+	h := m.stored
 	switch {
 	case res.Err != nil:
-		outcome = string(res.Err.Code)
+		h = m.commands[string(res.Err.Code)]
 	case res.Dup:
-		outcome = outcomeRepeat
+		h = m.commands[outcomeRepeat]
 	}
-	m.commands[outcome].Observe(time.Since(begun).Seconds(), trace)
+	h.Observe(time.Since(begun).Seconds(), trace)
 }
 
 // appended takes an append.
 func (m *Meters) appended(a commit.Append) {
 	m.append.Observe(a.Took.Seconds(), a.Trace)
 	m.batch.Observe(float64(a.Entries), a.Trace)
+}
+
+// handed takes entries that were handed to this pod's sessions just now. Those of a
+// flush are of few times: they are taken together.
+type handed struct {
+	h    *ops.Histogram
+	now  time.Time
+	made time.Time
+	n    uint64
+}
+
+func (a *handed) add(made time.Time) {
+	if a.n > 0 && !made.Equal(a.made) {
+		a.done()
+	}
+	a.made = made
+	a.n++
+}
+
+func (a *handed) done() {
+	if a.n > 0 && !a.made.IsZero() {
+		a.h.ObserveMany(max(0, a.now.Sub(a.made).Seconds()), a.n)
+	}
+	a.n = 0
 }
 
 // delivered takes an entry that was handed to this pod's sessions just now.

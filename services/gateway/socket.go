@@ -384,7 +384,7 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 		c.refuse(ref, &chat.Error{Code: chat.CodeRateLimited, Message: "too many sends", RetryAfter: c.bucket.wait(1)})
 		return
 	}
-	if err := c.g.opts.Guard.Sends(cmd.Key.NS, cmd.From, 1); err != nil {
+	if err := c.g.opts.Guard.SendsAt(cmd.Key.NS, cmd.From, 1, begun); err != nil {
 		st.Refuse(cmd.CMID)
 		c.refuse(ref, chat.AsError(err))
 		return

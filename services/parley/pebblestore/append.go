@@ -47,7 +47,7 @@ type appending struct {
 }
 
 func (a *appending) batch(b store.Batch) (err error) {
-	a.entries = a.s.db.NewBatch()
+	a.entries, a.added = a.s.db.NewBatch(), make([]added, 0, len(b.Entries))
 	defer func() {
 		if a.it != nil {
 			err = errors.Join(err, a.it.Close())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -250,4 +251,22 @@ func FuzzDocuments(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A journal document is written into a buffer that is large enough from the start.
+func TestJournalSize(t *testing.T) {
+	long := chat.User(strings.Repeat("u", 300))
+	for _, doc := range []store.JournalDoc{
+		{},
+		{JournalID: store.JournalID{Epoch: "epoch"}, Time: time.UnixMilli(1 << 50), Lines: []store.JournalLine{{Seq: chat.MaxSeq}}},
+		{Lines: []store.JournalLine{
+			{Key: chat.Key{NS: "a", Conv: "b"}, Seq: 1, Users: []chat.User{"x", long}},
+			{Key: chat.Key{NS: "a", Conv: "b"}, Seq: 2, Users: []chat.User{long, long, long}},
+			{Key: chat.Key{NS: "a", Conv: "c"}, Seq: chat.MaxSeq},
+		}},
+	} {
+		if n, most := len(appendJournal(nil, &doc)), journalSize(&doc); n > most || most > 2*n+100 {
+			t.Errorf("%d bytes, and room for %d", n, most)
+		}
+	}
 }

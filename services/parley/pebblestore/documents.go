@@ -215,6 +215,23 @@ func appendJournal(dst []byte, doc *store.JournalDoc) []byte {
 	return dst
 }
 
+// journalSize is no less than appendJournal appends.
+func journalSize(doc *store.JournalDoc) int {
+	const number = binary.MaxVarintLen64
+	size := 1 + 3*number + len(doc.Epoch)
+	for i := range doc.Lines {
+		l := &doc.Lines[i]
+		size += 2 * number // the seq, how many users
+		if i == 0 || l.Key != doc.Lines[i-1].Key {
+			size += 3*number + len(l.Key.NS) + len(l.Key.Conv)
+		}
+		for _, u := range l.Users {
+			size += 2 + len(u) // no user's id is longer than two bytes count
+		}
+	}
+	return size
+}
+
 func decodeJournal(pod string, n uint64, v []byte) (store.JournalDoc, error) {
 	d, err := decode(v, journalLayout)
 	if err != nil {

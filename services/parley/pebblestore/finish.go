@@ -249,10 +249,11 @@ func (w *write) journal(id store.JournalID, lines []store.JournalLine) error {
 	}
 	w.s.ends[id.Pod] = max(w.s.ends[id.Pod], id.Number)
 	doc := store.JournalDoc{JournalID: id, Time: w.s.now(), Lines: lines}
+	value := appendJournal(make([]byte, 0, journalSize(&doc)), &doc)
 	if w.entries != nil { // nothing in this write reads it
-		return w.entries.Set(key, appendJournal(nil, &doc), nil)
+		return w.entries.Set(key, value, nil)
 	}
-	return w.set(key, appendJournal(nil, &doc))
+	return w.set(key, value)
 }
 
 // mostEnds is how many pods' journal ends are remembered: those of one process, and

@@ -44,6 +44,14 @@ type Command struct {
 // now is an entry's time: whole milliseconds, as frames show it.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
+// at is now for a judgement. Those of one flush share it.
+func at(s *state.State) time.Time {
+	if s.Now.IsZero() {
+		return now()
+	}
+	return s.Now
+}
+
 // Send is the command of a send frame.
 func Send(a Actor, f *wire.Send) *Command {
 	c := &Command{Key: chat.Key{NS: a.NS, Conv: f.Conv}, From: a.User, CMID: f.CMID, Size: len(f.Body) + 256}
@@ -54,11 +62,10 @@ func Send(a Actor, f *wire.Send) *Command {
 	if f.ReplyTo != nil {
 		replyTo = *f.ReplyTo
 	}
-	h := newHash(chat.KindMessage)
-	h.bytes(f.Body)
-	h.number(int64(replyTo))
+	var small smallHash
+	h := hasher(small[:0]).string(string(chat.KindMessage)).bytes(f.Body).number(int64(replyTo))
 	for _, u := range f.Mentions {
-		h.string(string(u))
+		h = h.string(string(u))
 	}
 	c.Hash = h.sum()
 	body, mentions, silent := []byte(f.Body), f.Mentions, f.Silent
@@ -73,7 +80,7 @@ func Send(a Actor, f *wire.Send) *Command {
 		if cerr := mayMention(s, m, mentions); cerr != nil {
 			return chat.Entry{}, cerr
 		}
-		return chat.Entry{Kind: chat.KindMessage, Time: now(), Via: a.Via,
+		return chat.Entry{Kind: chat.KindMessage, Time: at(s), Via: a.Via,
 			Body: body, ReplyTo: replyTo, Mentions: mentions, Silent: silent}, nil
 	}
 	return c
@@ -109,32 +116,27 @@ func writer(s *state.State, u chat.User) (chat.Member, *chat.Error) {
 }
 
 // hasher makes the fingerprint of what a client asks for. Every part is preceded
-// by its length, so that no two requests run together.
-type hasher struct {
-	buf   []byte
-	small [512]byte // of most requests, so that buf needs no memory of its own
+// by its length, so that no two requests run together. It is what was written so far;
+// each method returns it with more.
+type hasher []byte
+
+// smallHash is room for what most requests have. Who asks often brings it along, so
+// that it needs no memory of its own.
+type smallHash [512]byte
+
+func newHash(kind chat.Kind) hasher { return hasher(nil).string(string(kind)) }
+
+func (h hasher) bytes(b []byte) hasher {
+	return append(binary.AppendUvarint(h, uint64(len(b))), b...)
 }
 
-func newHash(kind chat.Kind) *hasher {
-	h := &hasher{}
-	h.buf = h.small[:0]
-	h.string(string(kind))
-	return h
+func (h hasher) string(s string) hasher {
+	return append(binary.AppendUvarint(h, uint64(len(s))), s...)
 }
 
-func (h *hasher) bytes(b []byte) {
-	h.buf = binary.AppendUvarint(h.buf, uint64(len(b)))
-	h.buf = append(h.buf, b...)
-}
+func (h hasher) number(n int64) hasher { return binary.AppendVarint(h, n) }
 
-func (h *hasher) string(s string) {
-	h.buf = binary.AppendUvarint(h.buf, uint64(len(s)))
-	h.buf = append(h.buf, s...)
-}
-
-func (h *hasher) number(n int64) { h.buf = binary.AppendVarint(h.buf, n) }
-
-func (h *hasher) sum() chat.Hash {
-	full := sha256.Sum256(h.buf)
+func (h hasher) sum() chat.Hash {
+	full := sha256.Sum256(h)
 	return chat.Hash(full[:16])
 }

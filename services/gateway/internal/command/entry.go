@@ -10,8 +10,8 @@ import (
 // Edit is the command of an edit frame: another body for one's own message.
 func Edit(a Actor, f *wire.Edit) *Command {
 	h := newHash(chat.KindEdited)
-	h.number(int64(*f.Target))
-	h.bytes(f.Body)
+	h = h.number(int64(*f.Target))
+	h = h.bytes(f.Body)
 	c := aimed(a, f.Conv, *f.Target, f.CMID, h)
 	c.Size += len(f.Body)
 	body := []byte(f.Body)
@@ -38,7 +38,7 @@ func Edit(a Actor, f *wire.Edit) *Command {
 // of a group anybody's, is taken back. Also somebody who is muted may take back.
 func Recall(a Actor, f *wire.Recall) *Command {
 	h := newHash(chat.KindRecalled)
-	h.number(int64(*f.Target))
+	h = h.number(int64(*f.Target))
 	c := aimed(a, f.Conv, *f.Target, f.CMID, h)
 	c.Judge = func(s *state.State) (chat.Entry, *chat.Error) {
 		e := chat.Entry{Kind: chat.KindRecalled, Time: now(), Via: a.Via, Target: c.Target}
@@ -59,11 +59,11 @@ func Recall(a Actor, f *wire.Recall) *Command {
 // again, is harmless; switching off what never was is refused: it would leave a trace.
 func React(a Actor, f *wire.React) *Command {
 	h := newHash(chat.KindReacted)
-	h.number(int64(*f.Target))
-	h.string(f.Emoji)
+	h = h.number(int64(*f.Target))
+	h = h.string(f.Emoji)
 	on, emoji := *f.On, f.Emoji
 	if on {
-		h.number(1)
+		h = h.number(1)
 	}
 	c := aimed(a, f.Conv, *f.Target, f.CMID, h)
 	c.Judge = func(s *state.State) (chat.Entry, *chat.Error) {
@@ -100,7 +100,7 @@ func mayReact(t *state.Target, u chat.User, emoji string, on bool) *chat.Error {
 }
 
 // aimed is a command that aims at a message.
-func aimed(a Actor, conv chat.ConvID, target chat.Seq, cmid chat.CMID, h *hasher) *Command {
+func aimed(a Actor, conv chat.ConvID, target chat.Seq, cmid chat.CMID, h hasher) *Command {
 	return &Command{Key: chat.Key{NS: a.NS, Conv: conv}, From: a.User, CMID: cmid, Hash: h.sum(), Size: 256, Target: target}
 }
 

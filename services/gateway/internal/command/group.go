@@ -55,9 +55,9 @@ func CreateGroup(a Actor, g NewGroup, lim chat.Limits) ([]*Command, *chat.Error)
 		users = append(users, chat.UserRole{User: u, Role: chat.RoleMember})
 	}
 	h := membersHash(chat.ChangeCreated, nil, g.Title)
-	h.bytes([]byte(g.History))
+	h = h.bytes([]byte(g.History))
 	for _, u := range members {
-		h.bytes([]byte(u))
+		h = h.bytes([]byte(u))
 	}
 	created := &Command{Key: key, From: a.User, CMID: g.CMID, Hash: h.sum(), Size: 64 * len(users),
 		New: &chat.Conversation{Key: key, Kind: chat.Group, Created: now(), Floor: 1, History: g.History, Title: g.Title},
@@ -187,7 +187,7 @@ func Rename(a Actor, conv chat.ConvID, title string, cmid chat.CMID) (*Command, 
 
 // group is a command that appends a members entry; judge is only asked about
 // present members of an open group.
-func group(a Actor, conv chat.ConvID, cmid chat.CMID, h *hasher,
+func group(a Actor, conv chat.ConvID, cmid chat.CMID, h hasher,
 	judge func(s *state.State, me chat.Member) (chat.Entry, *chat.Error)) *Command {
 	return &Command{Key: chat.Key{NS: a.NS, Conv: conv}, From: a.User, CMID: cmid, Hash: h.sum(), Size: 256,
 		Judge: func(s *state.State) (chat.Entry, *chat.Error) {
@@ -212,13 +212,13 @@ func checkTitle(title string) *chat.Error {
 	return nil
 }
 
-func membersHash(change chat.Change, users []chat.UserRole, title string) *hasher {
+func membersHash(change chat.Change, users []chat.UserRole, title string) hasher {
 	h := newHash(chat.KindMembers)
-	h.bytes([]byte(change))
-	h.bytes([]byte(title))
+	h = h.bytes([]byte(change))
+	h = h.bytes([]byte(title))
 	for _, u := range users {
-		h.bytes([]byte(u.User))
-		h.bytes([]byte(u.Role))
+		h = h.bytes([]byte(u.User))
+		h = h.bytes([]byte(u.Role))
 	}
 	return h
 }

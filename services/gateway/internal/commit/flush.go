@@ -25,15 +25,16 @@ type work struct {
 // their state is not known or their entries were not simply stored, go on by
 // themselves, so that they keep nobody waiting.
 func (c *Committer) flush(works []*work) {
-	var batch store.Batch
-	var fast []*work
-	for _, w := range c.askFloors(c.askBlocks(works)) {
-		if w.lane.state == nil || !w.judge(c.opts.Audience) {
+	works = c.askFloors(c.askBlocks(works))
+	batch := store.Batch{Entries: make([]chat.Entry, 0, requestsOf(works))}
+	fast := make([]*work, 0, len(works))
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	for _, w := range works {
+		if w.lane.state == nil || !w.judge(now, c.opts.Audience, &batch.Entries) {
 			c.repair(w)
 			continue
 		}
 		fast = append(fast, w)
-		batch.Entries = append(batch.Entries, w.entries...)
 	}
 	if len(fast) == 0 {
 		return
@@ -77,7 +78,11 @@ func (c *Committer) flush(works []*work) {
 			continue
 		}
 		traces = appendTraces(traces, len(told), w.reqs[:n])
-		told = append(told, c.answerStored(w, n)...)
+		if entries := c.answerStored(w, n); len(stored) == len(batch.Entries) {
+			told = batch.Entries[:at]
+		} else {
+			told = append(told, entries...)
+		}
 	}
 	if err == nil {
 		c.opts.Committed(batch.Journal, told, traces)
@@ -90,6 +95,14 @@ func (c *Committer) flush(works []*work) {
 			c.release(w.lane)
 		}
 	}
+}
+
+// requestsOf is how many requests works have.
+func requestsOf(works []*work) (n int) {
+	for _, w := range works {
+		n += len(w.reqs)
+	}
+	return n
 }
 
 func storedOf(entries []chat.Entry, outcomes []store.Outcome) []chat.Entry {
@@ -155,17 +168,24 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 // A members entry changes what the next command is judged against, so it stands
 // alone in its batch. What an entry does to a message is supposed for those behind it:
 // they are only stored if it is.
-func (w *work) judge(audience int) bool {
+//
+// The entries are put behind those of other lanes in the flush's batch, which has room
+// for them: an entry is large, and is copied no more than it must be.
+func (w *work) judge(now time.Time, audience int, batch *[]chat.Entry) bool {
 	s := w.lane.state
-	tail := s.Tail
+	tail, from := s.Tail, len(*batch)
 	w.entries = nil
-	defer s.EndSuppositions()
+	s.Now = now
+	defer func() {
+		s.Now = time.Time{}
+		s.EndSuppositions()
+	}()
 	for _, r := range w.reqs {
 		if r.behind != "" || r.maybe && !w.again || r.unknown(s) {
 			break
 		}
 		e, cerr := r.Judge(s)
-		if cerr != nil || e.Kind == chat.KindMembers && len(w.entries) > 0 {
+		if cerr != nil || e.Kind == chat.KindMembers && len(*batch) > from {
 			break
 		}
 		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
@@ -175,11 +195,12 @@ func (w *work) judge(audience int) bool {
 		}
 		tail = store.LastOf(&e)
 		s.Suppose(&e)
-		w.entries = append(w.entries, e)
+		*batch = append(*batch, e)
 		if e.Kind == chat.KindMembers {
 			break
 		}
 	}
+	w.entries = (*batch)[from:len(*batch):len(*batch)]
 	return len(w.entries) > 0
 }
 

@@ -26,7 +26,7 @@ type conv struct {
 	held    map[chat.Seq]*Frame // frames beyond a gap
 	filling bool                // a fill is under way or about to be
 	told    map[chat.User]marks // receipts handed out, so that none goes back
-	used    time.Time
+	used    time.Duration       // when a frame came last, by Table.clock
 }
 
 type marks struct{ delivered, read chat.Seq }
@@ -186,7 +186,7 @@ func (c *conv) fromRingLocked(seq chat.Seq) *Frame {
 func (c *conv) route(f *Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.used = time.Now()
+	c.used = time.Duration(c.table.clock.Load())
 	c.seen = max(c.seen, f.Seq)
 	c.wakeLocked()
 	if f.Kind == chat.KindMembers {

@@ -13,6 +13,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -99,6 +100,8 @@ type Table struct {
 	convs  [shards]convShard
 	users  [shards]userShard
 	swept  uint // shards so far; owned by who calls SweepRings
+	began  time.Time
+	clock  atomic.Int64 // time since began as of the last call of SweepRings, ns: near enough for rings
 	fills  chan struct{}
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -144,7 +147,7 @@ func NewTable(opts Options) *Table {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	t := &Table{opts: opts, seed: maphash.MakeSeed(), fills: make(chan struct{}, opts.MaxFills)}
+	t := &Table{opts: opts, seed: maphash.MakeSeed(), fills: make(chan struct{}, opts.MaxFills), began: time.Now()}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	for i := range shards {
 		t.convs[i].m = make(map[chat.Key]*conv)
@@ -360,13 +363,15 @@ type Receipt struct {
 // of the table at a call: so that many quiet conversations cost little. It is
 // called by one goroutine.
 func (t *Table) SweepRings(now time.Time) {
+	at := now.Sub(t.began)
+	t.clock.Store(int64(at))
 	for range shards / 16 {
 		sh := &t.convs[t.swept%shards]
 		t.swept++
 		sh.mu.Lock()
 		for _, c := range sh.m {
 			c.mu.Lock()
-			if c.ring != nil && now.Sub(c.used) > t.opts.RingsIdle {
+			if c.ring != nil && at-c.used > t.opts.RingsIdle {
 				c.ring = nil
 			}
 			c.mu.Unlock()

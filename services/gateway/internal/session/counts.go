@@ -6,6 +6,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/tally"
+	"github.com/parley-chat/parley/pkg/wire"
 )
 
 // The reasons why something was not kept in a queue.
@@ -41,10 +42,23 @@ func NewCounts() *Counts {
 		closed = append(closed, codeText(c))
 	}
 	return &Counts{
-		Received: tally.New("hello", "auth", "send", "recv", "read", "edit", "recall", "react", "typing", "watch", "unwatch", "history", "ping", Invalid),
+		Received: tally.New("send", "recv", "hello", "auth", "read", "edit", "recall", "react", "typing", "watch", "unwatch", "history", "ping", Invalid),
 		Sent:     tally.New(sentTypes...),
 		Dropped:  tally.New(DropFrames, DropBytes, DropTooSlow),
 		Closed:   tally.New(closed...),
+	}
+}
+
+// received counts a frame that can be understood: what there are many of by its place
+// in Received.
+func (c *Counts) received(f wire.Frame) {
+	switch f.(type) {
+	case *wire.Send:
+		c.Received.AddAt(0, 1)
+	case *wire.Recv:
+		c.Received.AddAt(1, 1)
+	default:
+		c.Received.Add(f.Name(), 1)
 	}
 }
 

@@ -159,8 +159,7 @@ func (l *link) seek(on bool) {
 
 // controlled is called when a ping or pong has been read completely.
 func (l *link) controlled() {
-	l.s.touch()
-	l.s.pace(0)
+	l.s.pace(l.s.touch(), 0)
 	l.edge = l.header && l.head.Buffered() == 0
 }
 

@@ -13,8 +13,8 @@ const paceBurst = 2 * time.Second
 // that sends far too much. Each frame costs its share of a second, its bytes theirs,
 // and the sum is paid back by time going by (the generic cell rate algorithm of
 // ITU-T I.371): one number is all that a session keeps for it. It is called by the
-// reader.
-func (s *Session) pace(bytes int) {
+// reader, at a time of the clock.
+func (s *Session) pace(now time.Duration, bytes int) {
 	var cost time.Duration
 	if n := s.opts.FramesPerS; n > 0 {
 		cost += time.Second / time.Duration(n)
@@ -25,7 +25,6 @@ func (s *Session) pace(bytes int) {
 	if cost == 0 {
 		return
 	}
-	now := s.opts.Clock.now()
 	s.paid = max(s.paid, now) + cost
 	if s.paid-now <= paceBurst || s.Closing() {
 		return

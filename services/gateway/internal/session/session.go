@@ -202,7 +202,11 @@ func (s *Session) SetExpiry(t time.Time) {
 // Expires is what SetExpiry was told, to the millisecond.
 func (s *Session) Expires() time.Time { return time.UnixMilli(s.expires.Load()) }
 
-func (s *Session) touch() { s.heard.Store(int64(s.opts.Clock.now())) }
+func (s *Session) touch() time.Duration {
+	now := s.opts.Clock.now()
+	s.heard.Store(int64(now))
+	return now
+}
 
 // Serve begins to read frames and to hand them to h, until the connection ends. It
 // does not block.
@@ -265,8 +269,7 @@ func (s *Session) readFrame() error {
 	if err != nil {
 		return fmt.Errorf("read frame: %w", err)
 	}
-	s.touch()
-	s.pace(len(data))
+	s.pace(s.touch(), len(data))
 	if typ != websocket.MessageText {
 		s.Close(chat.CloseProtocol, "frames are JSON text, this one is binary")
 	}
@@ -280,7 +283,7 @@ func (s *Session) read(data []byte) {
 	}
 	f, ref, cerr := wire.Decode(data, s.opts.Limits)
 	if cerr == nil {
-		s.opts.Counts.Received.Add(f.Name(), 1)
+		s.opts.Counts.received(f)
 		s.handler.Handle(f, ref)
 		return
 	}

@@ -5,6 +5,7 @@ package state
 
 import (
 	"slices"
+	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
@@ -21,6 +22,9 @@ type State struct {
 	// those who have commands in the flush that asks: it is looked up for every flush,
 	// and is no part of what is folded from the log.
 	Blocked []chat.User
+	// Now is the time of what is judged; zero: that of the judgement. It is set for a
+	// flush, and is no part of what is folded from the log either.
+	Now time.Time
 
 	targets  map[chat.Seq]*Target // what commands aim at, as of Tail
 	supposed map[chat.Seq]*Target // as of the last entry supposed

@@ -53,11 +53,7 @@ func measure(t *testing.T, kind func() backend) map[string]usage {
 		})
 	}
 	t.Run("search", func(t *testing.T) {
-		b := kind()
-		if _, ok := b.(*mongo); ok {
-			return // mongomem does not keep search indexes
-		}
-		w := newWorld(t, b, func(o *allinone.Options) { o.NoSearch = false })
+		w := newWorld(t, kind(), func(o *allinone.Options) { o.NoSearch = false })
 		measureSearch(w)
 		for row, u := range w.costs {
 			all[row] = u

@@ -110,8 +110,8 @@ func (b *mongo) observe(c mongomem.Command) {
 		return
 	case c.Collection == "jobs" && c.Name == "find" && by != " by _id":
 		return
-	case c.Collection == "attachments" && by == " by due_1", strings.HasPrefix(c.Collection, "search") && c.Name != "find":
-		return
+	case c.Collection == "attachments" && by == " by due_1", strings.HasPrefix(c.Collection, "search") && (c.Name != "find" || by == " by _id"):
+		return // the index is fed in the background, and looked for once a second
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -25,7 +25,7 @@ func OpenObserved(observe func(mongomem.Command)) (*Server, error) {
 	mem := mongomem.New()
 	mem.Observe = observe
 	go func() { done <- mem.Serve(ctx, ln) }()
-	return &Server{URI: "mongodb://" + ln.Addr().String() + "/", stop: func() error {
+	return &Server{URI: "mongodb://" + ln.Addr().String() + "/", Memory: mem, stop: func() error {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("serving mongomem: %w", err)

@@ -27,6 +27,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/parley-chat/parley/services/parley/internal/mongotest/mongomem"
 	"github.com/parley-chat/parley/services/parley/internal/mongotest/wireproxy"
 )
 
@@ -42,6 +43,8 @@ const (
 type Server struct {
 	// URI is its connection string, with no database.
 	URI string
+	// Memory is the server of [OpenMemory]; nil: it is another one.
+	Memory *mongomem.Server
 
 	child *exec.Cmd
 	stdin io.Closer

@@ -2,122 +2,19 @@ package mongomem
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/tidwall/btree"
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// collection is documents in the order of their _id, which is a string, and
-// indexes. It is guarded by Server.mu.
+// collection is documents by the keys of their _id (see keyOf), and indexes. It is
+// guarded by Server.mu.
 type collection struct {
-	name    string
+	name    string // with its database
+	short   string // without
 	docs    btree.Map[string, bson.Raw]
 	indexes []*index
 	used    usage // by the present command
-}
-
-// index maps the values of its fields, and the _id behind them, to documents.
-// Only strings can be found by it.
-type index struct {
-	name   string
-	fields []string
-	unique bool
-	ids    btree.Map[string, string]
-}
-
-func newCollection(name string) *collection { return &collection{name: name} }
-
-func (c *collection) createIndexes(req *request) (bson.D, error) {
-	specs, err := req.list("indexes")
-	if err != nil {
-		return nil, err
-	}
-	for _, spec := range specs {
-		keys, ok := spec.Lookup("key").DocumentOK()
-		if !ok {
-			return nil, refuse(codeBadValue, "an index has no key")
-		}
-		elements, err := keys.Elements()
-		if err != nil {
-			return nil, err //nolint:wrapcheck // told as it is
-		}
-		x := &index{name: spec.Lookup("name").StringValue()}
-		x.unique, _ = spec.Lookup("unique").BooleanOK()
-		for _, e := range elements {
-			x.fields = append(x.fields, e.Key())
-		}
-		if c.index(x.name) != nil {
-			continue
-		}
-		c.docs.Scan(func(id string, doc bson.Raw) bool {
-			x.add(id, doc)
-			return true
-		})
-		c.indexes = append(c.indexes, x)
-	}
-	return nil, nil
-}
-
-func (c *collection) index(name string) *index {
-	for _, x := range c.indexes {
-		if x.name == name {
-			return x
-		}
-	}
-	return nil
-}
-
-// separator ends a value in a key of an index; values of Parley do not have it.
-const separator = "\x00"
-
-// keys is the values of a document: one key, or with an array one for each of its
-// values. A field that is missing counts as a value, as in MongoDB.
-func (x *index) keys(doc bson.Raw) []string {
-	keys := []string{""}
-	for _, f := range x.fields {
-		values := []bson.RawValue{lookup(doc, f)}
-		if array, ok := values[0].ArrayOK(); ok {
-			if list, err := array.Values(); err == nil && len(list) > 0 {
-				values = list
-			}
-		}
-		var longer []string
-		for _, key := range keys {
-			for _, value := range values {
-				v, _ := value.StringValueOK()
-				longer = append(longer, key+v+separator)
-			}
-		}
-		keys = longer
-	}
-	return keys
-}
-
-func (x *index) add(id string, doc bson.Raw) {
-	for _, key := range x.keys(doc) {
-		x.ids.Set(key+id, id)
-	}
-}
-
-func (x *index) remove(id string, doc bson.Raw) {
-	for _, key := range x.keys(doc) {
-		x.ids.Delete(key + id)
-	}
-}
-
-// taken reports whether another document has values of doc.
-func (x *index) taken(id string, doc bson.Raw) (found bool) {
-	for _, key := range x.keys(doc) {
-		x.ids.Ascend(key, func(k, other string) bool {
-			if !strings.HasPrefix(k, key) {
-				return false
-			}
-			found = found || other != id
-			return !found
-		})
-	}
-	return found
 }
 
 // put stores a document in place of old, nil for none.
@@ -138,10 +35,24 @@ func (c *collection) put(id string, old, doc bson.Raw) error {
 	return nil
 }
 
+// idOf is the key of a document's _id. As in MongoDB that is no array and no regular
+// expression; a driver has filled it in where nobody gave one.
+func idOf(doc bson.Raw) (string, error) {
+	id := doc.Lookup("_id")
+	switch class(id) {
+	case classArray, classRegex, classOther:
+		return "", refuse(codeBadValue, "an _id cannot be of type %s", id.Type)
+	}
+	if id.IsZero() || id.Type == bson.TypeUndefined {
+		return "", refuse(codeBadValue, "a document has no _id")
+	}
+	return keyOf(id), nil
+}
+
 func (c *collection) insertOne(doc bson.Raw) error {
-	id, ok := doc.Lookup("_id").StringValueOK()
-	if !ok {
-		return refuse(codeBadValue, "this server keeps documents by an _id that is a string")
+	id, err := idOf(doc)
+	if err != nil {
+		return err
 	}
 	if _, ok := c.docs.Get(id); ok {
 		return refuse(codeDuplicateKey, "E11000 duplicate key error collection: %s index: _id_", c.name)
@@ -224,7 +135,7 @@ func (c *collection) update(req *request) (bson.D, error) {
 			return err
 		}
 		matched++
-		upserted = append(upserted, bson.D{{Key: "index", Value: at}, {Key: "_id", Value: doc.Lookup("_id").StringValue()}})
+		upserted = append(upserted, bson.D{{Key: "index", Value: at}, {Key: "_id", Value: doc.Lookup("_id")}})
 		return nil
 	})
 	d := append(writeAnswer(matched, failed), bson.E{Key: "nModified", Value: modified})
@@ -247,11 +158,10 @@ func (c *collection) apply(doc, change bson.Raw) (after bson.Raw, err error) {
 	if err != nil {
 		return nil, err
 	}
-	id := doc.Lookup("_id").StringValue()
-	if after.Lookup("_id").StringValue() != id {
-		return nil, refuse(codeBadValue, "an _id does not change")
+	if !doc.Lookup("_id").Equal(after.Lookup("_id")) {
+		return nil, refuse(codeImmutableField, "an _id does not change")
 	}
-	return after, c.put(id, doc, after)
+	return after, c.put(keyOf(doc.Lookup("_id")), doc, after)
 }
 
 func (c *collection) delete(req *request) (bson.D, error) {
@@ -276,7 +186,7 @@ func (c *collection) delete(req *request) (bson.D, error) {
 }
 
 func (c *collection) remove(doc bson.Raw) {
-	id := doc.Lookup("_id").StringValue()
+	id := keyOf(doc.Lookup("_id"))
 	for _, x := range c.indexes {
 		x.remove(id, doc)
 	}

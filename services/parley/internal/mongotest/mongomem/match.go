@@ -1,8 +1,6 @@
 package mongomem
 
 import (
-	"bytes"
-	"cmp"
 	"slices"
 	"strings"
 
@@ -13,21 +11,17 @@ import (
 type plan struct {
 	sort  string // a field; "": the order of the index that is used
 	desc  bool
-	limit int // 0: none
+	skip  int
+	limit int      // 0: none
+	hint  []string // fields of the index to use; nil: the server chooses
+	// project are the fields that are asked for, where no others are.
+	project []string
 }
 
 func (c *collection) find(req *request) (bson.D, error) {
-	var p plan
-	if sort, ok := req.Lookup("sort").DocumentOK(); ok {
-		elements, err := sort.Elements()
-		if err != nil || len(elements) != 1 {
-			return nil, refuse(codeBadValue, "this server sorts by one field")
-		}
-		p.sort = elements[0].Key()
-		p.desc = elements[0].Value().AsInt64() < 0
-	}
-	if limit, ok := req.Lookup("limit").AsInt64OK(); ok {
-		p.limit = int(limit)
+	p, err := planOf(req)
+	if err != nil {
+		return nil, err
 	}
 	filter, _ := req.Lookup("filter").DocumentOK()
 	found, err := c.match(filter, p)
@@ -41,85 +35,117 @@ func (c *collection) find(req *request) (bson.D, error) {
 			return nil, err
 		}
 	}
+	return cursorOf(c.name, batch), nil
+}
+
+// cursorOf is an answer with all documents at once.
+func cursorOf(collection string, batch bson.A) bson.D {
 	return bson.D{{Key: "cursor", Value: bson.D{
-		{Key: "id", Value: int64(0)}, {Key: "ns", Value: c.name}, {Key: "firstBatch", Value: batch},
-	}}}, nil
+		{Key: "id", Value: int64(0)}, {Key: "ns", Value: collection}, {Key: "firstBatch", Value: batch},
+	}}}
 }
 
-// bounds are what a filter says of one string field.
-type bounds struct {
-	in     []string // exact values, in order; nil: a range
-	lo, hi string   // exclusive; "": open
-}
-
-func boundsOf(filter bson.Raw, field string) (b bounds, ok bool) {
-	v := filter.Lookup(field)
-	if s, ok := v.StringValueOK(); ok {
-		return bounds{in: []string{s}}, true
+func planOf(req *request) (p plan, err error) {
+	if sort, ok := req.Lookup("sort").DocumentOK(); ok {
+		elements, err := sort.Elements()
+		if err != nil || len(elements) != 1 {
+			return p, refuse(codeBadValue, "this server sorts by one field")
+		}
+		p.sort = elements[0].Key()
+		p.desc = elements[0].Value().AsInt64() < 0
 	}
-	ops, ok := v.DocumentOK()
-	if !ok {
-		return b, false
+	if n, ok := req.Lookup("limit").AsInt64OK(); ok {
+		p.limit = int(n)
 	}
-	if values, ok := ops.Lookup("$in").ArrayOK(); ok {
-		list, _ := values.Values()
-		b.in = []string{}
-		for _, v := range list {
-			if s, ok := v.StringValueOK(); ok {
-				b.in = append(b.in, s)
+	if n, ok := req.Lookup("skip").AsInt64OK(); ok {
+		p.skip = int(n)
+	}
+	if hint := req.Lookup("hint"); !hint.IsZero() {
+		if p.hint, err = fieldsOf(hint); err != nil {
+			return p, err
+		}
+	}
+	if fields, ok := req.Lookup("projection").DocumentOK(); ok {
+		elements, err := fields.Elements()
+		if err != nil {
+			return p, err //nolint:wrapcheck // told as it is
+		}
+		for _, e := range elements {
+			if n, ok := e.Value().AsInt64OK(); ok && n != 0 {
+				p.project = append(p.project, e.Key())
 			}
 		}
-		slices.Sort(b.in)
-		b.in = slices.Compact(b.in)
-		return b, true
+		if n, ok := fields.Lookup("_id").AsInt64OK(); !ok || n != 0 {
+			p.project = append(p.project, "_id")
+		}
 	}
-	b.lo, _ = ops.Lookup("$gt").StringValueOK()
-	if lo, ok := ops.Lookup("$gte").StringValueOK(); ok {
-		b.lo = lo
-	}
-	b.hi, _ = ops.Lookup("$lt").StringValueOK()
-	if hi, ok := ops.Lookup("$lte").StringValueOK(); ok {
-		b.hi = hi + separator
-	}
-	return b, b.lo != "" || b.hi != ""
+	return p, nil
 }
 
-// match finds the documents that a filter selects. Bounds only narrow where it
+// way is how a question is answered: by an index, or the primary one where that is
+// nil, within spans.
+type way struct {
+	index   *index
+	spans   []span
+	points  int  // fields with single values
+	covered bool // the index has everything that is asked for: no document is read
+	whole   bool // the filter names single _ids and nothing else
+}
+
+// sorts reports whether a walk is in the order of a field, and whether it merges
+// spans for that: the field must come behind those with single values, or be one of
+// them that has one value.
+func (w *way) sorts(field string) (ordered, merged bool) {
+	switch {
+	case field == "":
+		return true, false
+	case w.index == nil:
+		return field == "_id", false
+	case w.points < len(w.index.fields) && w.index.fields[w.points] == field:
+		return len(w.spans) <= maxMerged, len(w.spans) > 1
+	}
+	i := slices.Index(w.index.fields[:w.points], field)
+	return i == 0 || i > 0 && len(w.spans) == 1, false
+}
+
+// match finds the documents that a filter selects. Spans only narrow where it
 // looks: every document is held against the whole filter.
 func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error) {
 	if filter == nil {
 		filter = bson.Raw{5, 0, 0, 0, 0}
 	}
-	ordered := p.sort == "" // may it stop at the limit?
-	b, x := c.choose(filter)
-	_, more := filter.IndexErr(1)
-	whole := x == nil && b.in != nil && more != nil // the filter names _ids and says nothing else
+	w, err := c.choose(filter, p)
+	if err != nil {
+		return nil, err
+	}
+	ordered, merged := w.sorts(p.sort)
+	most := p.skip + p.limit
 	take := func(doc bson.Raw) bool {
-		c.used.examined++
-		if whole {
-			found = append(found, doc)
-			return !ordered || p.limit == 0 || len(found) < p.limit
+		ok := w.covered || w.whole
+		if !w.covered {
+			c.used.examined++
 		}
-		ok, e := matches(doc, filter)
-		if e != nil {
-			err = e
-			return false
+		if !ok {
+			if ok, err = matches(doc, filter); err != nil {
+				return false
+			}
 		}
 		if ok {
 			found = append(found, doc)
 		}
-		return !ordered || p.limit == 0 || len(found) < p.limit
+		return !ordered || p.limit == 0 || len(found) < most
 	}
-	switch {
-	case x == nil:
-		c.used.primary(b)
-		ordered = ordered || p.sort == "_id"
-		c.walk(b, p.desc && p.sort == "_id", take)
-	default:
-		c.used.index(x.name)
-		ordered = ordered || x.sorts(filter, p.sort)
+	if w.index == nil {
+		c.used.primary(w.spans)
+		walk(&c.docs, w.spans, p.desc && ordered, false, func(_ string, doc bson.Raw) bool {
+			c.used.keys++
+			return take(doc)
+		})
+	} else {
+		c.used.index(w.index.name)
 		seen := map[string]bool{} // a document with an array is there under each of its values
-		x.walk(b, p.desc && ordered, func(id string) bool {
+		walk(&w.index.ids, w.spans, p.desc && ordered, merged, func(_, id string) bool {
+			c.used.keys++
 			if seen[id] {
 				return true
 			}
@@ -132,6 +158,7 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 		return nil, err
 	}
 	if !ordered {
+		c.used.sorted += len(found)
 		slices.SortStableFunc(found, func(a, b bson.Raw) int {
 			n := compare(lookup(a, p.sort), lookup(b, p.sort))
 			if p.desc {
@@ -140,128 +167,51 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 			return n
 		})
 		if p.limit > 0 {
-			found = found[:min(len(found), p.limit)]
+			found = found[:min(len(found), most)]
 		}
 	}
-	return found, nil
+	return found[min(p.skip, len(found)):], nil
 }
 
-// choose picks the primary index where the filter bounds _id, else the index whose
-// fields are bounded the furthest, else all documents (no bounds, nil).
-func (c *collection) choose(filter bson.Raw) (bounds, *index) {
-	if b, ok := boundsOf(filter, "_id"); ok {
-		return b, nil
+// choose picks the index that a hint names; else the primary one where the filter
+// bounds _id, else the one whose fields are bounded the furthest, else all documents.
+func (c *collection) choose(filter bson.Raw, p plan) (w way, err error) {
+	if p.hint != nil && !slices.Equal(p.hint, []string{"_id"}) {
+		i := slices.IndexFunc(c.indexes, func(x *index) bool { return slices.Equal(x.fields, p.hint) })
+		if i < 0 {
+			return w, refuse(codeBadValue, "hint provided does not correspond to an existing index")
+		}
+		w, _ = c.indexes[i].way(filter, p)
+		return w, nil
 	}
-	var best *index
-	var bestBounds bounds
+	if spans, points, ok := spansOf(filter, "_id"); ok {
+		_, more := filter.IndexErr(1)
+		return way{spans: spans, whole: points && more != nil}, nil
+	}
+	w.spans = []span{{}}
 	longest := 0
 	for _, x := range c.indexes {
-		b, n := x.bounds(filter)
-		if n > longest {
-			best, bestBounds, longest = x, b, n
+		if found, n := x.way(filter, p); n > longest && p.hint == nil {
+			w, longest = found, n
 		}
 	}
-	return bestBounds, best
+	return w, nil
 }
 
-// bounds joins the exact values of the first fields with the bounds of the next.
-func (x *index) bounds(filter bson.Raw) (all bounds, fields int) {
-	prefixes := []string{""}
-	for _, f := range x.fields {
-		b, ok := boundsOf(filter, f)
-		switch {
-		case !ok:
-		case b.in != nil:
-			var next []string
-			for _, p := range prefixes {
-				for _, v := range b.in {
-					next = append(next, p+v+separator)
-				}
-			}
-			prefixes = next
-			fields++
-			continue
-		case len(prefixes) == 1:
-			hi := prefixes[0] + "\xff"
-			if b.hi != "" {
-				hi = prefixes[0] + b.hi
-			}
-			return bounds{lo: prefixes[0] + b.lo, hi: hi}, fields + 1
-		}
-		break
+// way is how an index answers, and how many of its fields are bounded.
+func (x *index) way(filter bson.Raw, p plan) (way, int) {
+	spans, points, fields := x.spans(filter)
+	w := way{index: x, spans: spans, points: points, covered: p.project != nil}
+	for _, f := range p.project {
+		w.covered = w.covered && slices.Contains(x.fields, f)
 	}
-	return bounds{in: prefixes}, fields
-}
-
-// sorts reports whether a walk is in the order of a field: that behind those that
-// the filter fixes.
-func (x *index) sorts(filter bson.Raw, field string) bool {
-	for _, f := range x.fields {
-		if f == field {
-			return true
-		}
-		if _, ok := filter.Lookup(f).StringValueOK(); !ok {
-			return false
-		}
+	elements, _ := filter.Elements()
+	for _, e := range elements {
+		i := slices.Index(x.fields, e.Key())
+		ops, isDoc := e.Value().DocumentOK()
+		w.covered = w.covered && i >= 0 && i < fields && !(isDoc && isOperators(ops) && !ops.Lookup("$all").IsZero())
 	}
-	return false
-}
-
-func (x *index) walk(b bounds, desc bool, take func(id string) bool) {
-	more := true
-	walk := func(lo, hi string) {
-		visit := func(k, id string) bool {
-			if desc && k <= lo || !desc && hi != "" && k >= hi {
-				return false
-			}
-			more = take(id)
-			return more
-		}
-		if desc {
-			x.ids.Descend(hi, func(k, id string) bool { return k >= hi || visit(k, id) })
-			return
-		}
-		x.ids.Ascend(lo, visit)
-	}
-	if b.in == nil {
-		walk(b.lo, b.hi)
-		return
-	}
-	if desc {
-		slices.Reverse(b.in)
-	}
-	for _, prefix := range b.in {
-		if more {
-			walk(prefix, prefix+"\xff")
-		}
-	}
-}
-
-// walk visits the documents within bounds of _id.
-func (c *collection) walk(b bounds, desc bool, take func(bson.Raw) bool) {
-	if b.in != nil {
-		if desc {
-			slices.Reverse(b.in)
-		}
-		for _, id := range b.in {
-			if doc, ok := c.docs.Get(id); ok && !take(doc) {
-				return
-			}
-		}
-		return
-	}
-	if desc {
-		visit := func(id string, doc bson.Raw) bool { return id >= b.lo && take(doc) }
-		if b.hi == "" {
-			c.docs.Reverse(visit)
-		} else {
-			c.docs.Descend(b.hi, visit)
-		}
-		return
-	}
-	c.docs.Ascend(b.lo, func(id string, doc bson.Raw) bool {
-		return (b.hi == "" || id < b.hi) && take(doc)
-	})
+	return w, fields
 }
 
 // lookup is the value at a dotted path; a zero value where there is none.
@@ -347,6 +297,13 @@ func satisfies(have bson.RawValue, ops bson.Raw) (bool, error) {
 				return false, err //nolint:wrapcheck // told as it is
 			}
 			ok = slices.ContainsFunc(values, func(v bson.RawValue) bool { return equal(have, v) }) == (e.Key() == "$in")
+		case "$all":
+			array, _ := want.ArrayOK()
+			values, err := array.Values()
+			if err != nil {
+				return false, err //nolint:wrapcheck // told as it is
+			}
+			ok = len(values) > 0 && !slices.ContainsFunc(values, func(v bson.RawValue) bool { return !equal(have, v) })
 		case "$not":
 			inner, err := satisfies(have, want.Document())
 			if err != nil {
@@ -379,64 +336,4 @@ func equal(have, want bson.RawValue) bool {
 
 func comparable(a, b bson.RawValue) bool {
 	return !a.IsZero() && class(a) == class(b)
-}
-
-// class is MongoDB's order of types, of those that are used.
-func class(v bson.RawValue) int {
-	switch v.Type {
-	case bson.TypeNull:
-		return 1
-	case bson.TypeInt32, bson.TypeInt64, bson.TypeDouble:
-		return 2
-	case bson.TypeString:
-		return 3
-	case bson.TypeEmbeddedDocument:
-		return 4
-	case bson.TypeArray:
-		return 5
-	case bson.TypeBinary:
-		return 6
-	case bson.TypeBoolean:
-		return 8
-	case bson.TypeDateTime:
-		return 9
-	}
-	return 0
-}
-
-// compare orders two values as MongoDB does; a missing one comes first.
-func compare(a, b bson.RawValue) int {
-	if n := cmp.Compare(class(a), class(b)); n != 0 {
-		return n
-	}
-	switch class(a) {
-	case 2:
-		if a.Type == bson.TypeDouble || b.Type == bson.TypeDouble {
-			return cmp.Compare(a.AsFloat64(), b.AsFloat64())
-		}
-		return cmp.Compare(a.AsInt64(), b.AsInt64())
-	case 3:
-		return strings.Compare(a.StringValue(), b.StringValue())
-	case 4, 5:
-		return compareDocuments(bson.Raw(a.Value), bson.Raw(b.Value))
-	case 8:
-		return cmp.Compare(a.Value[0], b.Value[0])
-	case 9:
-		return cmp.Compare(a.DateTime(), b.DateTime())
-	}
-	return bytes.Compare(a.Value, b.Value)
-}
-
-// compareDocuments goes field by field: type, name, value.
-func compareDocuments(a, b bson.Raw) int {
-	x, _ := a.Elements()
-	y, _ := b.Elements()
-	for i := range min(len(x), len(y)) {
-		n := cmp.Or(cmp.Compare(class(x[i].Value()), class(y[i].Value())),
-			strings.Compare(x[i].Key(), y[i].Key()), compare(x[i].Value(), y[i].Value()))
-		if n != 0 {
-			return n
-		}
-	}
-	return cmp.Compare(len(x), len(y))
 }

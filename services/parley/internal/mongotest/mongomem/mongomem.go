@@ -34,8 +34,8 @@ const (
 
 // Server is a server and its data. The zero value is not ready: see [New].
 type Server struct {
-	// Observe, if set before Serve, is told of each command on a collection. It runs
-	// under the server's lock: it must not block.
+	// Observe, if set before Serve, is told of each command on a collection before it
+	// is answered. It runs under the server's lock: it must not block.
 	Observe func(Command)
 
 	mu          sync.Mutex
@@ -82,10 +82,12 @@ func (s *Server) answer(nc net.Conn) {
 		if err != nil {
 			return
 		}
-		doc, err := bson.Marshal(s.run(body))
+		answer, did := s.run(body)
+		doc, err := bson.Marshal(answer)
 		if err != nil {
 			return
 		}
+		s.observe(did, headerSize+5+len(doc))
 		out := make([]byte, headerSize+5, headerSize+5+len(doc))
 		binary.LittleEndian.PutUint32(out[0:], uint32(headerSize+5+len(doc)))
 		binary.LittleEndian.PutUint32(out[8:], id)
@@ -102,6 +104,7 @@ var errMessage = errors.New("malformed message")
 type request struct {
 	bson.Raw
 	sequences map[string][]bson.Raw
+	size      int // bytes of the message
 }
 
 // list is the documents of a list field: in the command itself or in a sequence.
@@ -142,7 +145,7 @@ func readRequest(r io.Reader) (id uint32, req *request, err error) {
 	if binary.LittleEndian.Uint32(b)&flagChecksum != 0 {
 		b = b[:len(b)-4]
 	}
-	req = &request{}
+	req = &request{size: int(n)}
 	for b = b[4:]; len(b) > 5; {
 		kind, size := b[0], int(binary.LittleEndian.Uint32(b[1:]))
 		if size < 5 || size > len(b)-1 {
@@ -194,10 +197,12 @@ func (r *request) addSequence(b []byte) error {
 
 // Codes of MongoDB's errors.
 const (
-	codeBadValue        = 2
-	codeNamespaceExists = 48
-	codeCommandNotFound = 59
-	codeDuplicateKey    = 11000
+	codeBadValue         = 2
+	codeNamespaceMissing = 26
+	codeNamespaceExists  = 48
+	codeCommandNotFound  = 59
+	codeImmutableField   = 66
+	codeDuplicateKey     = 11000
 )
 
 // refusal is an error that the client is told.
@@ -212,43 +217,32 @@ func refuse(code int32, format string, args ...any) error {
 	return &refusal{code, fmt.Sprintf(format, args...)}
 }
 
-// run runs one command.
-func (s *Server) run(req *request) bson.D {
-	answer, err := s.command(req)
+// run runs one command, and says what it did if that was something to a collection.
+func (s *Server) run(req *request) (bson.D, *Command) {
+	answer, did, err := s.command(req)
 	if err != nil {
 		r := &refusal{codeBadValue, err.Error()}
 		errors.As(err, &r)
-		return bson.D{{Key: "ok", Value: 0.0}, {Key: "errmsg", Value: r.message}, {Key: "code", Value: r.code}, {Key: "codeName", Value: "Refused"}}
+		return bson.D{{Key: "ok", Value: 0.0}, {Key: "errmsg", Value: r.message}, {Key: "code", Value: r.code}, {Key: "codeName", Value: "Refused"}}, did
 	}
-	return append(answer, bson.E{Key: "ok", Value: 1.0})
+	return append(answer, bson.E{Key: "ok", Value: 1.0}), did
 }
 
-func (s *Server) command(req *request) (bson.D, error) {
+// observe tells of a command before its answer leaves.
+func (s *Server) observe(did *Command, sent int) {
+	if did == nil || s.Observe == nil {
+		return
+	}
+	did.Sent = sent
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Observe(*did)
+}
+
+func (s *Server) command(req *request) (bson.D, *Command, error) {
 	first, err := req.IndexErr(0)
 	if err != nil {
-		return nil, errMessage
-	}
-	of := func(run func(*collection, *request) (bson.D, error)) (bson.D, error) {
-		db, _ := req.Lookup("$db").StringValueOK()
-		name, ok := first.Value().StringValueOK()
-		if !ok {
-			return nil, refuse(codeBadValue, "no collection is named")
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		c := s.collections[db+"."+name]
-		if c == nil {
-			c = newCollection(db + "." + name)
-			s.collections[db+"."+name] = c
-		} else if first.Key() == "create" {
-			return nil, refuse(codeNamespaceExists, "%s exists", c.name)
-		}
-		c.used = usage{}
-		answer, err := run(c, req)
-		if s.Observe != nil {
-			s.Observe(c.used.command(first.Key(), name))
-		}
-		return answer, err
+		return nil, nil, errMessage
 	}
 	switch first.Key() {
 	case "hello", "isMaster", "ismaster":
@@ -257,30 +251,68 @@ func (s *Server) command(req *request) (bson.D, error) {
 			{Key: "maxBsonObjectSize", Value: int32(16 << 20)}, {Key: "maxMessageSizeBytes", Value: int32(maxMessage)},
 			{Key: "maxWriteBatchSize", Value: int32(100_000)}, {Key: "localTime", Value: time.Now()},
 			{Key: "minWireVersion", Value: int32(0)}, {Key: "maxWireVersion", Value: int32(21)}, {Key: "readOnly", Value: false},
-		}, nil
+		}, nil, nil
 	case "ping", "endSessions":
-		return nil, nil
+		return nil, nil, nil
 	case "dropDatabase":
-		return nil, s.drop(req)
-	case "create":
-		return of(func(*collection, *request) (bson.D, error) { return nil, nil })
-	case "createIndexes":
-		return of((*collection).createIndexes)
-	case "insert":
-		return of((*collection).insert)
-	case "update":
-		return of((*collection).update)
-	case "delete":
-		return of((*collection).delete)
-	case "find":
-		return of((*collection).find)
-	case "findAndModify":
-		return of((*collection).findAndModify)
+		return nil, nil, s.dropDatabase(req)
 	}
-	return nil, refuse(codeCommandNotFound, "no such command: %q", first.Key())
+	run, ok := onCollection[first.Key()]
+	name, named := first.Value().StringValueOK()
+	switch {
+	case first.Key() == "drop" && named:
+		return nil, nil, s.drop(req, name)
+	case !ok:
+		return nil, nil, refuse(codeCommandNotFound, "no such command: %q", first.Key())
+	case !named:
+		return nil, nil, refuse(codeBadValue, "no collection is named")
+	}
+	return s.runOn(name, first.Key(), run, req)
 }
 
-func (s *Server) drop(req *request) error {
+// onCollection are the commands that name a collection, and make it where it is not
+// there.
+var onCollection = map[string]func(*collection, *request) (bson.D, error){
+	"create":        func(*collection, *request) (bson.D, error) { return nil, nil },
+	"createIndexes": (*collection).createIndexes,
+	"insert":        (*collection).insert,
+	"update":        (*collection).update,
+	"delete":        (*collection).delete,
+	"find":          (*collection).find,
+	"findAndModify": (*collection).findAndModify,
+}
+
+func (s *Server) runOn(name, command string, run func(*collection, *request) (bson.D, error), req *request) (bson.D, *Command, error) {
+	db, _ := req.Lookup("$db").StringValueOK()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.collections[db+"."+name]
+	if c == nil && command == "find" { // there is nothing, whatever index is named
+		return cursorOf(db+"."+name, bson.A{}), (&usage{}).command(command, name, req), nil
+	}
+	if c == nil {
+		c = &collection{name: db + "." + name, short: name}
+		s.collections[c.name] = c
+	} else if command == "create" {
+		return nil, nil, refuse(codeNamespaceExists, "%s exists", c.name)
+	}
+	c.used = usage{}
+	answer, err := run(c, req)
+	return answer, c.used.command(command, name, req), err
+}
+
+func (s *Server) drop(req *request, name string) error {
+	db, _ := req.Lookup("$db").StringValueOK()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.collections[db+"."+name] == nil {
+		return refuse(codeNamespaceMissing, "ns not found")
+	}
+	delete(s.collections, db+"."+name)
+	return nil
+}
+
+func (s *Server) dropDatabase(req *request) error {
 	db, _ := req.Lookup("$db").StringValueOK()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,7 +22,7 @@ func (s *Server) Restore(from *Snapshot) {
 func copyAll(all map[string]*collection) map[string]*collection {
 	copies := make(map[string]*collection, len(all))
 	for name, c := range all {
-		d := &collection{name: c.name, docs: *c.docs.Copy()}
+		d := &collection{name: c.name, short: c.short, docs: *c.docs.Copy()}
 		for _, x := range c.indexes {
 			d.indexes = append(d.indexes, &index{name: x.name, fields: x.fields, unique: x.unique, ids: *x.ids.Copy()})
 		}
