@@ -35,6 +35,7 @@ type client struct {
 	counted bool    // among those who are online
 	bucket  *bucket // nil: nothing was sent yet
 	streams map[chat.ConvID]*stream
+	inOrder int // of them, when it was last looked which are needed
 	directs command.Directs
 	span    *tracing.Span // of the frame that is being handled; nil: it is not followed
 }
@@ -360,6 +361,9 @@ func (c *client) actor() command.Actor {
 // attachments. Commands of one conversation keep their order, whatever they are.
 func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	st, begun := c.stream(cmd.Key.Conv), time.Now()
+	if st == nil {
+		return
+	}
 	if c.bucket == nil {
 		c.bucket = newBucket(c.g.opts.Limits.SendsPerS)
 	}
@@ -403,19 +407,31 @@ func (c *client) onCommand(cmd *command.Command, body []byte, ref string) {
 	c.g.commit.Submit(r)
 }
 
-// maxStreams is where streams that keep nothing in order any more are dropped.
-const maxStreams = 256
+const (
+	// keptStreams is how many streams are kept that keep nothing in order any more.
+	keptStreams = 256
+	// maxStreams is how many conversations a session may have in which a command waits
+	// to be answered or repeated. The order in them is kept until that comes, for
+	// as long as the session lives: so who never repeats anything is sent away.
+	maxStreams = 4096
+)
 
+// stream is where the commands of a conversation keep their order; nil: there are too
+// many, and the session ends.
 func (c *client) stream(conv chat.ConvID) *stream {
 	st := c.streams[conv]
 	if st != nil {
 		return st
 	}
-	if len(c.streams) >= maxStreams {
+	if len(c.streams) >= max(keptStreams, 2*c.inOrder) { // each is looked at once for one that is new
 		for conv, st := range c.streams {
 			if st.pending.Load() == 0 && !st.Broken() {
 				delete(c.streams, conv)
 			}
+		}
+		if c.inOrder = len(c.streams); c.inOrder >= maxStreams {
+			c.s.Close(chat.CloseTooManyFrames, "too many sends were refused and not repeated")
+			return nil
 		}
 	}
 	if c.streams == nil {
