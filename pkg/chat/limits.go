@@ -42,7 +42,7 @@ func (l Limits) WithDefaults() Limits {
 
 // Bounds of parts of a body and of a command that no client can change.
 const (
-	MaxRef         = 64                  // bytes of a ref
+	MaxRef         = 64                  // characters of a ref
 	MaxTitle       = 256                 // bytes of a group's title
 	MaxData        = 8 << 10             // bytes of body.data
 	MaxDataDepth   = 32                  // nesting of body.data

@@ -189,12 +189,20 @@ func (t *Typing) check(chat.Limits) *chat.Error {
 	return checkConv(t.Conv)
 }
 
+// checkWatched: an empty list is none the worse for it, a list that is not there is.
+func checkWatched(users []chat.User, lim chat.Limits) *chat.Error {
+	if users == nil {
+		return bad(`"users" is missing`)
+	}
+	return checkUsers("users", users, lim.Watch)
+}
+
 func (w *Watch) check(lim chat.Limits) *chat.Error {
-	return checkUsers("users", w.Users, lim.Watch)
+	return checkWatched(w.Users, lim)
 }
 
 func (w *Unwatch) check(lim chat.Limits) *chat.Error {
-	return checkUsers("users", w.Users, lim.Watch)
+	return checkWatched(w.Users, lim)
 }
 
 func (h *History) check(lim chat.Limits) *chat.Error {
@@ -242,15 +250,14 @@ type Attachment struct {
 }
 
 // ParseBody checks a body and returns it compact and with its fields in one
-// order, so that what is stored, hashed and sent is the same bytes.
+// order, so that what is stored, hashed and sent is the same bytes. Its limits are
+// those of these bytes: a client that escapes what need not be, or writes blanks,
+// may send as much text as any other.
 func ParseBody(raw []byte, lim chat.Limits) ([]byte, *chat.Error) { return checkBody(raw, lim) }
 
 func checkBody(raw jsontext.Value, lim chat.Limits) (jsontext.Value, *chat.Error) {
 	if len(raw) == 0 || raw.Kind() != '{' {
 		return nil, bad(`"body" must be an object with text, attachments or data`)
-	}
-	if len(raw) > chat.MaxBody {
-		return nil, chat.Errorf(chat.CodeTooLarge, `"body" has more than %d bytes`, chat.MaxBody)
 	}
 	var b Body
 	if err := json.Unmarshal(raw, &b, json.RejectUnknownMembers(true)); err != nil {
@@ -265,10 +272,13 @@ func checkBody(raw jsontext.Value, lim chat.Limits) (jsontext.Value, *chat.Error
 	if len(b.Text) > lim.Text {
 		return nil, chat.Errorf(chat.CodeTooLarge, `"text" has more than %d bytes`, lim.Text)
 	}
+	if err := formatData(&b.Data); err != nil {
+		return nil, bad("body: %s", publicReason(err))
+	}
 	if cerr := first(checkAttachments(b.Attachments), checkData(b.Data)); cerr != nil {
 		return nil, cerr
 	}
-	out, err := json.Marshal(&b)
+	out, err := json.Marshal(&b) // data omits nothing but what was not given: "", [] and {} are data
 	if err != nil {
 		return nil, bad("body: %s", publicReason(err))
 	}
@@ -290,6 +300,14 @@ func checkAttachments(list []Attachment) *chat.Error {
 		}
 	}
 	return nil
+}
+
+// formatData brings data into the form in which it is marshalled.
+func formatData(data *jsontext.Value) error {
+	if len(*data) == 0 {
+		return nil
+	}
+	return data.Format()
 }
 
 func checkData(data jsontext.Value) *chat.Error {

@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -40,8 +41,8 @@ func decode(data []byte, lim chat.Limits) (f Frame, ref string, cerr *chat.Error
 		return nil, "", chat.Errorf(chat.CodeBadFrame, `the frame has no "type"`)
 	}
 	if len(head.Ref) > 0 {
-		if ref, ok = stringOf(head.Ref); !ok || len(ref) > chat.MaxRef {
-			return nil, "", chat.Errorf(chat.CodeBadRequest, `"ref" must be a string of at most %d bytes`, chat.MaxRef)
+		if ref, ok = stringOf(head.Ref); !ok || utf8.RuneCountInString(ref) > chat.MaxRef {
+			return nil, "", chat.Errorf(chat.CodeBadRequest, `"ref" must be a string of at most %d characters`, chat.MaxRef)
 		}
 	}
 	if f = newFrame(typ); f == nil {

@@ -33,8 +33,8 @@ func FuzzDecode(f *testing.F) {
 	lim := chat.Limits{}.WithDefaults()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		frame, ref, cerr := wire.Decode(data, lim)
-		if len(ref) > chat.MaxRef {
-			t.Fatalf("a ref of %d bytes", len(ref))
+		if n := utf8.RuneCountInString(ref); n > chat.MaxRef {
+			t.Fatalf("a ref of %d characters", n)
 		}
 		if cerr != nil {
 			switch cerr.Code {

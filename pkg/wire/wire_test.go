@@ -96,6 +96,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"hello device", `{"type":"hello","device":"a b"}`, chat.CodeBadRequest},
 		{"hello cursor", `{"type":"hello","resume":{"epoch":"e","cursors":{"x":1}}}`, chat.CodeBadRequest},
 		{"hello token", `{"type":"hello","token":5}`, chat.CodeBadRequest},
+		{"watch nothing", `{"type":"watch"}`, chat.CodeBadRequest},
+		{"watch null", `{"type":"watch","users":null}`, chat.CodeBadRequest},
+		{"unwatch nothing", `{"type":"unwatch"}`, chat.CodeBadRequest},
 		{"auth none", `{"type":"auth"}`, chat.CodeBadRequest},
 	}
 	for _, c := range cases {

@@ -71,20 +71,21 @@ func (g *Gateway) typed(ty presence.Typing) {
 // no read where the session is in the conversation, which is the rule.
 func (c *client) onTyping(f *wire.Typing, ref string) {
 	self := c.s.Identity()
-	key := chat.Key{NS: self.NS, Conv: f.Conv}
-	if _, in := c.s.Known(key); !in {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		part, err := c.g.view.Access(ctx, key, self.User)
-		cancel()
+	t := presence.Typing{Key: chat.Key{NS: self.NS, Conv: f.Conv}, User: self.User, On: *f.On}
+	if _, in := c.s.Known(t.Key); in {
+		c.g.presence.Type(t)
+		return
+	}
+	c.later(ref, func(ctx context.Context) error {
+		part, err := c.g.view.Access(ctx, t.Key, t.User)
 		if err == nil && (part.Former() || part.Conversation.Closed != 0) {
 			err = chat.Errorf(chat.CodeForbidden, "you are not a member any more, or the group is closed")
 		}
-		if err != nil {
-			c.refuse(ref, chat.AsError(err))
-			return
+		if err == nil {
+			c.g.presence.Type(t)
 		}
-	}
-	c.g.presence.Type(presence.Typing{Key: key, User: self.User, On: *f.On})
+		return err
+	})
 }
 
 // blocked reads blocks for presence and typing.

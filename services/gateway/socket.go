@@ -461,23 +461,46 @@ func requestOf(cmd *command.Command) *commit.Request {
 	return r
 }
 
+// later does for a frame what has to ask the store, beside the frames that follow:
+// who sends a ping behind it is not to wait until a store that is away does not
+// answer. It takes one of the session's places for requests.
+func (c *client) later(ref string, do func(ctx context.Context) error) {
+	if !c.s.Acquire() {
+		return
+	}
+	c.g.served.Go(func() {
+		defer c.s.Release()
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			c.refuse(ref, chat.AsError(err))
+		}
+	})
+}
+
 // onMark takes a recv or read. A seq above what is known here is looked up: it may
-// be stored and not announced yet.
+// be stored and not announced yet. Marks are cumulative, so it does not matter which
+// of two comes first.
 func (c *client) onMark(conv chat.ConvID, seq chat.Seq, ref string, move func(chat.Key) *chat.Error) {
 	id := c.s.Identity()
 	key := chat.Key{NS: id.NS, Conv: conv}
 	if known, ok := c.s.Known(key); !ok || seq > known {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		part, err := c.g.view.Access(ctx, key, id.User)
-		cancel()
-		if err == nil && seq > part.End {
-			err = chat.Errorf(chat.CodeBadRequest, `"seq" is above the conversation's head`)
-		}
-		if err != nil {
-			c.refuse(ref, chat.AsError(err))
-			return
-		}
+		c.later(ref, func(ctx context.Context) error {
+			part, err := c.g.view.Access(ctx, key, id.User)
+			if err == nil && seq > part.End {
+				err = chat.Errorf(chat.CodeBadRequest, `"seq" is above the conversation's head`)
+			}
+			if err == nil {
+				c.mark(key, seq, ref, move)
+			}
+			return err
+		})
+		return
 	}
+	c.mark(key, seq, ref, move)
+}
+
+func (c *client) mark(key chat.Key, seq chat.Seq, ref string, move func(chat.Key) *chat.Error) {
 	if seq == 0 {
 		return
 	}
@@ -487,21 +510,15 @@ func (c *client) onMark(conv chat.ConvID, seq chat.Seq, ref string, move func(ch
 }
 
 func (c *client) onHistory(f *wire.History, ref string) {
-	if !c.s.Acquire() {
-		return
-	}
 	id := c.s.Identity()
-	c.g.served.Go(func() {
-		defer c.s.Release()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
+	c.later(ref, func(ctx context.Context) error {
 		page, err := c.g.page(ctx, id.NS, id.User, f)
 		if err != nil {
-			c.refuse(ref, chat.AsError(err))
-			return
+			return err
 		}
 		page.Type, page.Ref, page.Conv = "page", ref, f.Conv
 		c.s.Answer(wire.Encode(page))
+		return nil
 	})
 }
 

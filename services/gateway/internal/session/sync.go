@@ -80,6 +80,7 @@ const (
 	jobCatchUp                 // one conversation
 	jobDiscover                // a conversation that may be new
 	jobDescribe                // a conversation that changed
+	jobEnded                   // a conversation that is the user's no more
 )
 
 // jobs is the syncer's queue. Each job is in it once, so it is bounded by the
@@ -139,20 +140,6 @@ func (s *Session) Changed(key chat.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.addJobLocked(job{jobDescribe, key})
-}
-
-// Ended implements route.Sink.
-func (s *Session) Ended(key chat.Key, at chat.Seq) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.places[key] == nil {
-		return
-	}
-	delete(s.places, key)
-	if s.left == nil {
-		s.left = make(map[chat.Key]chat.Seq)
-	}
-	s.left[key] = at
 }
 
 // Known is the highest seq that the session knows to exist in a conversation; ok
@@ -225,6 +212,7 @@ func (s *Session) runJobs(q *jobs) {
 func (s *Session) do(ctx context.Context, j job) {
 	run := map[jobKind]func(context.Context, chat.Key) error{
 		jobStart: s.start, jobOpen: s.openSome, jobSynced: s.synced, jobCatchUp: s.catchUp, jobDiscover: s.discover, jobDescribe: s.describe,
+		jobEnded: s.describeEnd,
 	}[j.kind]
 	for pause := 10 * time.Millisecond; ctx.Err() == nil && !s.Closing(); pause = min(2*pause, 2*time.Second) {
 		err := run(ctx, j.key)
@@ -241,21 +229,6 @@ func (s *Session) do(ctx context.Context, j job) {
 		case <-time.After(pause):
 		case <-ctx.Done():
 		}
-	}
-}
-
-// drop ends a stream. Where the conversation is known to go on the user may be in it
-// again: who was attached was not told. From here on it is, so what is read now, and
-// what is told later, leave nothing out.
-func (s *Session) drop(key chat.Key) {
-	p := s.place(key)
-	if p == nil {
-		return
-	}
-	s.Ended(key, p.cursor)
-	p.sub.Detach()
-	if p.sub.Known() > p.cursor {
-		s.Discover(key)
 	}
 }
 
@@ -362,6 +335,9 @@ func (s *Session) catchUp(ctx context.Context, key chat.Key) error {
 			if !part.Former() && part.Conversation.Closed == 0 && part.Member.Joined > p.cursor {
 				s.Discover(key) // by then the user was in again
 			}
+			if p.cursor > p.shown {
+				return s.describeEnd(ctx, key)
+			}
 			return nil
 		}
 		ok, _ := p.sub.Live(p.cursor)
@@ -432,15 +408,4 @@ func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool
 		}
 	}
 	return false, nil
-}
-
-// endsFor reports whether u's part of the log ends with e.
-func endsFor(e *chat.Entry, u chat.User) bool {
-	switch e.Change {
-	case chat.ChangeClosed:
-		return true
-	case chat.ChangeRemoved, chat.ChangeLeft:
-		return slices.ContainsFunc(e.Users, func(x chat.UserRole) bool { return x.User == u })
-	}
-	return false
 }
