@@ -2,7 +2,8 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type * as api from "./api.js";
 import { Engine } from "./engine/engine.js";
 import { Store } from "./engine/store.js";
-import { withTimeout } from "./engine/time.js";
+import type { EndingClock } from "./engine/time.js";
+import { endingClock, withTimeout } from "./engine/time.js";
 import { Tokens } from "./engine/tokens.js";
 import { Backoff } from "./engine/verdict.js";
 import { ParleyError } from "./errors.js";
@@ -21,7 +22,7 @@ import { memoryStorage } from "./storage/memory.js";
 import { Hub } from "./tabs/hub.js";
 
 type Defaulted = "storage" | "network" | "clock" | "random" | "randomBytes";
-type Options = api.ParleyOptions & { [K in Defaulted]-?: NonNullable<api.ParleyOptions[K]> };
+type Options = api.ParleyOptions & { [K in Defaulted]-?: NonNullable<api.ParleyOptions[K]> } & { clock: EndingClock };
 
 /** What a client is made of, wired together. It does nothing until `boot`. */
 export class Client {
@@ -42,12 +43,13 @@ export class Client {
   private online = true;
   private phase: "new" | "running" | "closed" = "new";
 
-  constructor(options: api.ParleyOptions) {
+  constructor(private readonly given: api.ParleyOptions) {
+    const options = given;
     this.o = {
       ...options,
       storage: options.storage ?? memoryStorage(),
       network: options.network ?? systemNetwork(),
-      clock: options.clock ?? systemClock,
+      clock: endingClock(options.clock ?? systemClock), // no timer of this object outlives it
       random: options.random ?? Math.random,
       randomBytes: options.randomBytes ?? systemBytes,
     };
@@ -78,7 +80,7 @@ export class Client {
     if (user === undefined || this.phase !== "running") return;
     this.user = user;
     this.store.open(`u/${user}/`);
-    await this.state.restore();
+    await this.state.restore().catch((err: unknown) => this.threw(err));
     if (this.phase !== "running") return;
     this.commands.after(this.state.unsettled());
     this.hub = this.makeHub(user);
@@ -92,7 +94,7 @@ export class Client {
     if (this.o.user !== undefined) return this.o.user;
     const backoff = new Backoff(500, 30_000, this.o.random);
     while (this.phase === "running") {
-      this.state.take({ e: "connection", state: { phase: "connecting" } });
+      this.guard(() => this.state.take({ e: "connection", state: { phase: "connecting" } }));
       try {
         const claims = readToken(await this.tokens.get());
         if (claims !== undefined) return claims.user;
@@ -100,7 +102,8 @@ export class Client {
       } catch (err) {
         if (err instanceof Error && (err as Partial<ParleyError>).code === "unauthenticated") return this.ended("signed_out", err.message);
         const pause = backoff.next();
-        this.state.take({ e: "connection", state: { phase: "waiting", retryAt: this.o.clock.now() + pause, attempt: backoff.attempt } });
+        const state = { phase: "waiting", retryAt: this.o.clock.now() + pause, attempt: backoff.attempt } as const;
+        this.guard(() => this.state.take({ e: "connection", state }));
         await new Promise<void>((done) => void this.o.clock.after(pause, done));
       }
     }
@@ -118,7 +121,7 @@ export class Client {
         new Engine({ url: this.urls.socket, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
       take: (ev) => {
         if (this.phase === "closed") return;
-        this.state.take(ev);
+        this.guard(() => this.state.take(ev));
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
       },
@@ -159,7 +162,8 @@ export class Client {
       keep: (key, value) => this.hub?.leading && this.store.later(key, value),
       newID: newCMID,
       submit: (conv, frame) => this.commands.submit(conv, frame),
-      tell: (ev) => (this.hub === undefined ? this.state.take(ev) : this.hub.tell(ev)),
+      tell: (ev) => (this.hub === undefined ? this.guard(() => this.state.take(ev)) : this.hub.tell(ev)),
+      guard: (change) => this.guard(change),
       changed: () => this.state.list.changed(),
       used: (conv, looked) => this.state.used(conv, looked),
       arrived: (conv, item) => this.arrived(conv, item),
@@ -197,7 +201,29 @@ export class Client {
   }
 
   private emit<K extends keyof api.ParleyEvents>(event: K, e: api.ParleyEvents[K]): void {
-    for (const listener of this.listeners.get(event) ?? []) (listener as (e: api.ParleyEvents[K]) => void)(e);
+    for (const listener of [...(this.listeners.get(event) ?? [])]) {
+      try {
+        (listener as (e: api.ParleyEvents[K]) => void)(e);
+      } catch (err) {
+        if (event !== "error") this.threw(err); // of one for errors there is nobody to tell
+      }
+    }
+  }
+
+  /**
+   * Does what changes signals. Whoever listens to them is the application: what it throws
+   * is told, and stops nothing here.
+   */
+  private guard(change: () => void): void {
+    try {
+      change();
+    } catch (err) {
+      this.threw(err);
+    }
+  }
+
+  private threw(err: unknown): void {
+    this.failed(new ParleyError("internal", "a listener threw: " + String(err)));
   }
 
   private failed(err: unknown): void {
@@ -206,16 +232,18 @@ export class Client {
   }
 
   private ended(reason: api.EndReason, message: string): undefined {
-    this.state.connection.value = { phase: "ended", reason, message };
+    this.guard(() => (this.state.connection.value = { phase: "ended", reason, message }));
     return undefined;
   }
 
   /** Ends this object. What was told is in storage when it resolves. */
   async close(reason: api.EndReason, message: string): Promise<void> {
     if (this.phase === "closed") return;
-    this.state.close();
+    this.guard(() => this.state.close());
     this.phase = "closed";
+    this.commands.close();
     this.rest.stop();
+    this.o.clock.end();
     this.ended(reason, message);
     const settled = () => {
       if (this.user === undefined) return Promise.resolve();
@@ -233,8 +261,12 @@ export class Client {
     this.hub?.signOut();
     await this.close("signed_out", "signed out");
     if (forget) {
-      const request = () => new Rest({ base: this.urls.http, tokens: this.tokens, network: this.o.network, clock: this.o.clock, random: this.o.random }).send("DELETE", "/v1/devices/" + device);
-      await withTimeout(this.o.clock, 3_000, request).catch(() => {}); // it ends by itself after 60 days
+      const { token, network, random } = this.o;
+      const clock = endingClock(this.given.clock ?? systemClock);
+      const rest = new Rest({ base: this.urls.http, tokens: new Tokens(token, clock), network, clock, random });
+      await withTimeout(clock, 3_000, () => rest.send("DELETE", "/v1/devices/" + device)).catch(() => {}); // it ends by itself after 60 days
+      rest.stop();
+      clock.end();
     }
   }
 }

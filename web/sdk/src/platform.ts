@@ -28,10 +28,13 @@ interface Globals {
 }
 const globals = globalThis as unknown as Globals;
 
+/** More is done at once by setTimeout. Who asks for more looks at the time when called. */
+const longestTimer = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, call) {
-    const timer = globals.setTimeout(call, ms);
+    const timer = globals.setTimeout(call, Math.min(ms, longestTimer));
     return () => globals.clearTimeout(timer);
   },
 };
@@ -60,6 +63,7 @@ export function systemNetwork(webSocket?: WebSocketClass): Network {
 
 async function fetchRequest(r: HttpRequest): Promise<HttpResponse> {
   if (globals.fetch === undefined) throw new Error("no fetch: give a network");
+  if (r.signal?.aborted) throw new Error("the request was given up");
   const abort = globals.AbortController === undefined ? undefined : new globals.AbortController();
   r.signal?.addEventListener("abort", () => abort?.abort());
   const cancel = r.timeout_ms === undefined ? () => {} : systemClock.after(r.timeout_ms, () => abort?.abort());

@@ -63,7 +63,7 @@ export class Desk {
   submit(command: Command): void {
     this.outbox.add(command);
     this.o.emit({ e: "added", command });
-    if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame);
+    if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame ?? Infinity);
     this.o.changed();
   }
 
@@ -148,7 +148,7 @@ export class Desk {
     this.session = { me: { user: w.user, device: w.device }, ns: this.ns, epoch: w.epoch, features: w.features, limits: w.limits };
     void this.o.store.put("session", this.session);
     this.o.emit({ e: "welcome", welcome: this.session });
-    this.refuseTooLarge(w.limits.frame);
+    this.refuseTooLarge(w.limits.frame ?? Infinity); // another version may leave it out
   }
 
   private refuseTooLarge(frame: number): void {
@@ -173,9 +173,12 @@ export class Desk {
       this.epoch = r.epoch;
       return;
     }
-    this.streams.of(r.conv).reset(r.next);
+    const stream = this.streams.of(r.conv);
+    // Behind the cursor, the server has less than we thought. In front of it, something is
+    // left out, and what was read there stays read.
+    if (r.next !== undefined && r.next <= (stream.cursor ?? 0)) this.marks.limit(r.conv, r.next - 1);
+    stream.reset(r.next);
     this.gaps.drop(r.conv);
-    if (r.next !== undefined) this.marks.limit(r.conv, r.next - 1);
     this.o.emit({ e: "told", frame: r });
   }
 
@@ -230,7 +233,11 @@ export class Desk {
       return;
     }
     const conv = this.gaps.answered(f.ref);
-    if (conv === undefined) return this.o.emit({ e: "error", code: f.code, message: f.message });
+    if (conv === undefined) {
+      // With a ref it answers what has its outcome: an earlier one of two answers, or the entry.
+      if (f.ref === undefined) this.o.emit({ e: "error", code: f.code, message: f.message });
+      return;
+    }
     if (repeatable(f.code)) return this.gaps.ask(conv, now + (f.retry_after_ms ?? 1000));
     // It may not be read: take what there is.
     const stream = this.streams.of(conv);

@@ -9,6 +9,7 @@ import { Desk } from "./desk.js";
 import type { Core, EngineEvent } from "./events.js";
 import { Renewal } from "./renewal.js";
 import type { Store } from "./store.js";
+import { steadyClock } from "./time.js";
 import type { Tokens } from "./tokens.js";
 import { Backoff, closeVerdict } from "./verdict.js";
 
@@ -30,6 +31,10 @@ const firstWait = 500;
 const longestWait = 30_000;
 /** How far clients spread that may come back at once, in ms. */
 const soonWithin = 1_000;
+/** Too many sessions or frames: the first wait is at least this, in ms. */
+const longWait = 10_000;
+/** A connection that was live for so long was a success: the next waits begin from the start. */
+const successAfter = 5_000;
 /** Most entries per conversation at connect; what is older is loaded when it is looked at. */
 const flush = 50;
 
@@ -47,8 +52,12 @@ export class Engine implements Core {
   private attempt = 0;
   private life = 0; // of connects: an answer to an earlier one is ignored
   private token = "";
+  private readonly steady: Clock;
+  private liveSince: number | undefined;
+  private refusals = 0; // of hellos, because a newer session was there
 
   constructor(private readonly o: EngineOptions) {
+    this.steady = steadyClock(o.clock);
     this.backoff = new Backoff(firstWait, longestWait, o.random);
     this.renewal = new Renewal(o.tokens, o.clock, (token) => this.say(token));
     this.desk = new Desk({
@@ -144,9 +153,9 @@ export class Engine implements Core {
       if ((err as { code?: unknown } | undefined)?.code === "unauthenticated") return this.end("signed_out", messageOf(err));
       return this.wait(this.backoff.next());
     }
-    this.attempt = Math.max(this.o.clock.now(), this.attempt + 1);
-    this.o.store.later("attempt", this.attempt);
     if (life !== this.life) return;
+    this.attempt = this.nextAttempt();
+    void this.o.store.put("attempt", this.attempt);
     if (this.o.tokens.wasRefused(token)) return this.end("signed_out", "the token was refused, and there is no other");
     const claims = readToken(token);
     if (claims !== undefined && claims.user !== this.o.user) return this.end("signed_out", "the token is another user's");
@@ -154,15 +163,25 @@ export class Engine implements Core {
     this.desk.ns = claims?.ns ?? "_";
     try {
       this.connection = this.open(token);
-    } catch {
-      this.wait(this.backoff.next()); // there is no socket to be had now
+    } catch (err) {
+      this.o.emit({ e: "error", code: "unavailable", message: "no socket can be opened: " + messageOf(err) });
+      this.wait(this.backoff.next());
     }
+  }
+
+  /**
+   * Grows, also where the clock was set back since what storage has of it was lost: who
+   * asks to connect although another session is newer comes further each time.
+   */
+  private nextAttempt(): number {
+    const step = this.refusals === 0 ? 0 : 60_000 * 60 ** Math.min(this.refusals - 1, 4);
+    return Math.max(Math.floor(this.o.clock.now()), this.attempt + 1) + step;
   }
 
   private open(token: string): Connection {
     const c: Connection = new Connection({
       network: this.o.network,
-      clock: this.o.clock,
+      clock: this.steady,
       url: this.o.url,
       token,
       hello: () => this.hello(),
@@ -187,12 +206,13 @@ export class Engine implements Core {
   }
 
   private receive(f: ServerFrame): void {
-    this.desk.take(f, this.o.clock.now());
+    this.desk.take(f, this.steady.now());
     if (f.type === "welcome") {
+      this.refusals = 0;
       this.setState({ phase: "syncing" });
       this.renewal.begin();
     } else if (f.type === "synced") {
-      this.backoff.reset();
+      this.liveSince = this.steady.now();
       this.setState({ phase: "live" });
     }
   }
@@ -209,6 +229,9 @@ export class Engine implements Core {
     const verdict = closeVerdict(e.code);
     if (verdict === "giveUpOne") this.desk.giveUpLargest();
     this.desk.disconnected();
+    // One that ends as soon as it is live, again and again, is not to be made faster and faster.
+    if (this.liveSince !== undefined && this.steady.now() - this.liveSince >= successAfter) this.backoff.reset();
+    this.liveSince = undefined;
     if (e.left) return this.wait(0);
     switch (verdict) {
       case "protocol":
@@ -216,9 +239,14 @@ export class Engine implements Core {
       case "banned":
         return this.end("banned", e.reason || "not allowed");
       case "elsewhere":
+        if (!e.welcomed) this.refusals++;
         return this.end("elsewhere", e.reason || "this device connected elsewhere");
       case "soon":
-        return this.wait(e.leaveAt === undefined ? this.o.random() * soonWithin : Math.max(0, e.leaveAt - this.o.clock.now()));
+        if (e.leaveAt !== undefined) return this.wait(Math.max(0, e.leaveAt - this.steady.now()));
+        return this.wait(e.synced ? this.o.random() * soonWithin : this.backoff.next());
+      case "backOffLong":
+        this.backoff.skip();
+        return this.wait(longWait + this.o.random() * (longestWait - longWait));
       case "refresh":
         this.o.tokens.refuse(this.token);
         return this.wait(this.backoff.next());

@@ -6,6 +6,16 @@ import { withTimeout } from "./time.js";
 /** How long the callback may take, in ms. */
 const tokenWithin = 15_000;
 
+/**
+ * What a callback gives where its own server answers with an error is no refusal: it is
+ * asked again. A line's end, which files and answers have, is in no token.
+ */
+function checked(token: unknown): string {
+  const text = typeof token === "string" ? token.trim() : "";
+  if (text === "") throw new TypeError("the token callback gave no token");
+  return text;
+}
+
 /** Keeps the token that is good now, and asks for another one where it is not. */
 export class Tokens {
   private token: string | undefined;
@@ -31,7 +41,7 @@ export class Tokens {
   /** Another one from the callback, whatever there is. */
   renew(): Promise<string> {
     this.asking ??= withTimeout(this.clock, tokenWithin, this.fetch)
-      .then((token) => (this.token = token))
+      .then((token) => (this.token = checked(token)))
       .finally(() => (this.asking = undefined));
     return this.asking;
   }

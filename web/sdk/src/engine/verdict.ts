@@ -1,11 +1,11 @@
 // What follows from the end of a connection, and how long to wait then.
 
 /**
- * `backOff`: after a growing, random wait; `soon`: after the goaway time, else at once
+ * `backOff`: after a growing, random wait; `backOffLong`: the same, beginning with a long one; `soon`: after the goaway time, else at once
  * with jitter; `refresh`: with another token; `giveUpOne`: without the frame that was
  * too large; the rest: not by itself.
  */
-export type Verdict = "backOff" | "soon" | "refresh" | "giveUpOne" | "protocol" | "banned" | "elsewhere";
+export type Verdict = "backOff" | "backOffLong" | "soon" | "refresh" | "giveUpOne" | "protocol" | "banned" | "elsewhere";
 
 /**
  * The table of PROTOCOL.md §10. A code that it does not name, and a connection that
@@ -26,6 +26,8 @@ export function closeVerdict(code: number): Verdict {
       return "banned";
     case 4409:
       return "elsewhere";
+    case 4429:
+      return "backOffLong";
   }
   return "backOff";
 }
@@ -51,6 +53,11 @@ export class Backoff {
     const limit = Math.min(this.longest, this.first * 2 ** Math.min(this.n, 30));
     this.n++;
     return Math.floor(this.random() * limit);
+  }
+
+  /** Goes on where the waits are longest. */
+  skip(): void {
+    while (this.first * 2 ** this.n < this.longest) this.n++;
   }
 
   reset(): void {

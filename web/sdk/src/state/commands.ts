@@ -8,6 +8,7 @@ import type { CommandFrame } from "../protocol/frames.js";
 /** Makes commands of frames: in storage first, then on their way. */
 export class Commands {
   private serial = 0;
+  private closed = false;
 
   constructor(
     private readonly o: {
@@ -25,10 +26,17 @@ export class Commands {
     for (const c of commands) this.serial = Math.max(this.serial, c.serial);
   }
 
+  /** What is said from now on would be lost. */
+  close(): void {
+    this.closed = true;
+  }
+
+  /** Throws `full`, and `closed` where the client has ended. */
   submit(conv: string, frame: CommandFrame): Command {
+    if (this.closed) throw new ParleyError("closed", "the client has ended");
     if (this.o.count() >= maxCommands) throw new ParleyError("full", "too many messages wait to be sent");
     const cmid = this.o.newID();
-    const time = this.o.clock.now();
+    const time = Math.floor(this.o.clock.now());
     this.serial = Math.max(this.serial + 1, time);
     const command: Command = { cmid, conv, serial: this.serial, time, frame: { ...frame, ref: cmid, cmid } };
     void this.o.store.put(outboxKey(command), command).then(() => this.o.submit(command));

@@ -16,6 +16,7 @@ import { Typing } from "./typing.js";
 
 /** How long the server is left alone before it is asked again what is unread, in ms. */
 const recountDelay = 1_000;
+const longestRecount = 60_000;
 
 /** One conversation: what is known of it, and what can be done in it. */
 export class Talk implements Conversation {
@@ -155,6 +156,7 @@ export class Talk implements Conversation {
     const e = this.thread.erased.entry(entry);
     const me = this.ctx.me.peek()?.user ?? "";
     const known = e.type === "recalled" ? this.thread.peek(e.target) : undefined;
+    const missed = e.seq > this.now.peek().head + 1; // it is not known what came in between
     const target = known?.kind === "message" ? { own: known.own, mentioned: mentions(known.mentions, me) } : undefined;
     batch(() => {
       this.set(withEntry(this.now.peek(), e, me, target));
@@ -164,7 +166,7 @@ export class Talk implements Conversation {
       if (e.type === "message" && e.from !== me) this.typist.heard(e.from, false);
       this.at = Math.max(this.at, Date.parse(e.time) || 0);
     });
-    if (!this.now.peek().exact && live && e.type === "recalled") this.recountLater();
+    if (missed || (!this.now.peek().exact && live && e.type === "recalled")) this.recountLater();
     // It may be in the numbers already: a conversation frame comes before the first one.
     if (live && e.type === "message" && e.from !== me) {
       const item = this.thread.peek(e.seq);
@@ -202,7 +204,8 @@ export class Talk implements Conversation {
   /** Whatever is known of the log is void. */
   forget(): void {
     this.thread.drop();
-    this.set({ ...this.now.peek(), head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });
+    this.pending.forget();
+    this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });
   }
 
   dispose(err: ParleyError): void {
@@ -237,14 +240,16 @@ export class Talk implements Conversation {
     if (left === undefined && read < this.now.peek().head) this.recountLater();
   }
 
-  private recountLater(): void {
-    this.cancelRecount ??= this.ctx.clock.after(recountDelay, () => {
+  /** Asks the server what is unread, and once more where it moved on meanwhile. */
+  private recountLater(delay = recountDelay): void {
+    this.cancelRecount ??= this.ctx.clock.after(delay, () => {
       this.cancelRecount = undefined;
       this.ctx.rest
         .get<Unread>(`/v1/conversations/${this.id}/unread`)
         .then((u) => {
           const info = this.now.peek();
-          if (u.head !== info.head || u.read < info.read) return; // it moved on: the next frame tells
+          if (info.read >= info.head) return;
+          if (u.head !== info.head || u.read < info.read) return this.recountLater(Math.min(2 * delay, longestRecount));
           this.set({ ...info, unread: u.unread, mentions: u.mentions ?? 0, exact: u.exact });
         })
         .catch(() => {}); // it stays marked as not exact

@@ -72,6 +72,11 @@ export class Pending {
     this.all.value = this.all.peek().filter((o) => o.command.cmid !== cmid);
   }
 
+  /** Another epoch: what was stored under a seq is not awaited there. */
+  forget(): void {
+    this.all.value = this.all.peek().filter((o) => o.seq === undefined);
+  }
+
   /** Entries up to `head` are in the log: what was stored there is shown there. */
   settle(head: number): void {
     const left = this.all.peek().filter((o) => o.seq === undefined || o.seq > head);

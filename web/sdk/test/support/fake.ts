@@ -11,6 +11,7 @@ export async function settle(): Promise<void> {
 
 export class FakeClock implements Clock {
   private time = 1_800_000_000_000;
+  private wrong = 0; // how far it was set
   private timers: { at: number; call: () => void }[] = [];
 
   now(): number {
@@ -21,6 +22,28 @@ export class FakeClock implements Clock {
     const timer = { at: this.time + Math.max(0, ms), call };
     this.timers.push(timer);
     return () => void (this.timers = this.timers.filter((t) => t !== timer));
+  }
+
+  /** Time that nobody can set. */
+  get steady(): number {
+    return this.time - this.wrong;
+  }
+
+  /** Timers that are set. */
+  get waiting(): number {
+    return this.timers.length;
+  }
+
+  /** Somebody sets the clock: what waits goes on waiting for as long. */
+  set(by: number): void {
+    this.time += by;
+    this.wrong += by;
+    for (const t of this.timers) t.at += by;
+  }
+
+  /** The machine sleeps: time passes, and what was due is late. */
+  sleep(ms: number): void {
+    this.time += ms;
   }
 
   /** Lets time pass, and what is due happen in its order. */
