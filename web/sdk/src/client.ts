@@ -10,7 +10,7 @@ import { ParleyError } from "./errors.js";
 import { Files } from "./net/files.js";
 import { Rest } from "./net/rest.js";
 import { baseURL } from "./net/url.js";
-import { systemBytes, systemClock, systemNetwork } from "./platform.js";
+import { needWebSocket, systemBytes, systemClock, systemNetwork } from "./platform.js";
 import { newID, readToken } from "./protocol/ids.js";
 import { Commands } from "./state/commands.js";
 import type { Context } from "./state/context.js";
@@ -70,6 +70,9 @@ export class Client {
 
   start(): void {
     if (this.phase !== "new") return;
+    // What is missing here will be missing at every try: better said at once.
+    if (this.given.network === undefined) needWebSocket();
+    this.o.randomBytes(1);
     this.phase = "running";
     this.boot().catch((err: unknown) => this.failed(err));
   }

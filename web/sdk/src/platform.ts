@@ -44,12 +44,19 @@ export function systemBytes(n: number): Uint8Array {
   return globals.crypto.getRandomValues(new Uint8Array(n));
 }
 
+const noWebSocket = "no WebSocket: give a network, for instance systemNetwork(WebSocket of the package ws)";
+
+/** Throws where the default network has nothing to open sockets with. */
+export function needWebSocket(): void {
+  if (globals.WebSocket === undefined) throw new Error(noWebSocket);
+}
+
 /** Sockets of a WebSocket class (default: the global one), and HTTP by the global fetch. */
 export function systemNetwork(webSocket?: WebSocketClass): Network {
   return {
     open(url, protocols, on) {
       const Class = webSocket ?? globals.WebSocket;
-      if (Class === undefined) throw new Error("no WebSocket: give a network, for instance systemNetwork(WebSocket of the package ws)");
+      if (Class === undefined) throw new Error(noWebSocket);
       const ws = new Class(url, [...protocols]) as WebSocketLike;
       ws.onopen = () => on.opened();
       ws.onmessage = (m) => on.message(typeof m.data === "string" ? m.data : undefined);

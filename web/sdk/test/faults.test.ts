@@ -114,7 +114,7 @@ describe("clocks", () => {
 });
 
 describe("the token callback", () => {
-  test.each([undefined, null, "", 7])("giving %j is asked again, and is no end", async (bad) => {
+  test.each([undefined, null, "", 7, "<h1>502 Bad Gateway</h1>"])("giving %j is asked again, and is no end", async (bad) => {
     let calls = 0;
     const w = await world({ token: () => Promise.resolve((++calls === 1 ? bad : jwt({})) as string) });
     expect(w.parley.connection.value.phase).toBe("waiting");

@@ -7,12 +7,12 @@ import { withTimeout } from "./time.js";
 const tokenWithin = 15_000;
 
 /**
- * What a callback gives where its own server answers with an error is no refusal: it is
- * asked again. A line's end, which files and answers have, is in no token.
+ * What a callback gives where its own server answers with an error, a page perhaps, is no
+ * refusal: it is asked again. A line's end, which files and answers have, is in no token.
  */
 function checked(token: unknown): string {
   const text = typeof token === "string" ? token.trim() : "";
-  if (text === "") throw new TypeError("the token callback gave no token");
+  if (!/^[\w.~+/=-]+$/.test(text)) throw new TypeError("the token callback gave no token");
   return text;
 }
 
