@@ -246,7 +246,6 @@ export class Client {
     this.phase = "closed";
     this.commands.close();
     this.rest.stop();
-    this.o.clock.end();
     this.ended(reason, message);
     const settled = () => {
       if (this.user === undefined) return Promise.resolve();
@@ -254,7 +253,8 @@ export class Client {
     };
     if (this.hub === undefined) await settled();
     else await this.hub.stop(settled);
-    await this.o.storage.close();
+    await this.store.close();
+    this.o.clock.end();
   }
 
   /** Ends all tabs' objects, and forgets what is kept. */

@@ -179,6 +179,80 @@ describe("listeners that throw", () => {
   });
 });
 
+describe("storage that never answers", () => {
+  const never = () => new Promise<never>(() => {});
+
+  test("from the start: it is told, the client connects, and what is said goes out", async () => {
+    const w = await world({ storage: { get: never, list: never, write: never, close: never } });
+    expect(w.net.sockets).toHaveLength(0);
+    await w.clock.advance(5_000);
+    await w.net.last.welcome();
+    expect(w.parley.connection.value.phase).toBe("live");
+    expect(w.errors).toEqual(["storage: storage failed: Error: no answer in time"]);
+    w.parley.direct("bob").send({ text: "one" });
+    await settle();
+    expect(w.net.last.take("send")).toHaveLength(1);
+    let closed = false;
+    void w.parley.close().then(() => (closed = true));
+    await w.clock.advance(10_000);
+    expect(closed).toBe(true);
+    expect(w.clock.waiting).toBe(0);
+  });
+
+  test("for a while: what comes after it is kept again", async () => {
+    const memory = memoryStorage();
+    let stuck = false;
+    const waiting: (() => void)[] = [];
+    const write: StorageAdapter["write"] = async (ops) => {
+      if (stuck) await new Promise<void>((go) => waiting.push(go));
+      await memory.write(ops);
+    };
+    const w = await liveWorld({ storage: { ...memory, write } });
+    const c = w.parley.direct("bob");
+    stuck = true;
+    c.send({ text: "one" });
+    await w.clock.advance(5_000);
+    expect(w.net.last.take("send")).toHaveLength(1);
+    c.send({ text: "two" });
+    await settle();
+    expect(w.net.last.take("send")).toHaveLength(1);
+    stuck = false;
+    for (const go of waiting) go();
+    await settle();
+    expect(await memory.list("u/alice/outbox/")).toHaveLength(2);
+    expect(w.errors).toHaveLength(1);
+  });
+});
+
+describe("what is said", () => {
+  test("is the same at each repetition, whatever the application does with its objects", async () => {
+    const w = await liveWorld();
+    const data = { list: [1, 2] };
+    w.parley.direct("bob").send({ text: "one", data });
+    data.list.push(3);
+    await settle();
+    const [sent] = w.net.last.take("send");
+    expect(sent!["body"]).toEqual({ text: "one", data: { list: [1, 2] } });
+    data.list.push(4);
+    w.net.last.end();
+    await w.clock.advance(500);
+    await w.net.last.welcome();
+    expect(w.net.last.take("send")).toEqual([sent]);
+    const again = await world({ storage: w.storage });
+    await again.net.last.welcome();
+    expect(again.net.last.take("send")).toEqual([sent]);
+  });
+
+  test("is refused at once where it is no JSON", async () => {
+    const w = await liveWorld();
+    const data: Record<string, unknown> = {};
+    data["self"] = data;
+    const c = w.parley.direct("bob");
+    expect(() => c.send({ text: "one", data })).toThrow(expect.objectContaining({ code: "bad_request" }) as Error);
+    expect(c.thread.outgoing.value).toEqual([]);
+  });
+});
+
 describe("a later server", () => {
   test("may change members in ways that are not known", async () => {
     const w = await liveWorld();
