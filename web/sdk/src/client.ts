@@ -42,6 +42,7 @@ export class Client {
   private user: string | undefined;
   private online = true;
   private phase: "new" | "running" | "closed" = "new";
+  private wake: (() => void) | undefined; // ends a wait for a token before there is a connection
 
   constructor(private readonly given: api.ParleyOptions) {
     const options = given;
@@ -74,6 +75,10 @@ export class Client {
     if (this.given.network === undefined) needWebSocket();
     this.o.randomBytes(1);
     this.phase = "running";
+    this.run();
+  }
+
+  private run(): void {
     this.boot().catch((err: unknown) => this.failed(err));
   }
 
@@ -96,18 +101,23 @@ export class Client {
   private async whoIsIt(): Promise<string | undefined> {
     if (this.o.user !== undefined) return this.o.user;
     const backoff = new Backoff(500, 30_000, this.o.random);
-    while (this.phase === "running") {
+    for (; this.phase === "running"; this.wake = undefined) {
       this.guard(() => this.state.take({ e: "connection", state: { phase: "connecting" } }));
       try {
-        const claims = readToken(await this.tokens.get());
+        const token = await this.tokens.get();
+        const claims = readToken(token);
         if (claims !== undefined) return claims.user;
+        this.tokens.refuse(token);
         return this.ended("signed_out", "the token is no JWT");
       } catch (err) {
         if (err instanceof Error && (err as Partial<ParleyError>).code === "unauthenticated") return this.ended("signed_out", err.message);
         const pause = backoff.next();
         const state = { phase: "waiting", retryAt: this.o.clock.now() + pause, attempt: backoff.attempt } as const;
         this.guard(() => this.state.take({ e: "connection", state }));
-        await new Promise<void>((done) => void this.o.clock.after(pause, done));
+        await new Promise<void>((done) => {
+          const cancel = this.o.clock.after(pause, done);
+          this.wake = () => (cancel(), done());
+        });
       }
     }
     return undefined;
@@ -124,6 +134,8 @@ export class Client {
         new Engine({ url: this.urls.socket, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
       take: (ev) => {
         if (this.phase === "closed") return;
+        if (ev.e === "welcome") this.tokens.behind = ev.welcome.behind ?? 0;
+        if (ev.e === "forget") this.sync.forget();
         this.guard(() => this.state.take(ev));
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
@@ -133,8 +145,12 @@ export class Client {
     });
   }
 
-  private listNow(): void {
-    this.sync.refresh().catch((err: unknown) => this.failed(err));
+  /** Without the list nothing can be shown at the first start: it is asked for until it comes. */
+  private listNow(again = 2_000): void {
+    this.sync.refresh().catch((err: unknown) => {
+      this.failed(err);
+      this.o.clock.after(again, () => this.state.live.peek() && this.listNow(Math.min(2 * again, 60_000)));
+    });
   }
 
   private context(newCMID: () => string): Context {
@@ -174,17 +190,22 @@ export class Client {
     };
   }
 
-  get core(): Hub | undefined {
-    return this.hub;
+  setVisible(visible: boolean): void {
+    this.hub?.setVisible(visible);
+    if (!visible) void this.store.flush(); // a hidden page may never be heard of again
   }
 
-  setVisible(visible: boolean): void {
-    if (visible) this.hub?.probe();
-    else void this.store.flush(); // a hidden page may never be heard of again
+  /** Before it is known who this is there is no engine to ask. */
+  retryNow(): void {
+    if (this.hub !== undefined) return this.hub.retryNow();
+    if (this.phase !== "running") return;
+    if (this.wake !== undefined) this.wake();
+    else if (this.state.connection.peek().phase === "ended") this.run();
   }
 
   setOnline(online: boolean): void {
     this.online = online;
+    if (online) this.wake?.();
     this.hub?.setOnline(online);
   }
 

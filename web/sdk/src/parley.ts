@@ -43,7 +43,7 @@ export function createParley(o: ParleyOptions): Parley {
 
     on: (event, listener) => c.on(event, listener),
     start: () => c.start(),
-    retryNow: () => c.core?.retryNow(),
+    retryNow: () => c.retryNow(),
     setOnline: (online) => c.setOnline(online),
     setVisible: (visible) => c.setVisible(visible),
     close: () => c.close("closed", "closed"),

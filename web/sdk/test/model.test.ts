@@ -12,7 +12,7 @@ import { ModelServer, textOf } from "./support/model.js";
 const steps = 500;
 const rank: Readonly<Record<MessageState, number>> = { pending: 0, stored: 1, delivered: 2, read: 3, failed: 4 };
 /** What a client may report while everything breaks. */
-const expected = /^(unavailable|internal: later|rate_limited|closed|unauthenticated)/;
+const expected = /^(unavailable|internal: later|rate_limited|closed|unauthenticated|storage: .* no answer in time)/;
 
 class Run {
   readonly random: () => number;
@@ -76,6 +76,7 @@ class Run {
 
   private async close(slot: string): Promise<void> {
     const m = this.machines.get(slot)!;
+    m.thaw();
     this.machines.delete(slot);
     await Promise.race([m.parley.close(), settle().then(settle)]);
     expect(m.left, `${m.name} leaves timers or sockets`).toBe(0);
@@ -101,6 +102,8 @@ class Run {
     else if (r < 0.88) this.server.revokedBefore = this.tokens;
     else if (r < 0.89) this.clock.set(Math.floor((this.random() - 0.5) * 7_200_000));
     else if (r < 0.895) this.clock.sleep(3_600_000);
+    else if (r < 0.91) m.freeze();
+    if (this.random() < 0.2) m?.thaw();
     if (this.random() < 0.05) m?.parley.retryNow();
     await this.clock.advance(Math.floor(this.random() < 0.9 ? this.random() * 60 : this.random() * 8_000));
     this.watch();
@@ -160,7 +163,10 @@ class Run {
   async calm(): Promise<void> {
     this.server.faults.on = false;
     for (const slot of ["phone", "tab1", "tab2", "tab3"]) if (!this.machines.has(slot)) this.open(slot);
-    for (const m of this.machines.values()) m.parley.setOnline(true);
+    for (const m of this.machines.values()) {
+      m.thaw();
+      m.parley.setOnline(true);
+    }
     for (let i = 0; i < 8; i++) {
       await this.clock.advance(20_000);
       // What comes behind an entry that was lost shows that it was.

@@ -14,6 +14,7 @@ import { earliest } from "./time.js";
 import { WatchList } from "./watchlist.js";
 
 const recvDelay = 100; // ms
+const maxRefused = 500; // that are remembered
 const window = 64; // commands under way; less where the server's `pending` is less
 
 export interface DeskOptions {
@@ -21,6 +22,8 @@ export interface DeskOptions {
   random: () => number;
   emit: (ev: EngineEvent) => void;
   user: () => string;
+  /** How far the clock is behind a time of the server's, in ms. */
+  behind: (time: string) => number;
   /** There may be something to write. */
   changed: () => void;
 }
@@ -38,6 +41,7 @@ export class Desk {
   private readonly marks = new Marks(recvDelay);
   private readonly gaps = new Gaps();
   private readonly watching = new WatchList();
+  private readonly refused = new Map<string, Command>(); // for good
   private live = false;
 
   constructor(private readonly o: DeskOptions) {
@@ -53,14 +57,17 @@ export class Desk {
     for (const [key, seq] of await store.list<number>("read/")) this.marks.markRead(key.slice("read/".length), seq);
     for (const [, command] of await store.list<Command>(outboxPrefix)) {
       if (command.failed === undefined) this.outbox.add(command);
+      else this.noteRefused(command);
     }
   }
 
   resume(): { epoch: string; cursors: Record<string, number> } | undefined {
-    return this.epoch === "" ? undefined : { epoch: this.epoch, cursors: this.streams.resume() };
+    return this.epoch === "" ? undefined : { epoch: this.epoch, cursors: this.streams.resume(this.session?.limits.frame ?? 65_536) };
   }
 
   submit(command: Command): void {
+    const refused = this.refused.get(command.cmid);
+    if (refused !== undefined) return this.o.emit({ e: "failed", command: refused }); // a tab that has not heard
     this.outbox.add(command);
     this.o.emit({ e: "added", command });
     if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame ?? Infinity);
@@ -68,7 +75,8 @@ export class Desk {
   }
 
   markRead(conv: string, seq: number): void {
-    this.marks.markRead(conv, seq);
+    // Over the deletion of an earlier one, perhaps, that was confirmed and is not written yet.
+    if (this.marks.markRead(conv, seq)) this.o.store.later("read/" + conv, seq);
     this.o.changed();
   }
 
@@ -145,7 +153,7 @@ export class Desk {
   private welcome(w: Welcome): void {
     if (this.epoch !== "" && this.epoch !== w.epoch) this.forget();
     this.epoch = w.epoch;
-    this.session = { me: { user: w.user, device: w.device }, ns: this.ns, epoch: w.epoch, features: w.features, limits: w.limits };
+    this.session = { me: { user: w.user, device: w.device }, ns: this.ns, epoch: w.epoch, features: w.features, limits: w.limits, behind: this.o.behind(w.time) };
     void this.o.store.put("session", this.session);
     this.o.emit({ e: "welcome", welcome: this.session });
     this.refuseTooLarge(w.limits.frame ?? Infinity); // another version may leave it out
@@ -252,6 +260,13 @@ export class Desk {
     // Of what changes a message nothing stays to be shown: whoever waits is told.
     const keep = command.frame.type === "send";
     void this.o.store.write(keep ? { op: "put", key: outboxKey(command), value: failed } : { op: "delete", key: outboxKey(command) });
+    this.noteRefused(failed);
     this.o.emit({ e: "failed", command: failed });
+  }
+
+  private noteRefused(command: Command): void {
+    this.refused.set(command.cmid, command);
+    const oldest = this.refused.keys().next().value;
+    if (this.refused.size > maxRefused && oldest !== undefined) this.refused.delete(oldest);
   }
 }

@@ -65,6 +65,7 @@ export class Engine implements Core {
       random: o.random,
       emit: o.emit,
       user: () => o.user,
+      behind: (time) => (Date.parse(time) || o.clock.now()) - o.clock.now(),
       changed: () => this.connection?.pump(),
     });
   }
@@ -88,8 +89,9 @@ export class Engine implements Core {
     this.life++;
     this.cancelWait();
     this.renewal.stop();
-    this.connection?.close();
-    this.connection = undefined;
+    const last = this.connection;
+    this.connection = undefined; // its end is not to be followed by another one
+    last?.close();
   }
 
   /** For a tab that comes late: what it would have been told. */
@@ -120,6 +122,7 @@ export class Engine implements Core {
       return;
     }
     this.backoff.reset();
+    this.o.tokens.forgive();
     void this.connect();
   }
 

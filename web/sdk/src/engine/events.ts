@@ -23,6 +23,8 @@ export interface Session {
   readonly epoch: string;
   readonly features: readonly string[];
   readonly limits: Limits;
+  /** How far the clock here was behind the server's, in ms; other versions leave it out. */
+  readonly behind?: number;
 }
 
 /** What the state of a tab asks of whoever has the connection. */

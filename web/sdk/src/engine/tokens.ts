@@ -21,6 +21,8 @@ export class Tokens {
   private token: string | undefined;
   private refused: string | undefined;
   private asking: Promise<string> | undefined;
+  /** How far this device's clock is behind the server's, in ms: ends of tokens are the server's times. */
+  behind = 0;
 
   constructor(
     private readonly fetch: () => Promise<string>,
@@ -34,7 +36,7 @@ export class Tokens {
 
   /** A token that is not known to be bad; asks the callback, once at a time. */
   async get(): Promise<string> {
-    if (this.token !== undefined && !this.stale()) return this.token;
+    if (this.token !== undefined && this.token !== this.refused && !this.stale()) return this.token;
     return this.renew();
   }
 
@@ -52,20 +54,25 @@ export class Tokens {
     if (this.token === token) this.token = undefined;
   }
 
+  /** Somebody wants it tried once more. */
+  forgive(): void {
+    this.refused = undefined;
+  }
+
   wasRefused(token: string): boolean {
     return token === this.refused;
   }
 
-  /** When to ask for the next one: a minute before the end, or a tenth of the life if that is less. */
+  /** When to ask for the next one, by this device's clock: a minute before the end, or a tenth of the life if that is less. */
   renewAt(): number | undefined {
     const c = this.claims();
     if (c?.expires === undefined) return undefined;
     const life = c.expires - (c.issued ?? c.expires - 600_000);
-    return c.expires - Math.min(60_000, life / 10);
+    return c.expires - Math.min(60_000, life / 10) - this.behind;
   }
 
   private stale(): boolean {
     const c = this.claims();
-    return c?.expires !== undefined && c.expires <= this.clock.now();
+    return c?.expires !== undefined && c.expires <= this.clock.now() + this.behind;
   }
 }

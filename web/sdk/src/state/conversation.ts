@@ -35,6 +35,7 @@ export class Talk implements Conversation {
   private readonly group: Group;
   private readonly sender: Sender;
   private cancelRecount: (() => void) | undefined;
+  private heard = 0; // entries up to here were told of
 
   constructor(
     private readonly ctx: Context,
@@ -162,13 +163,16 @@ export class Talk implements Conversation {
       this.set(withEntry(this.now.peek(), e, me, target));
       this.thread.take(e);
       this.group.take(e);
+      if (e.from === me) this.pending.stored(e.cmid, e.seq); // as good as the ack, and another tab's may be heard of late
       this.pending.settle(e.seq);
       if (e.type === "message" && e.from !== me) this.typist.heard(e.from, false);
       this.at = Math.max(this.at, Date.parse(e.time) || 0);
     });
     if (missed || (!this.now.peek().exact && live && e.type === "recalled")) this.recountLater();
     // It may be in the numbers already: a conversation frame comes before the first one.
-    if (live && e.type === "message" && e.from !== me) {
+    const first = e.seq > this.heard; // two leaders may tell of it, one after the other
+    this.heard = Math.max(this.heard, e.seq);
+    if (first && live && e.type === "message" && e.from !== me) {
       const item = this.thread.peek(e.seq);
       this.ctx.arrived(this.id, item?.kind === "message" ? item : messageItem(e, me));
     }
@@ -203,6 +207,7 @@ export class Talk implements Conversation {
 
   /** Whatever is known of the log is void. */
   forget(): void {
+    this.heard = 0;
     this.thread.drop();
     this.pending.forget();
     this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });

@@ -113,7 +113,8 @@ export class Machine {
 
   private tabs(port: TabsPort): TabsPort {
     return {
-      elect: (name, lead) => port.elect(name, () => this.run(lead)),
+      elect: (name, lead, lost) => port.elect(name, () => this.run(lead), () => this.run(() => lost?.())),
+      ...(port.steal !== undefined && { steal: (name, lead, lost) => port.steal!(name, () => this.run(lead), () => this.run(lost)) }),
       channel: (name, receive) => {
         const channel = port.channel(name, (m) => this.run(() => receive(m)));
         return { post: (m) => this.dead || channel.post(m), close: () => channel.close() };
