@@ -5,13 +5,14 @@ import { Store } from "./engine/store.js";
 import type { EndingClock } from "./engine/time.js";
 import { endingClock, withTimeout } from "./engine/time.js";
 import { Tokens } from "./engine/tokens.js";
-import { Backoff } from "./engine/verdict.js";
 import { ParleyError } from "./errors.js";
+import { Identity } from "./identity.js";
+import { Listeners } from "./listeners.js";
 import { Files } from "./net/files.js";
 import { Rest } from "./net/rest.js";
 import { baseURL } from "./net/url.js";
 import { needWebSocket, systemBytes, systemClock, systemNetwork } from "./platform.js";
-import { newID, readToken } from "./protocol/ids.js";
+import { newID } from "./protocol/ids.js";
 import { Commands } from "./state/commands.js";
 import type { Context } from "./state/context.js";
 import { PresenceBoard } from "./state/presence.js";
@@ -37,12 +38,12 @@ export class Client {
   private readonly tokens: Tokens;
   private readonly store: Store;
   private readonly commands: Commands;
-  private readonly listeners = new Map<string, Set<(e: never) => void>>();
+  readonly events = new Listeners();
+  private readonly identity: Identity;
   private hub: Hub | undefined;
   private user: string | undefined;
   private online = true;
   private phase: "new" | "running" | "closed" = "new";
-  private wake: (() => void) | undefined; // ends a wait for a token before there is a connection
 
   constructor(private readonly given: api.ParleyOptions) {
     const options = given;
@@ -55,7 +56,7 @@ export class Client {
       randomBytes: options.randomBytes ?? systemBytes,
     };
     const { clock, network, random } = this.o;
-    const failed = (err: unknown) => this.failed(err);
+    const failed = (err: unknown) => this.events.failed(err);
     const newCMID = () => newID(this.o.randomBytes);
     this.urls = baseURL(this.o.url);
     this.tokens = new Tokens(this.o.token, clock);
@@ -66,6 +67,10 @@ export class Client {
     this.presence = new PresenceBoard(clock, (users) => this.hub?.watch(users));
     this.commands = new Commands({ clock, store: this.store, newID: newCMID, submit: (c) => this.hub?.submit(c), count: () => this.state.unsettled().length });
     this.state = new State(this.context(newCMID), this.presence);
+    const said = (state: api.ConnectionState) => {
+      if (this.phase === "running") this.events.guard(() => this.state.take({ e: "connection", state }));
+    };
+    this.identity = new Identity(this.tokens, clock, random, said);
     this.sync = new ListSync(this.rest, this.state, () => clock.now());
   }
 
@@ -79,48 +84,22 @@ export class Client {
   }
 
   private run(): void {
-    this.boot().catch((err: unknown) => this.failed(err));
+    this.boot().catch((err: unknown) => this.events.failed(err));
   }
 
   /** Finds out who this is, shows what was kept, and connects. */
   private async boot(): Promise<void> {
-    const user = await this.whoIsIt();
+    const user = this.o.user ?? (await this.identity.find());
     if (user === undefined || this.phase !== "running") return;
     this.user = user;
     this.store.open(`u/${user}/`);
-    await this.state.restore().catch((err: unknown) => this.threw(err));
+    await this.state.restore().catch((err: unknown) => this.events.threw(err));
     if (this.phase !== "running") return;
     this.commands.after(this.state.unsettled());
     this.hub = this.makeHub(user);
     this.hub.start();
     if (!this.online) this.hub.setOnline(false);
     if (this.presence.wanted.length > 0) this.hub.watch(this.presence.wanted);
-  }
-
-  /** The user of the options, or of a token. */
-  private async whoIsIt(): Promise<string | undefined> {
-    if (this.o.user !== undefined) return this.o.user;
-    const backoff = new Backoff(500, 30_000, this.o.random);
-    for (; this.phase === "running"; this.wake = undefined) {
-      this.guard(() => this.state.take({ e: "connection", state: { phase: "connecting" } }));
-      try {
-        const token = await this.tokens.get();
-        const claims = readToken(token);
-        if (claims !== undefined) return claims.user;
-        this.tokens.refuse(token);
-        return this.ended("signed_out", "the token is no JWT");
-      } catch (err) {
-        if (err instanceof Error && (err as Partial<ParleyError>).code === "unauthenticated") return this.ended("signed_out", err.message);
-        const pause = backoff.next();
-        const state = { phase: "waiting", retryAt: this.o.clock.now() + pause, attempt: backoff.attempt } as const;
-        this.guard(() => this.state.take({ e: "connection", state }));
-        await new Promise<void>((done) => {
-          const cancel = this.o.clock.after(pause, done);
-          this.wake = () => (cancel(), done());
-        });
-      }
-    }
-    return undefined;
   }
 
   private makeHub(user: string): Hub {
@@ -136,7 +115,7 @@ export class Client {
         if (this.phase === "closed") return;
         if (ev.e === "welcome") this.tokens.behind = ev.welcome.behind ?? 0;
         if (ev.e === "forget") this.sync.forget();
-        this.guard(() => this.state.take(ev));
+        this.events.guard(() => this.state.take(ev));
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
       },
@@ -148,7 +127,7 @@ export class Client {
   /** Without the list nothing can be shown at the first start: it is asked for until it comes. */
   private listNow(again = 2_000): void {
     this.sync.refresh().catch((err: unknown) => {
-      this.failed(err);
+      this.events.failed(err);
       this.o.clock.after(again, () => this.state.live.peek() && this.listNow(Math.min(2 * again, 60_000)));
     });
   }
@@ -181,12 +160,12 @@ export class Client {
       keep: (key, value) => this.hub?.leading && this.store.later(key, value),
       newID: newCMID,
       submit: (conv, frame) => this.commands.submit(conv, frame),
-      tell: (ev) => (this.hub === undefined ? this.guard(() => this.state.take(ev)) : this.hub.tell(ev)),
-      guard: (change) => this.guard(change),
+      tell: (ev) => (this.hub === undefined ? this.events.guard(() => this.state.take(ev)) : this.hub.tell(ev)),
+      guard: (change) => this.events.guard(change),
       changed: () => this.state.list.changed(),
       used: (conv, looked) => this.state.used(conv, looked),
       arrived: (conv, item) => this.arrived(conv, item),
-      failed: (err) => this.failed(err),
+      failed: (err) => this.events.failed(err),
     };
   }
 
@@ -198,14 +177,12 @@ export class Client {
   /** Before it is known who this is there is no engine to ask. */
   retryNow(): void {
     if (this.hub !== undefined) return this.hub.retryNow();
-    if (this.phase !== "running") return;
-    if (this.wake !== undefined) this.wake();
-    else if (this.state.connection.peek().phase === "ended") this.run();
+    if (this.phase === "running" && !this.identity.wake() && this.state.connection.peek().phase === "ended") this.run();
   }
 
   setOnline(online: boolean): void {
     this.online = online;
-    if (online) this.wake?.();
+    if (online) this.identity.wake();
     this.hub?.setOnline(online);
   }
 
@@ -214,57 +191,20 @@ export class Client {
     const me = this.state.me.peek()?.user ?? "";
     if (conversation === undefined || conversation.info.peek().muted) return;
     const mentioned = item.mentions.includes(me) || item.mentions.includes("*");
-    this.emit("message", { conversation, item, mentioned, lead: this.hub?.leading ?? false });
-  }
-
-  on<K extends keyof api.ParleyEvents>(event: K, listener: (e: api.ParleyEvents[K]) => void): () => void {
-    let set = this.listeners.get(event);
-    if (set === undefined) this.listeners.set(event, (set = new Set()));
-    set.add(listener as (e: never) => void);
-    return () => set.delete(listener as (e: never) => void);
-  }
-
-  private emit<K extends keyof api.ParleyEvents>(event: K, e: api.ParleyEvents[K]): void {
-    for (const listener of [...(this.listeners.get(event) ?? [])]) {
-      try {
-        (listener as (e: api.ParleyEvents[K]) => void)(e);
-      } catch (err) {
-        if (event !== "error") this.threw(err); // of one for errors there is nobody to tell
-      }
-    }
-  }
-
-  /**
-   * Does what changes signals. Whoever listens to them is the application: what it throws
-   * is told, and stops nothing here.
-   */
-  private guard(change: () => void): void {
-    try {
-      change();
-    } catch (err) {
-      this.threw(err);
-    }
-  }
-
-  private threw(err: unknown): void {
-    this.failed(new ParleyError("internal", "a listener threw: " + String(err)));
-  }
-
-  private failed(err: unknown): void {
-    if (this.phase === "closed") return;
-    this.emit("error", err instanceof ParleyError ? err : new ParleyError("internal", String(err)));
+    this.events.emit("message", { conversation, item, mentioned, lead: this.hub?.leading ?? false });
   }
 
   private ended(reason: api.EndReason, message: string): undefined {
-    this.guard(() => (this.state.connection.value = { phase: "ended", reason, message }));
+    this.events.guard(() => (this.state.connection.value = { phase: "ended", reason, message }));
     return undefined;
   }
 
   /** Ends this object. What was told is in storage when it resolves. */
   async close(reason: api.EndReason, message: string): Promise<void> {
     if (this.phase === "closed") return;
-    this.guard(() => this.state.close());
+    this.events.guard(() => this.state.close());
     this.phase = "closed";
+    this.events.close();
     this.commands.close();
     this.rest.stop();
     this.ended(reason, message);

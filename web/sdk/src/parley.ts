@@ -41,7 +41,7 @@ export function createParley(o: ParleyOptions): Parley {
     },
     attachmentURL: (id, what = "file") => files.url(id, what),
 
-    on: (event, listener) => c.on(event, listener),
+    on: (event, listener) => c.events.on(event, listener),
     start: () => c.start(),
     retryNow: () => c.retryNow(),
     setOnline: (online) => c.setOnline(online),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Parley } from "../src/index.js";
 import { memoryStorage } from "../src/index.js";
+import { seeded } from "./support/cutter.js";
 import { Machine } from "./support/machine.js";
 import { ModelServer, textOf } from "./support/model.js";
 import { ackOf, conv, conversation, FakeClock, FakeNetwork, FakeProfile, jwt, message, settle, world } from "./support/fake.js";
@@ -185,7 +186,7 @@ describe("tabs of one profile", () => {
     /** Two tabs, the first of which leads and stands still. */
     async function stopped() {
       const clock = new FakeClock();
-      const server = new ModelServer(clock, () => 0.5);
+      const server = new ModelServer(clock, seeded(1));
       server.faults.on = false;
       server.stranger(server.direct("alice", "bob"), "bob", { type: "send", body: { text: "hello" } });
       const profile = new FakeProfile();

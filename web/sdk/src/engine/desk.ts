@@ -8,13 +8,13 @@ import type { EngineEvent, Session } from "./events.js";
 import { Gaps } from "./gaps.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
+import { Refused } from "./refused.js";
 import type { Store } from "./store.js";
 import { Streams } from "./stream.js";
 import { earliest } from "./time.js";
 import { WatchList } from "./watchlist.js";
 
 const recvDelay = 100; // ms
-const maxRefused = 500; // that are remembered
 const window = 64; // commands under way; less where the server's `pending` is less
 
 export interface DeskOptions {
@@ -41,7 +41,7 @@ export class Desk {
   private readonly marks = new Marks(recvDelay);
   private readonly gaps = new Gaps();
   private readonly watching = new WatchList();
-  private readonly refused = new Map<string, Command>(); // for good
+  private readonly refused = new Refused();
   private live = false;
 
   constructor(private readonly o: DeskOptions) {
@@ -57,7 +57,7 @@ export class Desk {
     for (const [key, seq] of await store.list<number>("read/")) this.marks.markRead(key.slice("read/".length), seq);
     for (const [, command] of await store.list<Command>(outboxPrefix)) {
       if (command.failed === undefined) this.outbox.add(command);
-      else this.noteRefused(command);
+      else this.refused.note(command);
     }
   }
 
@@ -65,11 +65,11 @@ export class Desk {
     return this.epoch === "" ? undefined : { epoch: this.epoch, cursors: this.streams.resume(this.session?.limits.frame ?? 65_536) };
   }
 
-  submit(command: Command): void {
+  submit(command: Command, again = false): void {
     const refused = this.refused.get(command.cmid);
     if (refused !== undefined) return this.o.emit({ e: "failed", command: refused }); // a tab that has not heard
     this.outbox.add(command);
-    this.o.emit({ e: "added", command });
+    if (!again) this.o.emit({ e: "added", command });
     if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame ?? Infinity);
     this.o.changed();
   }
@@ -205,9 +205,13 @@ export class Desk {
 
   private page(p: PageFrame, now: number): void {
     const conv = this.gaps.answered(p.ref);
-    const stream = conv === undefined ? undefined : this.streams.of(conv);
-    if (conv === undefined || stream === undefined || !stream.filling) return;
-    for (const e of stream.fill(p.items)) {
+    if (conv === undefined || !this.streams.of(conv).filling) return;
+    this.filled(conv, p.items, now);
+  }
+
+  private filled(conv: string, items: readonly Entry[], now: number): void {
+    const stream = this.streams.of(conv);
+    for (const e of stream.fill(items)) {
       this.own(e);
       this.hand(e, now);
     }
@@ -234,24 +238,17 @@ export class Desk {
   }
 
   private error(f: ErrorFrame, now: number): void {
-    const command = f.ref === undefined ? undefined : this.outbox.get(f.ref);
+    if (f.ref === undefined) return this.o.emit({ e: "error", code: f.code, message: f.message });
+    const command = this.outbox.get(f.ref);
     if (command !== undefined) {
       if (repeatable(f.code)) this.outbox.retryLater(command.cmid, now, f.retry_after_ms);
       else this.failed(command, f.code, f.message);
       return;
     }
     const conv = this.gaps.answered(f.ref);
-    if (conv === undefined) {
-      // With a ref it answers what has its outcome: an earlier one of two answers, or the entry.
-      if (f.ref === undefined) this.o.emit({ e: "error", code: f.code, message: f.message });
-      return;
-    }
+    if (conv === undefined) return; // what this answers has its outcome
     if (repeatable(f.code)) return this.gaps.ask(conv, now + (f.retry_after_ms ?? 1000));
-    // It may not be read: take what there is.
-    const stream = this.streams.of(conv);
-    for (const e of stream.fill([])) this.hand(e, now);
-    stream.filling = stream.gap;
-    if (stream.gap) this.gaps.ask(conv);
+    this.filled(conv, [], now); // it may not be read: take what there is
   }
 
   private failed(command: Command, code: ErrorCode, message: string): void {
@@ -260,13 +257,7 @@ export class Desk {
     // Of what changes a message nothing stays to be shown: whoever waits is told.
     const keep = command.frame.type === "send";
     void this.o.store.write(keep ? { op: "put", key: outboxKey(command), value: failed } : { op: "delete", key: outboxKey(command) });
-    this.noteRefused(failed);
+    this.refused.note(failed);
     this.o.emit({ e: "failed", command: failed });
-  }
-
-  private noteRefused(command: Command): void {
-    this.refused.set(command.cmid, command);
-    const oldest = this.refused.keys().next().value;
-    if (this.refused.size > maxRefused && oldest !== undefined) this.refused.delete(oldest);
   }
 }

@@ -2,6 +2,7 @@ import type { ConnectionState, EndReason } from "../api.js";
 import type { Clock, Network } from "../ports.js";
 import type { ClientFrame, ServerFrame } from "../protocol/frames.js";
 import { newID, readToken } from "../protocol/ids.js";
+import { Attempts } from "./attempts.js";
 import type { Command } from "./command.js";
 import type { Ending } from "./connection.js";
 import { Connection } from "./connection.js";
@@ -11,7 +12,7 @@ import { Renewal } from "./renewal.js";
 import type { Store } from "./store.js";
 import { steadyClock } from "./time.js";
 import type { Tokens } from "./tokens.js";
-import { Backoff, closeVerdict } from "./verdict.js";
+import { Backoff, closeVerdict, pauseAfter } from "./verdict.js";
 
 export interface EngineOptions {
   url: string; // ws(s)://…/v1/ws
@@ -29,10 +30,6 @@ export interface EngineOptions {
 
 const firstWait = 500;
 const longestWait = 30_000;
-/** How far clients spread that may come back at once, in ms. */
-const soonWithin = 1_000;
-/** Too many sessions or frames: the first wait is at least this, in ms. */
-const longWait = 10_000;
 /** A connection that was live for so long was a success: the next waits begin from the start. */
 const successAfter = 5_000;
 /** Most entries per conversation at connect; what is older is loaded when it is looked at. */
@@ -49,15 +46,15 @@ export class Engine implements Core {
   private online = true;
   private stopped = false;
   private device = "";
-  private attempt = 0;
+  private readonly attempts: Attempts;
   private life = 0; // of connects: an answer to an earlier one is ignored
   private token = "";
   private readonly steady: Clock;
   private liveSince: number | undefined;
-  private refusals = 0; // of hellos, because a newer session was there
 
   constructor(private readonly o: EngineOptions) {
     this.steady = steadyClock(o.clock);
+    this.attempts = new Attempts(o.clock);
     this.backoff = new Backoff(firstWait, longestWait, o.random);
     this.renewal = new Renewal(o.tokens, o.clock, (token) => this.say(token));
     this.desk = new Desk({
@@ -79,7 +76,7 @@ export class Engine implements Core {
       this.device = newID(this.o.randomBytes);
       await this.o.store.put("device", this.device);
     }
-    this.attempt = (await this.o.store.get<number>("attempt")) ?? 0;
+    this.attempts.restore((await this.o.store.get<number>("attempt")) ?? 0);
     if (!this.stopped) void this.connect();
   }
 
@@ -100,8 +97,8 @@ export class Engine implements Core {
     return [...welcome, { e: "connection", state: this.state }];
   }
 
-  submit(command: Command): void {
-    this.desk.submit(command);
+  submit(command: Command, again?: boolean): void {
+    this.desk.submit(command, again);
   }
 
   markRead(conv: string, seq: number): void {
@@ -157,8 +154,7 @@ export class Engine implements Core {
       return this.wait(this.backoff.next());
     }
     if (life !== this.life) return;
-    this.attempt = this.nextAttempt();
-    void this.o.store.put("attempt", this.attempt);
+    void this.o.store.put("attempt", this.attempts.next());
     if (this.o.tokens.wasRefused(token)) return this.end("signed_out", "the token was refused, and there is no other");
     const claims = readToken(token);
     if (claims !== undefined && claims.user !== this.o.user) return this.end("signed_out", "the token is another user's");
@@ -170,15 +166,6 @@ export class Engine implements Core {
       this.o.emit({ e: "error", code: "unavailable", message: "no socket can be opened: " + messageOf(err) });
       this.wait(this.backoff.next());
     }
-  }
-
-  /**
-   * Grows, also where the clock was set back since what storage has of it was lost: who
-   * asks to connect although another session is newer comes further each time.
-   */
-  private nextAttempt(): number {
-    const step = this.refusals === 0 ? 0 : 60_000 * 60 ** Math.min(this.refusals - 1, 4);
-    return Math.max(Math.floor(this.o.clock.now()), this.attempt + 1) + step;
   }
 
   private open(token: string): Connection {
@@ -201,7 +188,7 @@ export class Engine implements Core {
     return {
       type: "hello",
       device: this.device,
-      attempt: this.attempt,
+      attempt: this.attempts.last,
       ...(resume !== undefined && { resume }),
       flush,
       ...(client !== undefined && { client }),
@@ -211,7 +198,7 @@ export class Engine implements Core {
   private receive(f: ServerFrame): void {
     this.desk.take(f, this.steady.now());
     if (f.type === "welcome") {
-      this.refusals = 0;
+      this.attempts.welcomed();
       this.setState({ phase: "syncing" });
       this.renewal.begin();
     } else if (f.type === "synced") {
@@ -242,21 +229,13 @@ export class Engine implements Core {
       case "banned":
         return this.end("banned", e.reason || "not allowed");
       case "elsewhere":
-        if (!e.welcomed) this.refusals++;
+        if (!e.welcomed) this.attempts.refused();
         return this.end("elsewhere", e.reason || "this device connected elsewhere");
-      case "soon":
-        if (e.leaveAt !== undefined) return this.wait(Math.max(0, e.leaveAt - this.steady.now()));
-        return this.wait(e.synced ? this.o.random() * soonWithin : this.backoff.next());
-      case "backOffLong":
-        this.backoff.skip();
-        return this.wait(longWait + this.o.random() * (longestWait - longWait));
       case "refresh":
         this.o.tokens.refuse(this.token);
-        return this.wait(this.backoff.next());
-      case "giveUpOne":
-      case "backOff":
-        this.wait(this.backoff.next());
     }
+    const back = e.leaveAt === undefined ? undefined : e.leaveAt - this.steady.now();
+    this.wait(pauseAfter(verdict, e.synced, back, this.backoff, this.o.random));
   }
 
   private wait(ms: number): void {

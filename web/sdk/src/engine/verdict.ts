@@ -32,6 +32,27 @@ export function closeVerdict(code: number): Verdict {
   return "backOff";
 }
 
+/** Too many sessions or frames: the first wait is at least this, in ms. */
+const longWait = 10_000;
+/** How far clients spread that may come back at once, in ms. */
+const soonWithin = 1_000;
+
+/**
+ * How long to wait after a connection that ended by itself. `synced`: it had got that far;
+ * `back`: in how many ms goaway said to be back.
+ */
+export function pauseAfter(verdict: Verdict, synced: boolean, back: number | undefined, backoff: Backoff, random: () => number): number {
+  switch (verdict) {
+    case "soon":
+      if (back !== undefined) return Math.max(0, back);
+      return synced ? random() * soonWithin : backoff.next();
+    case "backOffLong":
+      backoff.skip();
+      return longWait + random() * (backoff.longest - longWait);
+  }
+  return backoff.next();
+}
+
 /**
  * Exponential waits with full jitter: the n-th is uniform between 0 and first·2ⁿ, at
  * most longest.
@@ -40,7 +61,7 @@ export class Backoff {
   private n = 0;
   constructor(
     private readonly first: number,
-    private readonly longest: number,
+    readonly longest: number,
     private readonly random: () => number,
   ) {}
 

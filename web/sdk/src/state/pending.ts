@@ -57,6 +57,7 @@ export class Pending {
 
   stored(cmid: string, seq: number): void {
     this.outcome(cmid, { conv: this.conv, seq, cmid });
+    if (this.get(cmid) === undefined) return;
     this.all.value = this.all.peek().map((o) => (o.command.cmid === cmid ? { ...o, seq } : o));
     this.settle(this.head());
   }

@@ -6,10 +6,10 @@ import type { Clock, TabsChannel, TabsPort } from "../ports.js";
 import type { Message, Order } from "./messages.js";
 import { ofLeader } from "./messages.js";
 import { Vigil } from "./vigil.js";
+import { Watchers } from "./watchers.js";
 
-/** A follower says again whom it watches, and is forgotten where it does not; in ms. Background tabs have one timer a minute. */
+/** A follower says so often whom it watches, in ms. Background tabs have one timer a minute. */
 const watchAgain = 60_000;
-const watchLasts = 200_000;
 
 export interface HubOptions {
   /** Undefined: this object is alone. */
@@ -38,13 +38,14 @@ export class Hub implements Core {
   private stopped = false;
   private cancelAgain = () => {};
   private watched: readonly string[] = [];
-  private readonly watchers = new Map<string, { users: readonly string[]; at: number }>();
+  private readonly watchers: Watchers;
   private outgoing: EngineEvent[] = [];
   private leader: string | undefined; // its id, where it told it
   private readonly vigil: Vigil;
 
   constructor(private readonly o: HubOptions) {
     const join = () => this.post({ t: "join", from: o.id });
+    this.watchers = new Watchers(o.clock);
     this.vigil = new Vigil(o.clock, join, () => this.takeOver());
   }
 
@@ -113,8 +114,8 @@ export class Hub implements Core {
     this.post({ t: "signout" });
   }
 
-  submit(command: Command): void {
-    this.order({ do: "submit", command });
+  submit(command: Command, again = false): void {
+    this.order({ do: "submit", command, again });
   }
 
   markRead(conv: string, seq: number): void {
@@ -151,7 +152,7 @@ export class Hub implements Core {
   }
 
   private orderAgain(): void {
-    if (this.engine === undefined) for (const command of this.o.unsettled()) this.submit(command);
+    if (this.engine === undefined) for (const command of this.o.unsettled()) this.submit(command, true);
   }
 
   private order(order: Order): void {
@@ -170,7 +171,7 @@ export class Hub implements Core {
     });
     this.engine = engine;
     void engine.start();
-    for (const command of this.o.unsettled()) engine.submit(command);
+    for (const command of this.o.unsettled()) engine.submit(command, true);
     this.obey(this.o.id, { do: "watch", users: this.watched });
     this.post({ t: "lead", by: this.o.id });
   }
@@ -179,14 +180,14 @@ export class Hub implements Core {
     const engine = this.engine!;
     switch (order.do) {
       case "submit":
-        return engine.submit(order.command);
+        return engine.submit(order.command, order.again);
       case "read":
         return engine.markRead(order.conv, order.seq);
       case "typing":
         return engine.typing(order.conv, order.on);
       case "watch":
-        this.watchers.set(from, { users: order.users, at: this.o.clock.now() });
-        return this.watchAll();
+        this.watchers.set(from, order.users);
+        return engine.watch(this.watchers.users(this.o.id));
       case "retry":
         return engine.retryNow();
       case "online":
@@ -194,12 +195,6 @@ export class Hub implements Core {
       case "probe":
         return engine.probe();
     }
-  }
-
-  private watchAll(): void {
-    const since = this.o.clock.now() - watchLasts;
-    for (const [id, w] of this.watchers) if (w.at < since && id !== this.o.id) this.watchers.delete(id);
-    this.engine?.watch([...new Set([...this.watchers.values()].flatMap((w) => w.users))]);
   }
 
   private message(m: Message): void {
@@ -226,7 +221,7 @@ export class Hub implements Core {
       this.post({ t: "present", to: m.from, by: this.o.id, events: this.engine.present() });
     } else if (m.t === "bye") {
       this.watchers.delete(m.from);
-      this.watchAll();
+      this.engine.watch(this.watchers.users(this.o.id));
     }
   }
 

@@ -5,7 +5,7 @@ import type { Command } from "../engine/command.js";
 import type { EngineEvent } from "../engine/events.js";
 
 export type Order =
-  | { do: "submit"; command: Command }
+  | { do: "submit"; command: Command; again?: boolean }
   | { do: "read"; conv: string; seq: number }
   | { do: "typing"; conv: string; on: boolean }
   | { do: "watch"; users: readonly string[] }

@@ -32,7 +32,7 @@ export class Machine {
     const { server, storage, tabsPort, token, user } = setup;
     this.clock = server.clock;
     this.parley = createParley({
-      url: "http://parley.test", user, token: () => this.answer(token()), random: server.random, clock: this.timer(), network: this.network(), storage: this.disk(storage),
+      url: "http://parley.test", user, token: () => this.answer(token()), random: server.random, randomBytes: (n) => Uint8Array.from({ length: n }, () => server.random() * 256), clock: this.timer(), network: this.network(), storage: this.disk(storage),
       ...(tabsPort !== undefined && { tabs: "shared", tabsPort: this.tabs(tabsPort) }), ...more,
     });
     this.parley.on("error", (e) => this.errors.push(`${e.code}: ${e.message}`));
