@@ -205,6 +205,23 @@ test("an own entry without its ack is no pending message, and what is heard of i
   expect(one.parley.direct("bob").thread.outgoing.value).toEqual([]);
 });
 
+test("a message that is in the thread is not pending again, however late a tab says so", async () => {
+  const common = { clock: new FakeClock(), network: new FakeNetwork(), tabs: "shared" as const };
+  const profile = new FakeProfile();
+  const channel = profile.tab("old").channel("", () => {});
+  const one = await world({ ...common, tabsPort: profile.tab("1") });
+  await one.net.last.welcome();
+  const mine = { ...message(1, "alice", { cmid: "c1" }), state: "stored", delivered_by: 0, read_by: 0 };
+  one.net.answer = () => ({ status: 200, body: { conv, items: [mine], head: 1, floor: 1, more_before: false, more_after: false } });
+  one.net.last.tell(conversation(1));
+  await one.parley.conversation(conv)!.thread.load(1, 1);
+  const command: Command = { cmid: "c1", conv, serial: 1, time: 1, frame: { type: "send", to: "bob", cmid: "c1", ref: "c1", body: { text: "x" } } };
+  channel.post({ t: "order", from: "old", order: { do: "submit", command } });
+  await settle();
+  expect(one.net.last.take("send")).toHaveLength(1); // its tab waits for the answer
+  expect(one.parley.direct("bob").thread.outgoing.value).toEqual([]);
+});
+
 test("a message that two leaders tell of is told once", async () => {
   const w = await liveWorld();
   const told: number[] = [];

@@ -59,9 +59,8 @@ class Run {
     });
     const seen = new Set<string>();
     m.parley.on("message", ({ item }) => {
-      const key = `${this.server.epoch} ${item.id}`;
-      expect(seen.has(key), `${m.name} is told of ${key} once`).toBe(false);
-      seen.add(key);
+      expect(seen.has(item.cmid), `${m.name} is told of ${item.id} once`).toBe(false);
+      seen.add(item.cmid);
     });
     this.machines.set(slot, m);
     return m;

@@ -6,7 +6,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { build } from "vite";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+
+vi.setConfig({ testTimeout: 120_000 }); // compilers and bundlers, on a machine that may have other work
 
 const sdk = resolve(import.meta.dirname, "..");
 const require = createRequire(import.meta.url);
@@ -26,7 +28,7 @@ function node(...args: string[]): Promise<string> {
     const child = spawn(process.execPath, ["--no-warnings", ...args], { cwd: dir });
     let out = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes: Buffer) => (out += bytes.toString()));
-    const timer = setTimeout(() => child.kill("SIGKILL"), 25_000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), 100_000);
     child.once("exit", (code) => {
       clearTimeout(timer);
       if (code === 0) done(out);
