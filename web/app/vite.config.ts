@@ -1,5 +1,5 @@
 import { rm, readdir } from "node:fs/promises";
-import { defineConfig, type Plugin } from "vite";
+import { defaultClientConditions, defaultServerConditions, defineConfig, type Plugin } from "vite";
 
 const out = new URL("dist/", import.meta.url);
 
@@ -20,6 +20,8 @@ const server = process.env["PARLEY_URL"] ?? "http://localhost:8080";
 
 export default defineConfig({
   plugins: [clean()],
+  resolve: { conditions: ["@parley-chat/source", ...defaultClientConditions] },
+  ssr: { resolve: { conditions: ["@parley-chat/source", ...defaultServerConditions] } },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     target: "es2022",

@@ -1,7 +1,8 @@
-import { defineConfig } from "vite";
+import { defaultClientConditions, defineConfig } from "vite";
 
 /** <parley-chat> as one file without a hash in its name, for other pages to import. */
 export default defineConfig({
+  resolve: { conditions: ["@parley-chat/source", ...defaultClientConditions] },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   publicDir: false,
   build: {

@@ -2,15 +2,17 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type * as api from "./api.js";
 import { Engine } from "./engine/engine.js";
 import { Store } from "./engine/store.js";
-import { withTimeout } from "./engine/time.js";
+import type { EndingClock } from "./engine/time.js";
+import { endingClock, withTimeout } from "./engine/time.js";
 import { Tokens } from "./engine/tokens.js";
-import { Backoff } from "./engine/verdict.js";
 import { ParleyError } from "./errors.js";
+import { Identity } from "./identity.js";
+import { Listeners } from "./listeners.js";
 import { Files } from "./net/files.js";
 import { Rest } from "./net/rest.js";
 import { baseURL } from "./net/url.js";
-import { systemBytes, systemClock, systemNetwork } from "./platform.js";
-import { newID, readToken } from "./protocol/ids.js";
+import { needWebSocket, systemBytes, systemClock, systemNetwork } from "./platform.js";
+import { newID } from "./protocol/ids.js";
 import { Commands } from "./state/commands.js";
 import type { Context } from "./state/context.js";
 import { PresenceBoard } from "./state/presence.js";
@@ -21,7 +23,7 @@ import { memoryStorage } from "./storage/memory.js";
 import { Hub } from "./tabs/hub.js";
 
 type Defaulted = "storage" | "network" | "clock" | "random" | "randomBytes";
-type Options = api.ParleyOptions & { [K in Defaulted]-?: NonNullable<api.ParleyOptions[K]> };
+type Options = api.ParleyOptions & { [K in Defaulted]-?: NonNullable<api.ParleyOptions[K]> } & { clock: EndingClock };
 
 /** What a client is made of, wired together. It does nothing until `boot`. */
 export class Client {
@@ -36,23 +38,25 @@ export class Client {
   private readonly tokens: Tokens;
   private readonly store: Store;
   private readonly commands: Commands;
-  private readonly listeners = new Map<string, Set<(e: never) => void>>();
+  readonly events = new Listeners();
+  private readonly identity: Identity;
   private hub: Hub | undefined;
   private user: string | undefined;
   private online = true;
   private phase: "new" | "running" | "closed" = "new";
 
-  constructor(options: api.ParleyOptions) {
+  constructor(private readonly given: api.ParleyOptions) {
+    const options = given;
     this.o = {
       ...options,
       storage: options.storage ?? memoryStorage(),
       network: options.network ?? systemNetwork(),
-      clock: options.clock ?? systemClock,
+      clock: endingClock(options.clock ?? systemClock), // no timer of this object outlives it
       random: options.random ?? Math.random,
       randomBytes: options.randomBytes ?? systemBytes,
     };
     const { clock, network, random } = this.o;
-    const failed = (err: unknown) => this.failed(err);
+    const failed = (err: unknown) => this.events.failed(err);
     const newCMID = () => newID(this.o.randomBytes);
     this.urls = baseURL(this.o.url);
     this.tokens = new Tokens(this.o.token, clock);
@@ -63,48 +67,39 @@ export class Client {
     this.presence = new PresenceBoard(clock, (users) => this.hub?.watch(users));
     this.commands = new Commands({ clock, store: this.store, newID: newCMID, submit: (c) => this.hub?.submit(c), count: () => this.state.unsettled().length });
     this.state = new State(this.context(newCMID), this.presence);
+    const said = (state: api.ConnectionState) => {
+      if (this.phase === "running") this.events.guard(() => this.state.take({ e: "connection", state }));
+    };
+    this.identity = new Identity(this.tokens, clock, random, said);
     this.sync = new ListSync(this.rest, this.state, () => clock.now());
   }
 
   start(): void {
     if (this.phase !== "new") return;
+    // What is missing here will be missing at every try: better said at once.
+    if (this.given.network === undefined) needWebSocket();
+    this.o.randomBytes(1);
     this.phase = "running";
-    this.boot().catch((err: unknown) => this.failed(err));
+    this.run();
+  }
+
+  private run(): void {
+    this.boot().catch((err: unknown) => this.events.failed(err));
   }
 
   /** Finds out who this is, shows what was kept, and connects. */
   private async boot(): Promise<void> {
-    const user = await this.whoIsIt();
+    const user = this.o.user ?? (await this.identity.find());
     if (user === undefined || this.phase !== "running") return;
     this.user = user;
     this.store.open(`u/${user}/`);
-    await this.state.restore();
+    await this.state.restore().catch((err: unknown) => this.events.threw(err));
     if (this.phase !== "running") return;
     this.commands.after(this.state.unsettled());
     this.hub = this.makeHub(user);
     this.hub.start();
     if (!this.online) this.hub.setOnline(false);
     if (this.presence.wanted.length > 0) this.hub.watch(this.presence.wanted);
-  }
-
-  /** The user of the options, or of a token. */
-  private async whoIsIt(): Promise<string | undefined> {
-    if (this.o.user !== undefined) return this.o.user;
-    const backoff = new Backoff(500, 30_000, this.o.random);
-    while (this.phase === "running") {
-      this.state.take({ e: "connection", state: { phase: "connecting" } });
-      try {
-        const claims = readToken(await this.tokens.get());
-        if (claims !== undefined) return claims.user;
-        return this.ended("signed_out", "the token is no JWT");
-      } catch (err) {
-        if (err instanceof Error && (err as Partial<ParleyError>).code === "unauthenticated") return this.ended("signed_out", err.message);
-        const pause = backoff.next();
-        this.state.take({ e: "connection", state: { phase: "waiting", retryAt: this.o.clock.now() + pause, attempt: backoff.attempt } });
-        await new Promise<void>((done) => void this.o.clock.after(pause, done));
-      }
-    }
-    return undefined;
   }
 
   private makeHub(user: string): Hub {
@@ -118,7 +113,9 @@ export class Client {
         new Engine({ url: this.urls.socket, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
       take: (ev) => {
         if (this.phase === "closed") return;
-        this.state.take(ev);
+        if (ev.e === "welcome") this.tokens.behind = ev.welcome.behind ?? 0;
+        if (ev.e === "forget") this.sync.forget();
+        this.events.guard(() => this.state.take(ev));
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
       },
@@ -127,8 +124,12 @@ export class Client {
     });
   }
 
-  private listNow(): void {
-    this.sync.refresh().catch((err: unknown) => this.failed(err));
+  /** Without the list nothing can be shown at the first start: it is asked for until it comes. */
+  private listNow(again = 2_000): void {
+    this.sync.refresh().catch((err: unknown) => {
+      this.events.failed(err);
+      this.o.clock.after(again, () => this.state.live.peek() && this.listNow(Math.min(2 * again, 60_000)));
+    });
   }
 
   private context(newCMID: () => string): Context {
@@ -159,25 +160,29 @@ export class Client {
       keep: (key, value) => this.hub?.leading && this.store.later(key, value),
       newID: newCMID,
       submit: (conv, frame) => this.commands.submit(conv, frame),
-      tell: (ev) => (this.hub === undefined ? this.state.take(ev) : this.hub.tell(ev)),
+      tell: (ev) => (this.hub === undefined ? this.events.guard(() => this.state.take(ev)) : this.hub.tell(ev)),
+      guard: (change) => this.events.guard(change),
       changed: () => this.state.list.changed(),
       used: (conv, looked) => this.state.used(conv, looked),
       arrived: (conv, item) => this.arrived(conv, item),
-      failed: (err) => this.failed(err),
+      failed: (err) => this.events.failed(err),
     };
   }
 
-  get core(): Hub | undefined {
-    return this.hub;
+  setVisible(visible: boolean): void {
+    this.hub?.setVisible(visible);
+    if (!visible) void this.store.flush(); // a hidden page may never be heard of again
   }
 
-  setVisible(visible: boolean): void {
-    if (visible) this.hub?.probe();
-    else void this.store.flush(); // a hidden page may never be heard of again
+  /** Before it is known who this is there is no engine to ask. */
+  retryNow(): void {
+    if (this.hub !== undefined) return this.hub.retryNow();
+    if (this.phase === "running" && !this.identity.wake() && this.state.connection.peek().phase === "ended") this.run();
   }
 
   setOnline(online: boolean): void {
     this.online = online;
+    if (online) this.identity.wake();
     this.hub?.setOnline(online);
   }
 
@@ -186,35 +191,21 @@ export class Client {
     const me = this.state.me.peek()?.user ?? "";
     if (conversation === undefined || conversation.info.peek().muted) return;
     const mentioned = item.mentions.includes(me) || item.mentions.includes("*");
-    this.emit("message", { conversation, item, mentioned, lead: this.hub?.leading ?? false });
-  }
-
-  on<K extends keyof api.ParleyEvents>(event: K, listener: (e: api.ParleyEvents[K]) => void): () => void {
-    let set = this.listeners.get(event);
-    if (set === undefined) this.listeners.set(event, (set = new Set()));
-    set.add(listener as (e: never) => void);
-    return () => set.delete(listener as (e: never) => void);
-  }
-
-  private emit<K extends keyof api.ParleyEvents>(event: K, e: api.ParleyEvents[K]): void {
-    for (const listener of this.listeners.get(event) ?? []) (listener as (e: api.ParleyEvents[K]) => void)(e);
-  }
-
-  private failed(err: unknown): void {
-    if (this.phase === "closed") return;
-    this.emit("error", err instanceof ParleyError ? err : new ParleyError("internal", String(err)));
+    this.events.emit("message", { conversation, item, mentioned, lead: this.hub?.leading ?? false });
   }
 
   private ended(reason: api.EndReason, message: string): undefined {
-    this.state.connection.value = { phase: "ended", reason, message };
+    this.events.guard(() => (this.state.connection.value = { phase: "ended", reason, message }));
     return undefined;
   }
 
   /** Ends this object. What was told is in storage when it resolves. */
   async close(reason: api.EndReason, message: string): Promise<void> {
     if (this.phase === "closed") return;
-    this.state.close();
+    this.events.guard(() => this.state.close());
     this.phase = "closed";
+    this.events.close();
+    this.commands.close();
     this.rest.stop();
     this.ended(reason, message);
     const settled = () => {
@@ -223,7 +214,8 @@ export class Client {
     };
     if (this.hub === undefined) await settled();
     else await this.hub.stop(settled);
-    await this.o.storage.close();
+    await this.store.close();
+    this.o.clock.end();
   }
 
   /** Ends all tabs' objects, and forgets what is kept. */
@@ -233,8 +225,12 @@ export class Client {
     this.hub?.signOut();
     await this.close("signed_out", "signed out");
     if (forget) {
-      const request = () => new Rest({ base: this.urls.http, tokens: this.tokens, network: this.o.network, clock: this.o.clock, random: this.o.random }).send("DELETE", "/v1/devices/" + device);
-      await withTimeout(this.o.clock, 3_000, request).catch(() => {}); // it ends by itself after 60 days
+      const { token, network, random } = this.o;
+      const clock = endingClock(this.given.clock ?? systemClock);
+      const rest = new Rest({ base: this.urls.http, tokens: new Tokens(token, clock), network, clock, random });
+      await withTimeout(clock, 3_000, () => rest.send("DELETE", "/v1/devices/" + device)).catch(() => {}); // it ends by itself after 60 days
+      rest.stop();
+      clock.end();
     }
   }
 }

@@ -41,9 +41,9 @@ export function createParley(o: ParleyOptions): Parley {
     },
     attachmentURL: (id, what = "file") => files.url(id, what),
 
-    on: (event, listener) => c.on(event, listener),
+    on: (event, listener) => c.events.on(event, listener),
     start: () => c.start(),
-    retryNow: () => c.core?.retryNow(),
+    retryNow: () => c.retryNow(),
     setOnline: (online) => c.setOnline(online),
     setVisible: (visible) => c.setVisible(visible),
     close: () => c.close("closed", "closed"),

@@ -28,10 +28,13 @@ interface Globals {
 }
 const globals = globalThis as unknown as Globals;
 
+/** More is done at once by setTimeout. Who asks for more looks at the time when called. */
+const longestTimer = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, call) {
-    const timer = globals.setTimeout(call, ms);
+    const timer = globals.setTimeout(call, Math.min(ms, longestTimer));
     return () => globals.clearTimeout(timer);
   },
 };
@@ -41,12 +44,19 @@ export function systemBytes(n: number): Uint8Array {
   return globals.crypto.getRandomValues(new Uint8Array(n));
 }
 
+const noWebSocket = "no WebSocket: give a network, for instance systemNetwork(WebSocket of the package ws)";
+
+/** Throws where the default network has nothing to open sockets with. */
+export function needWebSocket(): void {
+  if (globals.WebSocket === undefined) throw new Error(noWebSocket);
+}
+
 /** Sockets of a WebSocket class (default: the global one), and HTTP by the global fetch. */
 export function systemNetwork(webSocket?: WebSocketClass): Network {
   return {
     open(url, protocols, on) {
       const Class = webSocket ?? globals.WebSocket;
-      if (Class === undefined) throw new Error("no WebSocket: give a network, for instance systemNetwork(WebSocket of the package ws)");
+      if (Class === undefined) throw new Error(noWebSocket);
       const ws = new Class(url, [...protocols]) as WebSocketLike;
       ws.onopen = () => on.opened();
       ws.onmessage = (m) => on.message(typeof m.data === "string" ? m.data : undefined);
@@ -60,6 +70,7 @@ export function systemNetwork(webSocket?: WebSocketClass): Network {
 
 async function fetchRequest(r: HttpRequest): Promise<HttpResponse> {
   if (globals.fetch === undefined) throw new Error("no fetch: give a network");
+  if (r.signal?.aborted) throw new Error("the request was given up");
   const abort = globals.AbortController === undefined ? undefined : new globals.AbortController();
   r.signal?.addEventListener("abort", () => abort?.abort());
   const cancel = r.timeout_ms === undefined ? () => {} : systemClock.after(r.timeout_ms, () => abort?.abort());

@@ -72,8 +72,14 @@ export interface TabsPort {
   /**
    * Asks to be the one that leads `name`. `lead` is called once, when nobody else
    * does; the result gives it up, or takes the wish back. A tab that dies has given it up.
+   * `lost` is called where another one took it away.
    */
-  elect(name: string, lead: () => void): () => void;
+  elect(name: string, lead: () => void, lost?: () => void): () => void;
+  /**
+   * Leads at once, and takes that away from whoever does: it was asked, and stands still.
+   * Without it, one that stands still is waited for.
+   */
+  steal?(name: string, lead: () => void, lost: () => void): () => void;
   /** Messages among the open channels of `name`, without one's own; in order for one sender. */
   channel(name: string, receive: (message: unknown) => void): TabsChannel;
 }

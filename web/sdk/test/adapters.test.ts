@@ -44,6 +44,56 @@ test("IndexedDB: a write is all or nothing, and is there for another object", as
   await Promise.all([one.close(), other.close()]);
 });
 
+describe("IndexedDB that goes away", () => {
+  /** Runs `work` with what `indexedDB.open` gives made known. */
+  async function opened(work: (databases: IDBDatabase[]) => Promise<void>): Promise<void> {
+    const databases: IDBDatabase[] = [];
+    const { open } = indexedDB;
+    indexedDB.open = (name, version) => {
+      const request = open.call(indexedDB, name, version);
+      request.addEventListener("success", () => databases.push(request.result));
+      return request;
+    };
+    try {
+      await work(databases);
+    } finally {
+      indexedDB.open = open;
+    }
+  }
+
+  test("is opened again after the browser closed it without a word, and writes stay in order", () =>
+    opened(async (databases) => {
+      const s = indexedDBStorage("closed");
+      await s.write([{ op: "put", key: "a", value: 1 }]);
+      databases[0]!.close();
+      await Promise.all([2, 3].map((value) => s.write([{ op: "put", key: "a", value }])));
+      expect(await s.list("")).toEqual([["a", 3]]);
+      await s.close();
+    }));
+
+  test("deleted meanwhile, by another tab: it begins anew", async () => {
+    const s = indexedDBStorage("deleted");
+    await s.write([{ op: "put", key: "a", value: 1 }]);
+    await new Promise((done) => (indexedDB.deleteDatabase("deleted").onsuccess = done));
+    await s.write([{ op: "put", key: "b", value: 2 }]);
+    expect(await s.list("")).toEqual([["b", 2]]);
+    await s.close();
+  });
+
+  test("not to be had, as in some private windows: it says so, and is closed all the same", async () => {
+    const { open } = indexedDB;
+    indexedDB.open = () => {
+      throw new DOMException("no", "SecurityError");
+    };
+    const s = indexedDBStorage("private");
+    const written = s.write([{ op: "put", key: "a", value: 1 }]);
+    const closed = s.close();
+    await expect(written).rejects.toThrow("no");
+    await closed;
+    indexedDB.open = open;
+  });
+});
+
 test("a client on IndexedDB finds its device again", async () => {
   const network: Network = { open: () => ({ send: () => {}, close: () => {} }), request: () => new Promise<never>(() => {}) };
   const options = { url: "http://parley.test", user: "alice", token: () => Promise.resolve(jwt({})), network };

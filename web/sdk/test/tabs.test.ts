@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Parley } from "../src/index.js";
 import { memoryStorage } from "../src/index.js";
-import { ackOf, conv, conversation, FakeClock, FakeNetwork, FakeProfile, message, settle, world } from "./support/fake.js";
+import { seeded } from "./support/cutter.js";
+import { Machine } from "./support/machine.js";
+import { ModelServer, textOf } from "./support/model.js";
+import { ackOf, conv, conversation, FakeClock, FakeNetwork, FakeProfile, jwt, message, settle, world } from "./support/fake.js";
 
 /** Tabs of one profile: a storage, a clock and a network in common. */
 async function tabs(n: number) {
@@ -177,6 +180,99 @@ describe("tabs of one profile", () => {
     await settle();
     expect(await late.direct("bob").stored(m.cmid)).toMatchObject({ seq: 1 });
     expect(await w.storage.list("u/alice/outbox/")).toEqual([]);
+  });
+
+  describe("a leader that the browser stopped", () => {
+    /** Two tabs, the first of which leads and stands still. */
+    async function stopped() {
+      const clock = new FakeClock();
+      const server = new ModelServer(clock, seeded(1));
+      server.faults.on = false;
+      server.stranger(server.direct("alice", "bob"), "bob", { type: "send", body: { text: "hello" } });
+      const profile = new FakeProfile();
+      const storage = memoryStorage();
+      const open = (name: string, port = profile.tab(name)) =>
+        new Machine(name, { server, storage, user: "alice", tabsPort: port, token: () => Promise.resolve(jwt({ exp: clock.now() / 1000 + 36_000 })) });
+      const one = open("1");
+      await clock.advance(1_000);
+      const other = open("2");
+      await clock.advance(1_000);
+      expect([one, other].map((m) => phase(m.parley))).toEqual(["live", "live"]);
+      one.freeze();
+      return { clock, server, profile, open, one, other };
+    }
+
+    test("is replaced by a visible tab: what waits goes out, once, and the old one follows when it goes on", async () => {
+      const w = await stopped();
+      const m = w.other.parley.direct("bob").send({ text: "is anybody there" });
+      await w.clock.advance(22_000);
+      expect(await w.other.parley.direct("bob").stored(m.cmid)).toMatchObject({ seq: 2 });
+      w.one.thaw();
+      await w.clock.advance(2_000);
+      expect([w.one, w.other].map((x) => phase(x.parley))).toEqual(["live", "live"]);
+      w.one.parley.direct("bob").send({ text: "again" });
+      await w.clock.advance(2_000);
+      const log = w.server.direct("alice", "bob").log.map(textOf);
+      expect(log).toEqual(["hello", "is anybody there", "again"]);
+      for (const x of [w.one, w.other]) expect(x.parley.direct("bob").info.value.head).toBe(3);
+      for (const x of [w.one, w.other]) await x.parley.close();
+      expect([w.one.left, w.other.left]).toEqual([0, 0]);
+    });
+
+    test("is replaced at once by a tab that comes to the front, and not by one in the back", async () => {
+      const w = await stopped();
+      w.other.parley.setVisible(false);
+      await w.clock.advance(600_000);
+      const m = w.other.parley.direct("bob").send({ text: "one" });
+      await w.clock.advance(60_000);
+      expect(w.other.parley.direct("bob").thread.outgoing.value).toMatchObject([{ cmid: m.cmid, state: "pending" }]);
+      w.other.parley.setVisible(true);
+      await w.clock.advance(7_000);
+      expect(w.other.parley.direct("bob").thread.outgoing.value).toEqual([]);
+    });
+
+    test("is waited for where nothing can be taken away", async () => {
+      const w = await stopped();
+      const { elect, channel } = w.profile.tab("3");
+      const third = w.open("3", { elect, channel });
+      w.other.die();
+      await w.clock.advance(60_000);
+      expect(phase(third.parley)).toBe("idle");
+      third.parley.direct("bob").send({ text: "one" });
+      w.one.thaw();
+      await w.clock.advance(2_000);
+      expect(w.server.direct("alice", "bob").log).toHaveLength(2);
+    });
+  });
+
+  test("tabs of another version: what they do not say is not missed, and what they say besides is ignored", async () => {
+    const w = await tabs(1);
+    await w.net.last.welcome();
+    const said: unknown[] = [];
+    const old = w.profile.tab("old").channel("", (m) => said.push(m));
+    for (const m of [null, 7, {}, { t: "later" }, { t: "order", from: "old", order: { do: "dance" } }, { t: "events", events: [{ e: "news" }, { e: "told", frame: { type: "fresh" } }] }]) old.post(m);
+    old.post({ t: "join", from: "old" });
+    await settle();
+    expect(said.map((m) => (m as { t: string }).t)).toContain("present");
+    expect(w.all.map(phase)).toEqual(["live"]);
+
+    // And where the old one leads.
+    const other = await tabs(0);
+    const lead = other.profile.tab("old");
+    const channel = lead.channel("", (m) => {
+      const { t, from } = m as { t: string; from: string };
+      const events = [{ e: "connection", state: { phase: "live" } }];
+      if (t === "join") channel.post({ t: "present", to: from, events });
+    });
+    lead.elect("", () => {});
+    await settle();
+    const late = await other.open("late");
+    expect(phase(late)).toBe("live");
+    channel.post({ t: "events", events: [{ e: "connection", state: { phase: "offline" } }] });
+    await settle();
+    expect(phase(late)).toBe("offline");
+    await other.clock.advance(120_000);
+    expect(other.net.sockets).toHaveLength(0);
   });
 
   test("a tab that is about to end does not lead", async () => {

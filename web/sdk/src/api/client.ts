@@ -49,6 +49,7 @@ export interface Parley {
 
   on<K extends keyof ParleyEvents>(event: K, listener: (e: ParleyEvents[K]) => void): () => void;
 
+  /** Connects, and goes on until `close`. Throws where the platform lacks what no option gives: WebSocket, random bytes. */
   start(): void;
   /** Connects at once, also after `elsewhere`. */
   retryNow(): void;

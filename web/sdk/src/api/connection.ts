@@ -34,7 +34,7 @@ export interface ParleyOptions {
   device?: string;
   /** Said in `hello`. */
   client?: { name: string; version: string; platform: string };
-  /** BCP 47, for the order of names. Default: the order of code points. */
+  /** Not used: nothing is ordered by name here. */
   locale?: string;
 }
 

@@ -15,10 +15,20 @@ export function indexedDBStorage(name = "parley"): StorageAdapter {
     });
     return opening;
   };
+  /** The browser may have closed it without a word, as WebKit does: then it is opened once more. */
+  const begin = async (mode: IDBTransactionMode): Promise<IDBTransaction> => {
+    const was = open();
+    const db = await was;
+    try {
+      return db.transaction(store, mode);
+    } catch {
+      if (opening === was) opening = undefined;
+      return (await open()).transaction(store, mode);
+    }
+  };
   const within = async <T>(mode: IDBTransactionMode, work: (s: IDBObjectStore) => IDBRequest<T> | undefined): Promise<T | undefined> => {
-    const db = await open();
+    const tx = await begin(mode);
     return new Promise((resolve, reject) => {
-      const tx = db.transaction(store, mode);
       let request: IDBRequest<T> | undefined;
       tx.oncomplete = () => resolve(request?.result);
       tx.onabort = () => reject(tx.error ?? new Error("the transaction was aborted"));
@@ -34,9 +44,8 @@ export function indexedDBStorage(name = "parley"): StorageAdapter {
     get: (key) => within<unknown>("readonly", (s) => s.get(key) as IDBRequest<unknown>),
     async list(prefix) {
       const range = under(prefix);
-      const db = await open();
+      const tx = await begin("readonly");
       return new Promise((resolve, reject) => {
-        const tx = db.transaction(store, "readonly");
         const keys = tx.objectStore(store).getAllKeys(range);
         const values = tx.objectStore(store).getAll(range) as IDBRequest<unknown[]>;
         tx.oncomplete = () => resolve(keys.result.map((key, i) => [key as string, values.result[i]] as const));
@@ -51,8 +60,9 @@ export function indexedDBStorage(name = "parley"): StorageAdapter {
       });
     },
     async close() {
-      if (opening !== undefined) (await opening).close();
+      const was = opening;
       opening = undefined;
+      (await was?.catch(() => undefined))?.close(); // what could not be opened is closed
     },
   };
 }

@@ -6,10 +6,13 @@ export function watchBrowser(client: { setOnline(online: boolean): void; setVisi
   addEventListener("offline", online);
   document.addEventListener("visibilitychange", visible);
   addEventListener("pageshow", visible);
+  const gone = (): void => client.setVisible(false); // on phones a page may go without having been hidden
+  addEventListener("pagehide", gone);
   return () => {
     removeEventListener("online", online);
     removeEventListener("offline", online);
     document.removeEventListener("visibilitychange", visible);
     removeEventListener("pageshow", visible);
+    removeEventListener("pagehide", gone);
   };
 }

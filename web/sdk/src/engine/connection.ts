@@ -21,6 +21,7 @@ export interface Ending {
 
 export interface ConnectionOptions {
   network: Network;
+  /** One that never goes back. */
   clock: Clock;
   url: string;
   token: string;

@@ -8,6 +8,7 @@ import type { EngineEvent, Session } from "./events.js";
 import { Gaps } from "./gaps.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
+import { Refused } from "./refused.js";
 import type { Store } from "./store.js";
 import { Streams } from "./stream.js";
 import { earliest } from "./time.js";
@@ -21,6 +22,8 @@ export interface DeskOptions {
   random: () => number;
   emit: (ev: EngineEvent) => void;
   user: () => string;
+  /** How far the clock is behind a time of the server's, in ms. */
+  behind: (time: string) => number;
   /** There may be something to write. */
   changed: () => void;
 }
@@ -38,6 +41,7 @@ export class Desk {
   private readonly marks = new Marks(recvDelay);
   private readonly gaps = new Gaps();
   private readonly watching = new WatchList();
+  private readonly refused = new Refused();
   private live = false;
 
   constructor(private readonly o: DeskOptions) {
@@ -53,22 +57,26 @@ export class Desk {
     for (const [key, seq] of await store.list<number>("read/")) this.marks.markRead(key.slice("read/".length), seq);
     for (const [, command] of await store.list<Command>(outboxPrefix)) {
       if (command.failed === undefined) this.outbox.add(command);
+      else this.refused.note(command);
     }
   }
 
   resume(): { epoch: string; cursors: Record<string, number> } | undefined {
-    return this.epoch === "" ? undefined : { epoch: this.epoch, cursors: this.streams.resume() };
+    return this.epoch === "" ? undefined : { epoch: this.epoch, cursors: this.streams.resume(this.session?.limits.frame ?? 65_536) };
   }
 
-  submit(command: Command): void {
+  submit(command: Command, again = false): void {
+    const refused = this.refused.get(command.cmid);
+    if (refused !== undefined) return this.o.emit({ e: "failed", command: refused }); // a tab that has not heard
     this.outbox.add(command);
-    this.o.emit({ e: "added", command });
-    if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame);
+    if (!again) this.o.emit({ e: "added", command });
+    if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame ?? Infinity);
     this.o.changed();
   }
 
   markRead(conv: string, seq: number): void {
-    this.marks.markRead(conv, seq);
+    // Over the deletion of an earlier one, perhaps, that was confirmed and is not written yet.
+    if (this.marks.markRead(conv, seq)) this.o.store.later("read/" + conv, seq);
     this.o.changed();
   }
 
@@ -145,10 +153,10 @@ export class Desk {
   private welcome(w: Welcome): void {
     if (this.epoch !== "" && this.epoch !== w.epoch) this.forget();
     this.epoch = w.epoch;
-    this.session = { me: { user: w.user, device: w.device }, ns: this.ns, epoch: w.epoch, features: w.features, limits: w.limits };
+    this.session = { me: { user: w.user, device: w.device }, ns: this.ns, epoch: w.epoch, features: w.features, limits: w.limits, behind: this.o.behind(w.time) };
     void this.o.store.put("session", this.session);
     this.o.emit({ e: "welcome", welcome: this.session });
-    this.refuseTooLarge(w.limits.frame);
+    this.refuseTooLarge(w.limits.frame ?? Infinity); // another version may leave it out
   }
 
   private refuseTooLarge(frame: number): void {
@@ -173,9 +181,12 @@ export class Desk {
       this.epoch = r.epoch;
       return;
     }
-    this.streams.of(r.conv).reset(r.next);
+    const stream = this.streams.of(r.conv);
+    // Behind the cursor, the server has less than we thought. In front of it, something is
+    // left out, and what was read there stays read.
+    if (r.next !== undefined && r.next <= (stream.cursor ?? 0)) this.marks.limit(r.conv, r.next - 1);
+    stream.reset(r.next);
     this.gaps.drop(r.conv);
-    if (r.next !== undefined) this.marks.limit(r.conv, r.next - 1);
     this.o.emit({ e: "told", frame: r });
   }
 
@@ -194,9 +205,13 @@ export class Desk {
 
   private page(p: PageFrame, now: number): void {
     const conv = this.gaps.answered(p.ref);
-    const stream = conv === undefined ? undefined : this.streams.of(conv);
-    if (conv === undefined || stream === undefined || !stream.filling) return;
-    for (const e of stream.fill(p.items)) {
+    if (conv === undefined || !this.streams.of(conv).filling) return;
+    this.filled(conv, p.items, now);
+  }
+
+  private filled(conv: string, items: readonly Entry[], now: number): void {
+    const stream = this.streams.of(conv);
+    for (const e of stream.fill(items)) {
       this.own(e);
       this.hand(e, now);
     }
@@ -223,20 +238,17 @@ export class Desk {
   }
 
   private error(f: ErrorFrame, now: number): void {
-    const command = f.ref === undefined ? undefined : this.outbox.get(f.ref);
+    if (f.ref === undefined) return this.o.emit({ e: "error", code: f.code, message: f.message });
+    const command = this.outbox.get(f.ref);
     if (command !== undefined) {
       if (repeatable(f.code)) this.outbox.retryLater(command.cmid, now, f.retry_after_ms);
       else this.failed(command, f.code, f.message);
       return;
     }
     const conv = this.gaps.answered(f.ref);
-    if (conv === undefined) return this.o.emit({ e: "error", code: f.code, message: f.message });
+    if (conv === undefined) return; // what this answers has its outcome
     if (repeatable(f.code)) return this.gaps.ask(conv, now + (f.retry_after_ms ?? 1000));
-    // It may not be read: take what there is.
-    const stream = this.streams.of(conv);
-    for (const e of stream.fill([])) this.hand(e, now);
-    stream.filling = stream.gap;
-    if (stream.gap) this.gaps.ask(conv);
+    this.filled(conv, [], now); // it may not be read: take what there is
   }
 
   private failed(command: Command, code: ErrorCode, message: string): void {
@@ -245,6 +257,7 @@ export class Desk {
     // Of what changes a message nothing stays to be shown: whoever waits is told.
     const keep = command.frame.type === "send";
     void this.o.store.write(keep ? { op: "put", key: outboxKey(command), value: failed } : { op: "delete", key: outboxKey(command) });
+    this.refused.note(failed);
     this.o.emit({ e: "failed", command: failed });
   }
 }

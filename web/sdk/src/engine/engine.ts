@@ -2,6 +2,7 @@ import type { ConnectionState, EndReason } from "../api.js";
 import type { Clock, Network } from "../ports.js";
 import type { ClientFrame, ServerFrame } from "../protocol/frames.js";
 import { newID, readToken } from "../protocol/ids.js";
+import { Attempts } from "./attempts.js";
 import type { Command } from "./command.js";
 import type { Ending } from "./connection.js";
 import { Connection } from "./connection.js";
@@ -9,8 +10,9 @@ import { Desk } from "./desk.js";
 import type { Core, EngineEvent } from "./events.js";
 import { Renewal } from "./renewal.js";
 import type { Store } from "./store.js";
+import { steadyClock } from "./time.js";
 import type { Tokens } from "./tokens.js";
-import { Backoff, closeVerdict } from "./verdict.js";
+import { Backoff, closeVerdict, pauseAfter } from "./verdict.js";
 
 export interface EngineOptions {
   url: string; // ws(s)://…/v1/ws
@@ -28,8 +30,8 @@ export interface EngineOptions {
 
 const firstWait = 500;
 const longestWait = 30_000;
-/** How far clients spread that may come back at once, in ms. */
-const soonWithin = 1_000;
+/** A connection that was live for so long was a success: the next waits begin from the start. */
+const successAfter = 5_000;
 /** Most entries per conversation at connect; what is older is loaded when it is looked at. */
 const flush = 50;
 
@@ -44,11 +46,15 @@ export class Engine implements Core {
   private online = true;
   private stopped = false;
   private device = "";
-  private attempt = 0;
+  private readonly attempts: Attempts;
   private life = 0; // of connects: an answer to an earlier one is ignored
   private token = "";
+  private readonly steady: Clock;
+  private liveSince: number | undefined;
 
   constructor(private readonly o: EngineOptions) {
+    this.steady = steadyClock(o.clock);
+    this.attempts = new Attempts(o.clock);
     this.backoff = new Backoff(firstWait, longestWait, o.random);
     this.renewal = new Renewal(o.tokens, o.clock, (token) => this.say(token));
     this.desk = new Desk({
@@ -56,6 +62,7 @@ export class Engine implements Core {
       random: o.random,
       emit: o.emit,
       user: () => o.user,
+      behind: (time) => (Date.parse(time) || o.clock.now()) - o.clock.now(),
       changed: () => this.connection?.pump(),
     });
   }
@@ -69,7 +76,7 @@ export class Engine implements Core {
       this.device = newID(this.o.randomBytes);
       await this.o.store.put("device", this.device);
     }
-    this.attempt = (await this.o.store.get<number>("attempt")) ?? 0;
+    this.attempts.restore((await this.o.store.get<number>("attempt")) ?? 0);
     if (!this.stopped) void this.connect();
   }
 
@@ -79,8 +86,9 @@ export class Engine implements Core {
     this.life++;
     this.cancelWait();
     this.renewal.stop();
-    this.connection?.close();
-    this.connection = undefined;
+    const last = this.connection;
+    this.connection = undefined; // its end is not to be followed by another one
+    last?.close();
   }
 
   /** For a tab that comes late: what it would have been told. */
@@ -89,8 +97,8 @@ export class Engine implements Core {
     return [...welcome, { e: "connection", state: this.state }];
   }
 
-  submit(command: Command): void {
-    this.desk.submit(command);
+  submit(command: Command, again?: boolean): void {
+    this.desk.submit(command, again);
   }
 
   markRead(conv: string, seq: number): void {
@@ -111,6 +119,7 @@ export class Engine implements Core {
       return;
     }
     this.backoff.reset();
+    this.o.tokens.forgive();
     void this.connect();
   }
 
@@ -144,9 +153,8 @@ export class Engine implements Core {
       if ((err as { code?: unknown } | undefined)?.code === "unauthenticated") return this.end("signed_out", messageOf(err));
       return this.wait(this.backoff.next());
     }
-    this.attempt = Math.max(this.o.clock.now(), this.attempt + 1);
-    this.o.store.later("attempt", this.attempt);
     if (life !== this.life) return;
+    void this.o.store.put("attempt", this.attempts.next());
     if (this.o.tokens.wasRefused(token)) return this.end("signed_out", "the token was refused, and there is no other");
     const claims = readToken(token);
     if (claims !== undefined && claims.user !== this.o.user) return this.end("signed_out", "the token is another user's");
@@ -154,15 +162,16 @@ export class Engine implements Core {
     this.desk.ns = claims?.ns ?? "_";
     try {
       this.connection = this.open(token);
-    } catch {
-      this.wait(this.backoff.next()); // there is no socket to be had now
+    } catch (err) {
+      this.o.emit({ e: "error", code: "unavailable", message: "no socket can be opened: " + messageOf(err) });
+      this.wait(this.backoff.next());
     }
   }
 
   private open(token: string): Connection {
     const c: Connection = new Connection({
       network: this.o.network,
-      clock: this.o.clock,
+      clock: this.steady,
       url: this.o.url,
       token,
       hello: () => this.hello(),
@@ -179,7 +188,7 @@ export class Engine implements Core {
     return {
       type: "hello",
       device: this.device,
-      attempt: this.attempt,
+      attempt: this.attempts.last,
       ...(resume !== undefined && { resume }),
       flush,
       ...(client !== undefined && { client }),
@@ -187,12 +196,13 @@ export class Engine implements Core {
   }
 
   private receive(f: ServerFrame): void {
-    this.desk.take(f, this.o.clock.now());
+    this.desk.take(f, this.steady.now());
     if (f.type === "welcome") {
+      this.attempts.welcomed();
       this.setState({ phase: "syncing" });
       this.renewal.begin();
     } else if (f.type === "synced") {
-      this.backoff.reset();
+      this.liveSince = this.steady.now();
       this.setState({ phase: "live" });
     }
   }
@@ -209,6 +219,9 @@ export class Engine implements Core {
     const verdict = closeVerdict(e.code);
     if (verdict === "giveUpOne") this.desk.giveUpLargest();
     this.desk.disconnected();
+    // One that ends as soon as it is live, again and again, is not to be made faster and faster.
+    if (this.liveSince !== undefined && this.steady.now() - this.liveSince >= successAfter) this.backoff.reset();
+    this.liveSince = undefined;
     if (e.left) return this.wait(0);
     switch (verdict) {
       case "protocol":
@@ -216,16 +229,13 @@ export class Engine implements Core {
       case "banned":
         return this.end("banned", e.reason || "not allowed");
       case "elsewhere":
+        if (!e.welcomed) this.attempts.refused();
         return this.end("elsewhere", e.reason || "this device connected elsewhere");
-      case "soon":
-        return this.wait(e.leaveAt === undefined ? this.o.random() * soonWithin : Math.max(0, e.leaveAt - this.o.clock.now()));
       case "refresh":
         this.o.tokens.refuse(this.token);
-        return this.wait(this.backoff.next());
-      case "giveUpOne":
-      case "backOff":
-        this.wait(this.backoff.next());
     }
+    const back = e.leaveAt === undefined ? undefined : e.leaveAt - this.steady.now();
+    this.wait(pauseAfter(verdict, e.synced, back, this.backoff, this.o.random));
   }
 
   private wait(ms: number): void {

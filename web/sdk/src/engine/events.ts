@@ -23,12 +23,14 @@ export interface Session {
   readonly epoch: string;
   readonly features: readonly string[];
   readonly limits: Limits;
+  /** How far the clock here was behind the server's, in ms; other versions leave it out. */
+  readonly behind?: number;
 }
 
 /** What the state of a tab asks of whoever has the connection. */
 export interface Core {
-  /** A command that is in storage. Again is harmless. */
-  submit(command: Command): void;
+  /** A command that is in storage. Again is harmless; if it may be known, `again` says so, and no other tab is told of it. */
+  submit(command: Command, again?: boolean): void;
   markRead(conv: string, seq: number): void;
   typing(conv: string, on: boolean): void;
   /** All users whose presence this tab shows. */

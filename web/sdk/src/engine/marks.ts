@@ -1,3 +1,6 @@
+/** Conversations whose `recv` is told once more on the next connection. */
+const mostAgain = 200;
+
 /** How far the user is in one conversation, and what the server was told. */
 interface Mark {
   recv: number;
@@ -15,7 +18,7 @@ export class Marks {
   private readonly byConv = new Map<string, Mark>();
   private readonly recvs = new Set<string>();
   private readonly reads = new Set<string>();
-  private readonly told = new Set<string>();
+  private readonly told = new Set<string>(); // recv, on this connection: the latest last
   private due = 0;
 
   /** `delay`: ms for which `recv` is held back, so that one speaks for many entries. */
@@ -36,12 +39,13 @@ export class Marks {
     this.recvs.add(conv);
   }
 
-  /** The user has read up to `seq`. */
-  markRead(conv: string, seq: number): void {
+  /** The user has read up to `seq`. False: that was known. */
+  markRead(conv: string, seq: number): boolean {
     const m = this.of(conv);
-    if (seq <= m.read || seq <= m.readSure) return;
+    if (seq <= m.read || seq <= m.readSure) return false;
     m.read = seq;
     this.reads.add(conv);
+    return true;
   }
 
   /** A receipt about ourselves. True: nothing that was read is unconfirmed. */
@@ -58,7 +62,6 @@ export class Marks {
       const m = this.of(conv);
       if (m.read <= m.readTold) continue;
       m.readTold = m.read;
-      this.told.add(conv);
       return { type: "read", conv, seq: m.read };
     }
     if (this.recvs.size === 0) return undefined;
@@ -68,21 +71,31 @@ export class Marks {
       const m = this.of(conv);
       if (m.recv <= m.recvTold) continue;
       m.recvTold = m.recv;
-      this.told.add(conv);
+      this.note(conv);
       return { type: "recv", conv, seq: m.recv };
     }
     return undefined;
+  }
+
+  /** Of many, those that were told first have long arrived. */
+  private note(conv: string): void {
+    this.told.delete(conv);
+    this.told.add(conv);
+    const oldest = this.told.values().next().value;
+    if (this.told.size > mostAgain && oldest !== undefined) this.told.delete(oldest);
   }
 
   disconnected(): void {
     for (const conv of this.told) {
       const m = this.of(conv);
       m.recvTold = 0;
-      m.readTold = m.readSure;
       if (m.recv > 0) this.recvs.add(conv);
-      if (m.read > m.readTold) this.reads.add(conv);
     }
     this.told.clear();
+    for (const [conv, m] of this.byConv) {
+      m.readTold = m.readSure;
+      if (m.read > m.readTold) this.reads.add(conv);
+    }
   }
 
   /** The server has less than we thought: takes back what is above `seq`. */

@@ -1,4 +1,5 @@
 import type { Clock, StorageAdapter, StorageOp } from "../ports.js";
+import { Timely } from "./timely.js";
 
 /** How long changes that may be lost wait for others, in ms. */
 const writeDelay = 500;
@@ -15,6 +16,7 @@ export class Store {
   private opened = () => {};
   private readonly ready: Promise<void>;
   private last: Promise<void>;
+  private readonly timely: Timely;
   private next: StorageOp[] | undefined; // what is handed over in this turn
 
   constructor(
@@ -22,6 +24,7 @@ export class Store {
     private readonly clock: Clock,
     private readonly failed: (err: unknown) => void,
   ) {
+    this.timely = new Timely(clock);
     this.last = this.ready = new Promise((resolve) => (this.opened = resolve));
   }
 
@@ -34,7 +37,7 @@ export class Store {
   async get<T>(key: string): Promise<T | undefined> {
     await this.ready;
     try {
-      return (await this.storage.get(this.prefix + key)) as T | undefined;
+      return (await this.timely.do(() => this.storage.get(this.prefix + key), undefined)) as T | undefined;
     } catch (err) {
       this.failed(err);
       return undefined;
@@ -44,7 +47,7 @@ export class Store {
   async list<T>(prefix: string): Promise<(readonly [string, T])[]> {
     await this.ready;
     try {
-      const found = await this.storage.list(this.prefix + prefix);
+      const found = await this.timely.do(() => this.storage.list(this.prefix + prefix), []);
       return found.map(([key, value]) => [key.slice(this.prefix.length), value as T] as const);
     } catch (err) {
       this.failed(err);
@@ -55,8 +58,8 @@ export class Store {
   /**
    * Done when it, and all before it, is in storage. It is handed over at once, with what
    * else is written in this turn of the event loop: a page that is about to go does not
-   * wait for an earlier write. A failure is reported and does not reject: the client then
-   * works as one without storage does.
+   * wait for an earlier write. A failure is reported and does not reject, and neither does
+   * no answer: the client then works as one without storage does.
    */
   write(...ops: StorageOp[]): Promise<void> {
     if (this.abandoned) return this.last;
@@ -67,7 +70,7 @@ export class Store {
       const written = this.ready
         .then(() => {
           this.next = undefined;
-          return this.storage.write(batch.map(mine));
+          return this.timely.do(() => this.storage.write(batch.map(mine)), undefined);
         })
         .catch((err: unknown) => this.failed(err));
       const before = this.last;
@@ -84,7 +87,7 @@ export class Store {
     this.lazy.clear();
     await this.last; // a write that is under way
     const { prefix } = this;
-    await this.storage.write([{ op: "clear", prefix }]).catch((err: unknown) => this.failed(err));
+    await this.timely.do(() => this.storage.write([{ op: "clear", prefix }]), undefined).catch((err: unknown) => this.failed(err));
   }
 
   put(key: string, value: unknown): Promise<void> {
@@ -102,6 +105,11 @@ export class Store {
   clear(prefix: string): Promise<void> {
     for (const key of [...this.lazy.keys()]) if (key.startsWith(prefix)) this.lazy.delete(key);
     return this.write({ op: "clear", prefix });
+  }
+
+  /** Closes the storage. Everything else is done. */
+  async close(): Promise<void> {
+    await this.timely.do(() => this.storage.close(), undefined).catch((err: unknown) => this.failed(err));
   }
 
   /** Done when everything is in storage. */

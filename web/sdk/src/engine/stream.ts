@@ -58,6 +58,7 @@ export class Stream {
       fresh.push(e);
     }
     if (fresh.length === 0 && this.held.size > 0) this.cursor = Math.min(...this.held.keys()) - 1;
+    if (fresh.length === 0 && this.held.size === 0) this.seen = 0; // the server has nothing there: the next entry tells more
     for (let e = this.unhold(); e !== undefined; e = this.unhold()) fresh.push(e);
     return fresh;
   }
@@ -81,8 +82,10 @@ export class Stream {
   }
 }
 
-/** A hello holds at most so many: a frame has 64 KiB, and an id with its seq less than 70 bytes. */
+/** A hello holds at most so many, less where frames are smaller: an id with its seq has less than 70 bytes. */
 const maxCursors = 700;
+const cursorBytes = 70;
+const helloBytes = 2_048; // of what else is in it
 
 /** The cursors of one device. */
 export class Streams {
@@ -101,13 +104,14 @@ export class Streams {
   }
 
   /**
-   * The cursors for a hello: all, or those that moved last. For the rest the server's
+   * The cursors for a hello in a frame of so many bytes: all, or those that moved last. For the rest the server's
    * own are nearly as good: they may be older, then entries come again.
    */
-  resume(): Record<string, number> {
+  resume(frame: number): Record<string, number> {
+    const most = Math.min(maxCursors, Math.max(0, Math.floor((frame - helloBytes) / cursorBytes)));
     const known = [...this.byConv].filter(([, s]) => s.cursor !== undefined);
-    if (known.length > maxCursors) known.sort(([, a], [, b]) => b.touched - a.touched);
-    return Object.fromEntries(known.slice(0, maxCursors).map(([conv, s]) => [conv, s.cursor!]));
+    if (known.length > most) known.sort(([, a], [, b]) => b.touched - a.touched);
+    return Object.fromEntries(known.slice(0, most).map(([conv, s]) => [conv, s.cursor!]));
   }
 
   forget(): void {

@@ -1,11 +1,11 @@
 // What follows from the end of a connection, and how long to wait then.
 
 /**
- * `backOff`: after a growing, random wait; `soon`: after the goaway time, else at once
+ * `backOff`: after a growing, random wait; `backOffLong`: the same, beginning with a long one; `soon`: after the goaway time, else at once
  * with jitter; `refresh`: with another token; `giveUpOne`: without the frame that was
  * too large; the rest: not by itself.
  */
-export type Verdict = "backOff" | "soon" | "refresh" | "giveUpOne" | "protocol" | "banned" | "elsewhere";
+export type Verdict = "backOff" | "backOffLong" | "soon" | "refresh" | "giveUpOne" | "protocol" | "banned" | "elsewhere";
 
 /**
  * The table of PROTOCOL.md §10. A code that it does not name, and a connection that
@@ -26,8 +26,31 @@ export function closeVerdict(code: number): Verdict {
       return "banned";
     case 4409:
       return "elsewhere";
+    case 4429:
+      return "backOffLong";
   }
   return "backOff";
+}
+
+/** Too many sessions or frames: the first wait is at least this, in ms. */
+const longWait = 10_000;
+/** How far clients spread that may come back at once, in ms. */
+const soonWithin = 1_000;
+
+/**
+ * How long to wait after a connection that ended by itself. `synced`: it had got that far;
+ * `back`: in how many ms goaway said to be back.
+ */
+export function pauseAfter(verdict: Verdict, synced: boolean, back: number | undefined, backoff: Backoff, random: () => number): number {
+  switch (verdict) {
+    case "soon":
+      if (back !== undefined) return Math.max(0, back);
+      return synced ? random() * soonWithin : backoff.next();
+    case "backOffLong":
+      backoff.skip();
+      return longWait + random() * (backoff.longest - longWait);
+  }
+  return backoff.next();
 }
 
 /**
@@ -38,7 +61,7 @@ export class Backoff {
   private n = 0;
   constructor(
     private readonly first: number,
-    private readonly longest: number,
+    readonly longest: number,
     private readonly random: () => number,
   ) {}
 
@@ -51,6 +74,11 @@ export class Backoff {
     const limit = Math.min(this.longest, this.first * 2 ** Math.min(this.n, 30));
     this.n++;
     return Math.floor(this.random() * limit);
+  }
+
+  /** Goes on where the waits are longest. */
+  skip(): void {
+    while (this.first * 2 ** this.n < this.longest) this.n++;
   }
 
   reset(): void {

@@ -14,6 +14,7 @@ export type Query = Readonly<Record<string, string | number | undefined>>;
 /** HTTP to the server: JSON in, JSON out, errors as ParleyError. */
 export class Rest {
   private stopped = false;
+  private readonly open = new Set<() => void>(); // gives up what is asked
 
   constructor(
     private readonly o: { base: string; tokens: Tokens; network: Network; clock: Clock; random: () => number },
@@ -28,9 +29,10 @@ export class Rest {
     return this.ask<T>(method, path, body === undefined ? undefined : JSON.stringify(body));
   }
 
-  /** Requests that wait are given up. */
+  /** Requests that are under way are given up; later ones are refused. */
   stop(): void {
     this.stopped = true;
+    for (const giveUp of [...this.open]) giveUp();
   }
 
   /** What a path means, relative to the server. */
@@ -38,7 +40,19 @@ export class Rest {
     return /^[a-z]+:/i.test(path) ? path : this.o.base.replace(/^(\w+:\/\/[^/]+).*$/, "$1") + path;
   }
 
-  private async ask<T>(method: string, path: string, body: string | undefined): Promise<T> {
+  private ask<T>(method: string, path: string, body: string | undefined): Promise<T> {
+    const closed = () => new ParleyError("closed", "the client has ended");
+    if (this.stopped) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(closed());
+      this.open.add(giveUp);
+      this.tryOften<T>(method, path, body)
+        .then(resolve, reject)
+        .finally(() => this.open.delete(giveUp));
+    });
+  }
+
+  private async tryOften<T>(method: string, path: string, body: string | undefined): Promise<T> {
     let refreshed = false;
     for (let n = 1; ; n++) {
       let failure: ParleyError;
@@ -56,8 +70,7 @@ export class Rest {
       } catch (err) {
         failure = err instanceof ParleyError ? err : new ParleyError("unavailable", "the server cannot be reached");
       }
-      if (this.stopped) throw new ParleyError("closed", "the client has ended");
-      if (!repeatable(failure.code) || n >= tries) throw failure;
+      if (this.stopped || !repeatable(failure.code) || n >= tries) throw failure;
       await this.pause(failure.retry_after_ms ?? this.o.random() * 300 * 2 ** n);
     }
   }
@@ -71,15 +84,38 @@ export class Rest {
   private async once(method: string, path: string, body: string | undefined, token: string): Promise<{ status: number; text: string }> {
     const headers: Record<string, string> = { Authorization: "Bearer " + token };
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    const r: HttpRequest = { method, url: this.o.base + path, headers, timeout_ms: answerWithin };
+    const abort = aborter();
+    const r: HttpRequest = { method, url: this.o.base + path, headers, timeout_ms: answerWithin, signal: abort.signal };
     if (body !== undefined) r.body = body;
-    const answer = await this.o.network.request(r);
-    return { status: answer.status, text: await answer.text() };
+    this.open.add(abort.now);
+    try {
+      const answer = await this.o.network.request(r);
+      return { status: answer.status, text: await answer.text() };
+    } finally {
+      this.open.delete(abort.now);
+    }
   }
 
   private pause(ms: number): Promise<void> {
     return new Promise((done) => void this.o.clock.after(Math.min(ms, longestWait), done));
   }
+}
+
+/** What an AbortController is, which is not everywhere. */
+function aborter(): { signal: NonNullable<HttpRequest["signal"]>; now: () => void } {
+  const listeners: (() => void)[] = [];
+  let aborted = false;
+  const signal = {
+    get aborted() {
+      return aborted;
+    },
+    addEventListener: (_: "abort", listener: () => void) => void listeners.push(listener),
+  };
+  const now = () => {
+    aborted = true;
+    for (const listener of listeners.splice(0)) listener();
+  };
+  return { signal, now };
 }
 
 function parse(text: string): unknown {

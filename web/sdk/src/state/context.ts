@@ -31,4 +31,6 @@ export interface Context {
   used(conv: string, looked: boolean): void;
   arrived(conv: string, item: MessageItem): void;
   failed(err: unknown): void;
+  /** Does what changes signals: what their readers throw is told and goes no further. */
+  guard(change: () => void): void;
 }

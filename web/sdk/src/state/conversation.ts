@@ -6,6 +6,7 @@ import type { ParleyError } from "../errors.js";
 import type { ConversationFrame, Entry, Erased, Receipt } from "../protocol/frames.js";
 import type { KeptConversation } from "./cache.js";
 import type { Context } from "./context.js";
+import { Count } from "./count.js";
 import { messageItem } from "./fold.js";
 import { Group } from "./group.js";
 import { mentions, withEntry, withFrame, withRead, withReceipt } from "./info.js";
@@ -13,9 +14,6 @@ import { Pending } from "./pending.js";
 import { Sender } from "./sender.js";
 import { LogThread } from "./thread.js";
 import { Typing } from "./typing.js";
-
-/** How long the server is left alone before it is asked again what is unread, in ms. */
-const recountDelay = 1_000;
 
 /** One conversation: what is known of it, and what can be done in it. */
 export class Talk implements Conversation {
@@ -33,7 +31,8 @@ export class Talk implements Conversation {
   private readonly typist: Typing;
   private readonly group: Group;
   private readonly sender: Sender;
-  private cancelRecount: (() => void) | undefined;
+  private readonly count: Count;
+  private heard = 0; // entries up to here were told of
 
   constructor(
     private readonly ctx: Context,
@@ -52,6 +51,7 @@ export class Talk implements Conversation {
     this.members = this.group.members;
     this.sender = new Sender(ctx, this.now, this.thread, this.pending, (command) => this.sent(command));
     this.draft = signal(draft);
+    this.count = new Count(ctx, this.now, (info) => this.set(info));
     this.at = Math.max(at, Date.parse(info.last?.time ?? "") || 0);
   }
 
@@ -155,18 +155,22 @@ export class Talk implements Conversation {
     const e = this.thread.erased.entry(entry);
     const me = this.ctx.me.peek()?.user ?? "";
     const known = e.type === "recalled" ? this.thread.peek(e.target) : undefined;
+    const missed = e.seq > this.now.peek().head + 1; // it is not known what came in between
     const target = known?.kind === "message" ? { own: known.own, mentioned: mentions(known.mentions, me) } : undefined;
     batch(() => {
       this.set(withEntry(this.now.peek(), e, me, target));
       this.thread.take(e);
       this.group.take(e);
+      if (e.from === me) this.pending.stored(e.cmid, e.seq); // as good as the ack, and another tab's may be heard of late
       this.pending.settle(e.seq);
       if (e.type === "message" && e.from !== me) this.typist.heard(e.from, false);
       this.at = Math.max(this.at, Date.parse(e.time) || 0);
     });
-    if (!this.now.peek().exact && live && e.type === "recalled") this.recountLater();
+    if (missed || (!this.now.peek().exact && live && e.type === "recalled")) this.count.later();
     // It may be in the numbers already: a conversation frame comes before the first one.
-    if (live && e.type === "message" && e.from !== me) {
+    const first = e.seq > this.heard; // two leaders may tell of it, one after the other
+    this.heard = Math.max(this.heard, e.seq);
+    if (first && live && e.type === "message" && e.from !== me) {
       const item = this.thread.peek(e.seq);
       this.ctx.arrived(this.id, item?.kind === "message" ? item : messageItem(e, me));
     }
@@ -177,7 +181,7 @@ export class Talk implements Conversation {
     if (r.user === this.ctx.me.peek()?.user) {
       const read = r.read ?? 0;
       if (read > this.now.peek().read) this.recount(read);
-      else if (read === this.now.peek().read && !this.now.peek().exact) this.recountLater();
+      else if (read === this.now.peek().read && !this.now.peek().exact) this.count.later();
       return;
     }
     const before = this.now.peek();
@@ -201,13 +205,15 @@ export class Talk implements Conversation {
 
   /** Whatever is known of the log is void. */
   forget(): void {
+    this.heard = 0;
     this.thread.drop();
-    this.set({ ...this.now.peek(), head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });
+    this.pending.forget();
+    this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });
   }
 
   dispose(err: ParleyError): void {
     this.typist.close();
-    this.cancelRecount?.();
+    this.count.close();
     this.pending.close(err);
   }
 
@@ -234,28 +240,7 @@ export class Talk implements Conversation {
   private recount(read: number): void {
     const left = this.thread.countUnread(read);
     this.set(withRead(this.now.peek(), read, left));
-    if (left === undefined && read < this.now.peek().head) this.recountLater();
+    if (left === undefined && read < this.now.peek().head) this.count.later();
   }
 
-  private recountLater(): void {
-    this.cancelRecount ??= this.ctx.clock.after(recountDelay, () => {
-      this.cancelRecount = undefined;
-      this.ctx.rest
-        .get<Unread>(`/v1/conversations/${this.id}/unread`)
-        .then((u) => {
-          const info = this.now.peek();
-          if (u.head !== info.head || u.read < info.read) return; // it moved on: the next frame tells
-          this.set({ ...info, unread: u.unread, mentions: u.mentions ?? 0, exact: u.exact });
-        })
-        .catch(() => {}); // it stays marked as not exact
-    });
-  }
-}
-
-interface Unread {
-  readonly unread: number;
-  readonly exact: boolean;
-  readonly mentions?: number;
-  readonly head: number;
-  readonly read: number;
 }

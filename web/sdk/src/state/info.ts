@@ -84,7 +84,7 @@ export interface Target {
  */
 export function withEntry(old: ConversationInfo, e: Entry, me: string, target: Target | undefined): ConversationInfo {
   if (e.seq <= old.head) return old;
-  const now = { ...old, head: e.seq, count: e.count };
+  const now = { ...old, head: e.seq, count: e.count, exact: old.exact && e.seq === old.head + 1 };
   switch (e.type) {
     case "message": {
       const foreign = e.from !== me;
@@ -136,6 +136,7 @@ function withMembers(old: ConversationInfo, e: MembersEntry, me: string): Conver
     case "created":
       return { ...old, ...(e.title !== undefined && { title: e.title }), ...(own !== undefined && { role: own }) };
   }
+  return old; // a change of a later version
 }
 
 export function mentions(list: readonly string[] | undefined, user: string): boolean {
@@ -171,5 +172,5 @@ export function withReceipt(old: ConversationInfo, r: Receipt): ConversationInfo
   const read = Math.max(peer.read, r.read ?? 0);
   const delivered = Math.max(peer.delivered, r.delivered ?? 0, read);
   if (read === peer.read && delivered === peer.delivered) return old;
-  return { ...old, peers: old.peers!.with(at, { user: r.user, read, delivered }) };
+  return { ...old, peers: old.peers!.map((p, i) => (i === at ? { user: r.user, read, delivered } : p)) };
 }

@@ -57,6 +57,7 @@ export class Pending {
 
   stored(cmid: string, seq: number): void {
     this.outcome(cmid, { conv: this.conv, seq, cmid });
+    if (this.get(cmid) === undefined) return;
     this.all.value = this.all.peek().map((o) => (o.command.cmid === cmid ? { ...o, seq } : o));
     this.settle(this.head());
   }
@@ -70,6 +71,11 @@ export class Pending {
 
   drop(cmid: string): void {
     this.all.value = this.all.peek().filter((o) => o.command.cmid !== cmid);
+  }
+
+  /** Another epoch: what was stored under a seq is not awaited there. */
+  forget(): void {
+    this.all.value = this.all.peek().filter((o) => o.seq === undefined);
   }
 
   /** Entries up to `head` are in the log: what was stored there is shown there. */

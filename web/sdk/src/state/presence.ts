@@ -10,9 +10,9 @@ const gather = 50;
 
 /** Whose presence is shown, and what it is. Watching follows from who subscribes. */
 export class PresenceBoard {
-  private readonly signals = new Map<string, Signal<Presence | undefined>>();
+  private readonly signals = new Map<string, Set<Signal<Presence | undefined>>>(); // that are looked at
   private readonly looks = new Map<string, true>(); // in the order of the last look, the latest last
-  private readonly leaving = new Map<string, () => void>();
+  private readonly leaving = new Map<Signal<Presence | undefined>, () => void>();
   private cancelTell: (() => void) | undefined;
 
   constructor(
@@ -21,25 +21,21 @@ export class PresenceBoard {
   ) {}
 
   of(user: string): ReadonlySignal<Presence | undefined> {
-    let s = this.signals.get(user);
-    if (s === undefined) {
-      const made: Signal<Presence | undefined> = signal<Presence | undefined>(undefined, {
-        watched: () => this.look(user, made),
-        unwatched: () => this.leave(user),
-      });
-      this.signals.set(user, (s = made));
-    }
-    return s;
+    for (const s of this.signals.get(user) ?? []) return s;
+    const made: Signal<Presence | undefined> = signal<Presence | undefined>(undefined, {
+      watched: () => this.look(user, made),
+      unwatched: () => this.leave(user, made),
+    });
+    return made;
   }
 
   heard(user: string, presence: Presence): void {
-    const s = this.signals.get(user);
-    if (s !== undefined) s.value = presence;
+    for (const s of this.signals.get(user) ?? []) s.value = presence;
   }
 
   /** Nobody tells any more: what was known is old. */
   lost(): void {
-    for (const s of this.signals.values()) if (s.peek() !== undefined) s.value = undefined;
+    for (const set of this.signals.values()) for (const s of set) if (s.peek() !== undefined) s.value = undefined;
   }
 
   /** Those that are looked at, the latest first: the last ones are left out where there are too many. */
@@ -52,23 +48,31 @@ export class PresenceBoard {
     for (const cancel of this.leaving.values()) cancel();
   }
 
+  /** One that somebody kept while nobody looked is a second one for its user. */
   private look(user: string, s: Signal<Presence | undefined>): void {
-    this.signals.set(user, s); // it may have been kept while nobody looked
-    this.leaving.get(user)?.();
-    this.leaving.delete(user);
+    const set = this.signals.get(user) ?? new Set();
+    const [other] = set;
+    this.signals.set(user, set.add(s));
+    if (other !== undefined && other !== s) s.value = other.peek();
+    this.leaving.get(s)?.();
+    this.leaving.delete(s);
     this.looks.delete(user);
     this.looks.set(user, true);
     this.tell();
   }
 
-  private leave(user: string): void {
+  private leave(user: string, s: Signal<Presence | undefined>): void {
     const gone = () => {
-      this.leaving.delete(user);
-      this.looks.delete(user);
+      this.leaving.delete(s);
+      const set = this.signals.get(user);
+      set?.delete(s);
+      s.value = undefined;
+      if (set !== undefined && set.size > 0) return;
       this.signals.delete(user);
+      this.looks.delete(user);
       this.tell();
     };
-    this.leaving.set(user, this.clock.after(linger, gone));
+    this.leaving.set(s, this.clock.after(linger, gone));
   }
 
   private tell(): void {

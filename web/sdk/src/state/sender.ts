@@ -65,13 +65,13 @@ export class Sender {
 
   private queue(frame: Omit<SendFrame, "ref" | "cmid">): OutgoingMessage {
     const command = this.submit({ ...frame, cmid: "" });
-    this.sent(command);
+    this.ctx.guard(() => this.sent(command));
     return this.pending.outgoing.peek().find((m) => m.cmid === command.cmid)!;
   }
 
   private submit(frame: CommandFrame): Command {
     const command = this.ctx.submit(this.info.peek().conv, frame);
-    this.pending.add(command);
+    this.ctx.guard(() => this.pending.add(command)); // it is on its way, whatever is thrown now
     return command;
   }
 

@@ -180,6 +180,8 @@ export class State {
     const known = this.list.get(command.conv);
     const peer = frame.type === "send" ? frame.to : undefined;
     const c = known ?? this.add(emptyInfo(command.conv, peer === undefined ? "group" : "direct", peer));
+    // A tab may be late to say what the server has long told.
+    if (c.pending.get(command.cmid) === undefined && c.thread.shows(command.cmid)) return;
     c.pending.add(command);
     c.at = Math.max(c.at, command.time);
     this.list.changed();

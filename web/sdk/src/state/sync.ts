@@ -26,6 +26,11 @@ export class ListSync {
     private readonly now: () => number,
   ) {}
 
+  /** Another epoch: all of it is to be read once more. */
+  forget(): void {
+    this.complete = false;
+  }
+
   /** After `synced`. */
   refresh(): Promise<void> {
     this.under ??= this.read().finally(() => (this.under = undefined));

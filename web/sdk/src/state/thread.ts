@@ -63,6 +63,12 @@ export class LogThread implements Thread {
     return this.pages.peek(seq)?.item;
   }
 
+  /** Is one's own message with this cmid among what is loaded? */
+  shows(cmid: string): boolean {
+    for (const [, slot] of this.pages.all()) if (slot.item?.kind === "message" && slot.item.own && slot.item.cmid === cmid) return true;
+    return false;
+  }
+
   has(seq: number): boolean {
     return this.pages.read(seq) !== undefined;
   }

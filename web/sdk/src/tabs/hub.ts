@@ -1,29 +1,15 @@
 import type { Command } from "../engine/command.js";
 import type { Engine } from "../engine/engine.js";
 import type { Core, EngineEvent } from "../engine/events.js";
+import { isRecord } from "../protocol/codec.js";
 import type { Clock, TabsChannel, TabsPort } from "../ports.js";
+import type { Message, Order } from "./messages.js";
+import { ofLeader } from "./messages.js";
+import { Vigil } from "./vigil.js";
+import { Watchers } from "./watchers.js";
 
-/** A follower says again whom it watches, and is forgotten where it does not; in ms. Background tabs have one timer a minute. */
+/** A follower says so often whom it watches, in ms. Background tabs have one timer a minute. */
 const watchAgain = 60_000;
-const watchLasts = 200_000;
-
-type Order =
-  | { do: "submit"; command: Command }
-  | { do: "read"; conv: string; seq: number }
-  | { do: "typing"; conv: string; on: boolean }
-  | { do: "watch"; users: readonly string[] }
-  | { do: "retry" }
-  | { do: "online"; online: boolean }
-  | { do: "probe" };
-
-type Message =
-  | { t: "join"; from: string } // a tab wants to know how things are
-  | { t: "lead" } // a tab has the connection from now on
-  | { t: "present"; to: string; events: EngineEvent[] }
-  | { t: "events"; events: EngineEvent[] }
-  | { t: "order"; from: string; order: Order }
-  | { t: "bye"; from: string }
-  | { t: "signout" };
 
 export interface HubOptions {
   /** Undefined: this object is alone. */
@@ -52,10 +38,16 @@ export class Hub implements Core {
   private stopped = false;
   private cancelAgain = () => {};
   private watched: readonly string[] = [];
-  private readonly watchers = new Map<string, { users: readonly string[]; at: number }>();
+  private readonly watchers: Watchers;
   private outgoing: EngineEvent[] = [];
+  private leader: string | undefined; // its id, where it told it
+  private readonly vigil: Vigil;
 
-  constructor(private readonly o: HubOptions) {}
+  constructor(private readonly o: HubOptions) {
+    const join = () => this.post({ t: "join", from: o.id });
+    this.watchers = new Watchers(o.clock);
+    this.vigil = new Vigil(o.clock, join, () => this.takeOver());
+  }
 
   /** This tab has the connection. */
   get leading(): boolean {
@@ -63,18 +55,45 @@ export class Hub implements Core {
   }
 
   start(): void {
-    const { port, name, id } = this.o;
+    const { port, name } = this.o;
     if (port === undefined) return this.lead();
-    this.channel = port.channel(name, (m) => this.message(m as Message));
-    this.resign = port.elect(name, () => this.lead());
-    this.post({ t: "join", from: id });
+    this.channel = port.channel(name, (m) => isRecord(m) && this.message(m as Message));
+    this.follow(port);
     this.orderAgain(); // of what was read from storage some may have been settled since
+  }
+
+  /** Waits for its turn to lead. */
+  private follow(port: TabsPort): void {
+    this.resign = port.elect(this.o.name, () => this.lead(), () => this.lost());
+    this.vigil.begin();
+  }
+
+  /** The leader does not answer: this tab leads from now on, if the platform can do that. */
+  private takeOver(): void {
+    const { port, name } = this.o;
+    if (this.stopped || this.engine !== undefined || port?.steal === undefined) return;
+    this.resign();
+    this.resign = port.steal(name, () => this.lead(), () => this.lost());
+  }
+
+  /** Another tab took over, since this one stood still. */
+  private lost(): void {
+    const { port } = this.o;
+    if (this.stopped || port === undefined || this.engine === undefined) return;
+    this.engine.stop();
+    this.engine = undefined;
+    this.outgoing = [];
+    this.watchers.clear();
+    this.follow(port);
+    this.orderAgain();
+    this.watch(this.watched);
   }
 
   /** Ends it. `settled` is waited for before another tab may lead. */
   async stop(settled: () => Promise<void>): Promise<void> {
     this.stopped = true;
     this.cancelAgain();
+    this.vigil.end();
     this.engine?.stop();
     if (this.engine === undefined) this.post({ t: "bye", from: this.o.id });
     else this.sendEvents();
@@ -95,8 +114,8 @@ export class Hub implements Core {
     this.post({ t: "signout" });
   }
 
-  submit(command: Command): void {
-    this.order({ do: "submit", command });
+  submit(command: Command, again = false): void {
+    this.order({ do: "submit", command, again });
   }
 
   markRead(conv: string, seq: number): void {
@@ -126,8 +145,14 @@ export class Hub implements Core {
     this.order({ do: "probe" });
   }
 
+  /** Of several tabs one that is looked at takes over from a leader that stands still. */
+  setVisible(visible: boolean): void {
+    if (visible) this.probe();
+    if (this.engine === undefined && this.channel !== undefined) this.vigil.setVisible(visible);
+  }
+
   private orderAgain(): void {
-    if (this.engine === undefined) for (const command of this.o.unsettled()) this.submit(command);
+    if (this.engine === undefined) for (const command of this.o.unsettled()) this.submit(command, true);
   }
 
   private order(order: Order): void {
@@ -137,29 +162,32 @@ export class Hub implements Core {
 
   private lead(): void {
     if (this.stopped) return; // it is about to resign
+    this.vigil.end();
+    this.cancelAgain();
+    this.leader = this.o.id;
     const engine = this.o.engine((ev) => {
       this.o.take(ev);
       this.broadcast(ev);
     });
     this.engine = engine;
     void engine.start();
-    for (const command of this.o.unsettled()) engine.submit(command);
+    for (const command of this.o.unsettled()) engine.submit(command, true);
     this.obey(this.o.id, { do: "watch", users: this.watched });
-    this.post({ t: "lead" });
+    this.post({ t: "lead", by: this.o.id });
   }
 
   private obey(from: string, order: Order): void {
     const engine = this.engine!;
     switch (order.do) {
       case "submit":
-        return engine.submit(order.command);
+        return engine.submit(order.command, order.again);
       case "read":
         return engine.markRead(order.conv, order.seq);
       case "typing":
         return engine.typing(order.conv, order.on);
       case "watch":
-        this.watchers.set(from, { users: order.users, at: this.o.clock.now() });
-        return this.watchAll();
+        this.watchers.set(from, order.users);
+        return engine.watch(this.watchers.users(this.o.id));
       case "retry":
         return engine.retryNow();
       case "online":
@@ -169,24 +197,20 @@ export class Hub implements Core {
     }
   }
 
-  private watchAll(): void {
-    const since = this.o.clock.now() - watchLasts;
-    for (const [id, w] of this.watchers) if (w.at < since && id !== this.o.id) this.watchers.delete(id);
-    this.engine?.watch([...new Set([...this.watchers.values()].flatMap((w) => w.users))]);
-  }
-
   private message(m: Message): void {
     switch (m.t) {
       case "events":
-        return m.events.forEach((ev) => this.o.take(ev));
+        return this.told(m.events, m.by);
       case "present":
-        if (m.to === this.o.id) m.events.forEach((ev) => this.o.take(ev));
-        return;
+        if (m.to !== this.o.id || this.engine !== undefined) return;
+        this.leader = m.by;
+        return this.told(m.events, m.by);
       case "lead":
+        if (this.engine !== undefined) return; // it will hear that it is not alone
+        this.leader = m.by;
         this.orderAgain();
         if (this.watched.length > 0) this.watch(this.watched);
-        this.post({ t: "join", from: this.o.id });
-        return;
+        return this.vigil.begin();
       case "signout":
         return this.o.signedOut();
     }
@@ -194,11 +218,16 @@ export class Hub implements Core {
     if (m.t === "order") this.obey(m.from, m.order);
     else if (m.t === "join") {
       this.sendEvents();
-      this.post({ t: "present", to: m.from, events: this.engine.present() });
+      this.post({ t: "present", to: m.from, by: this.o.id, events: this.engine.present() });
     } else if (m.t === "bye") {
       this.watchers.delete(m.from);
-      this.watchAll();
+      this.engine.watch(this.watchers.users(this.o.id));
     }
+  }
+
+  private told(events: readonly EngineEvent[], by: string | undefined): void {
+    if (by === this.leader && this.engine === undefined) this.vigil.heard();
+    for (const ev of events) if (by === this.leader || !ofLeader(ev)) this.o.take(ev);
   }
 
   /** Events of one turn go out together. */
@@ -212,7 +241,7 @@ export class Hub implements Core {
     if (this.outgoing.length === 0) return;
     const events = this.outgoing;
     this.outgoing = [];
-    this.post({ t: "events", events });
+    this.post({ t: "events", by: this.o.id, events });
   }
 
   private post(m: Message): void {

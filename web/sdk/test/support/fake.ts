@@ -11,6 +11,7 @@ export async function settle(): Promise<void> {
 
 export class FakeClock implements Clock {
   private time = 1_800_000_000_000;
+  private wrong = 0; // how far it was set
   private timers: { at: number; call: () => void }[] = [];
 
   now(): number {
@@ -21,6 +22,28 @@ export class FakeClock implements Clock {
     const timer = { at: this.time + Math.max(0, ms), call };
     this.timers.push(timer);
     return () => void (this.timers = this.timers.filter((t) => t !== timer));
+  }
+
+  /** Time that nobody can set. */
+  get steady(): number {
+    return this.time - this.wrong;
+  }
+
+  /** Timers that are set. */
+  get waiting(): number {
+    return this.timers.length;
+  }
+
+  /** Somebody sets the clock: what waits goes on waiting for as long. */
+  set(by: number): void {
+    this.time += by;
+    this.wrong += by;
+    for (const t of this.timers) t.at += by;
+  }
+
+  /** The machine sleeps: time passes, and what was due is late. */
+  sleep(ms: number): void {
+    this.time += ms;
   }
 
   /** Lets time pass, and what is due happen in its order. */
@@ -173,17 +196,30 @@ export async function liveWorld(more: Parameters<typeof world>[0] = {}): Promise
   return w;
 }
 
+interface Candidate {
+  tab: string;
+  lead: () => void;
+  lost: (() => void) | undefined;
+}
+
 /** Tabs of one browser profile. `kill` is what a crash does: the lock is free, and nothing is said. */
 export class FakeProfile {
-  private waiting: { tab: string; lead: () => void }[] = [];
-  private leader: string | undefined;
+  private waiting: Candidate[] = [];
+  private leader: Candidate | undefined;
   private readonly channels = new Map<string, (m: unknown) => void>();
 
   tab(id: string): TabsPort {
     return {
-      elect: (_name, lead) => {
-        this.waiting.push({ tab: id, lead });
+      elect: (_name, lead, lost) => {
+        this.waiting.push({ tab: id, lead, lost });
         this.next();
+        return () => this.release(id);
+      },
+      steal: (_name, lead, lost) => {
+        const before = this.leader;
+        this.leader = { tab: id, lead, lost };
+        if (before !== undefined) queueMicrotask(() => before.lost?.());
+        queueMicrotask(lead);
         return () => this.release(id);
       },
       channel: (_name, receive) => {
@@ -209,7 +245,7 @@ export class FakeProfile {
 
   private release(id: string): void {
     this.waiting = this.waiting.filter((w) => w.tab !== id);
-    if (this.leader === id) this.leader = undefined;
+    if (this.leader?.tab === id) this.leader = undefined;
     queueMicrotask(() => this.next());
   }
 
@@ -217,7 +253,7 @@ export class FakeProfile {
     if (this.leader !== undefined) return;
     const first = this.waiting.shift();
     if (first === undefined) return;
-    this.leader = first.tab;
+    this.leader = first;
     queueMicrotask(first.lead);
   }
 }
