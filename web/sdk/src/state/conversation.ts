@@ -52,7 +52,7 @@ export class Talk implements Conversation {
     this.members = this.group.members;
     this.sender = new Sender(ctx, this.now, this.thread, this.pending, (command) => this.sent(command));
     this.draft = signal(draft);
-    this.at = Math.max(at, Date.parse(info.last?.time ?? "") || 0);
+    this.at = Math.max(at, Date.parse((info.event ?? info.last)?.time ?? "") || 0);
   }
 
   send(d: Draft): OutgoingMessage {
@@ -147,7 +147,7 @@ export class Talk implements Conversation {
     const { read } = this.now.peek();
     if (read > f.read) this.recount(read);
     this.thread.positionsChanged();
-    this.at = Math.max(this.at, Date.parse(f.last?.time ?? "") || 0);
+    this.at = Math.max(this.at, Date.parse((f.event ?? f.last)?.time ?? "") || 0);
     if (this.ctx.live.peek()) this.thread.catchUp();
   }
 
@@ -202,7 +202,7 @@ export class Talk implements Conversation {
   /** Whatever is known of the log is void. */
   forget(): void {
     this.thread.drop();
-    this.set({ ...this.now.peek(), head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });
+    this.set({ ...this.now.peek(), head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined, event: undefined });
   }
 
   dispose(err: ParleyError): void {
