@@ -1,5 +1,6 @@
 import type { ConnectionState, EndReason } from "../api.js";
 import type { Clock, Network } from "../ports.js";
+import { namedSocket } from "../net/url.js";
 import type { ClientFrame, ServerFrame } from "../protocol/frames.js";
 import { newID, readToken } from "../protocol/ids.js";
 import type { Command } from "./command.js";
@@ -14,6 +15,7 @@ import { Backoff, closeVerdict } from "./verdict.js";
 
 export interface EngineOptions {
   url: string; // ws(s)://…/v1/ws
+  mayMoveTo: ((url: string) => boolean) | undefined;
   user: string;
   tokens: Tokens;
   network: Network;
@@ -47,6 +49,7 @@ export class Engine implements Core {
   private attempt = 0;
   private life = 0; // of connects: an answer to an earlier one is ignored
   private token = "";
+  private elsewhere: string | undefined; // where the next try goes, and only that
 
   constructor(private readonly o: EngineOptions) {
     this.backoff = new Backoff(firstWait, longestWait, o.random);
@@ -160,10 +163,12 @@ export class Engine implements Core {
   }
 
   private open(token: string): Connection {
+    const url = this.elsewhere ?? this.o.url;
+    this.elsewhere = undefined;
     const c: Connection = new Connection({
       network: this.o.network,
       clock: this.o.clock,
-      url: this.o.url,
+      url,
       token,
       hello: () => this.hello(),
       next: (now) => this.desk.next(now),
@@ -209,6 +214,7 @@ export class Engine implements Core {
     const verdict = closeVerdict(e.code);
     if (verdict === "giveUpOne") this.desk.giveUpLargest();
     this.desk.disconnected();
+    this.elsewhere = e.leaveTo === undefined ? undefined : namedSocket(e.leaveTo, this.o.url, this.o.mayMoveTo);
     if (e.left) return this.wait(0);
     switch (verdict) {
       case "protocol":
