@@ -12,9 +12,11 @@ interface PreviewProps {
   info: ConversationInfo;
   me: string | undefined;
   t: Texts;
+  /** Its draft stands in the composer already. */
+  open: boolean;
 }
 
-export function Preview({ c, info, me, t }: PreviewProps) {
+export function Preview({ c, info, me, t, open }: PreviewProps) {
   const { last, event } = info;
   const unknown = last !== undefined && needsBody(last) && !c.thread.has(last.seq) ? last.seq : 0;
   useEffect(() => {
@@ -30,7 +32,7 @@ export function Preview({ c, info, me, t }: PreviewProps) {
       </span>
     );
   }
-  if (draft !== "") {
+  if (draft !== "" && !open) {
     return (
       <span class="preview cut">
         <span class="draft">{t.draft}</span> <bdi>{draft.slice(0, 160)}</bdi>

@@ -45,7 +45,7 @@ export function Row({ c, me, open, tab }: RowProps) {
             {last !== undefined && <time dateTime={last.time}>{times.brief(Date.parse(last.time))}</time>}
           </span>
           <span class="line">
-            <Preview c={c} info={info} me={me} t={t} />
+            <Preview c={c} info={info} me={me} t={t} open={open} />
             <span class="marks">
               {info.muted && <BellOff size={15} />}
               {info.muted && <span class="hidden">{t.muted}</span>}
