@@ -9,6 +9,7 @@ import { putText } from "./caret.ts";
 import { MentionList, useMentions } from "./completion.tsx";
 import { Context, ReadOnly, readOnlyReason } from "./context.tsx";
 import { mentionedIn } from "./mentions.ts";
+import { lastOwn, textOf } from "./own.ts";
 import { EmojiPicker } from "./pickers.ts";
 import { UploadStrip } from "./strip.tsx";
 import type { Uploads } from "./uploads.ts";
@@ -234,21 +235,4 @@ function Form({ uploads }: { uploads: Uploads }) {
 function sends(e: KeyboardEvent, enterSends: boolean): boolean {
   if (e.ctrlKey || e.metaKey) return true;
   return enterSends && !e.shiftKey && !e.altKey && !matchMedia("(hover: none) and (pointer: coarse)").matches;
-}
-
-/** What a message says now. */
-function textOf(c: ReturnType<typeof useThread>["c"], seq: number): string {
-  const item = untracked(() => c.thread.item(seq));
-  return item?.kind === "message" ? (item.body?.text ?? "") : "";
-}
-
-/** One's own latest message, if it is among the last fifty rows. */
-function lastOwn(c: ReturnType<typeof useThread>["c"]): number | undefined {
-  const rows = c.thread.rows.value;
-  for (let i = rows.length - 1; i >= Math.max(0, rows.length - 50); i--) {
-    const seq = rows.seqAt(i);
-    const item = seq === undefined ? undefined : c.thread.item(seq);
-    if (item?.kind === "message" && item.own && !item.gone && item.body?.text !== undefined) return item.seq;
-  }
-  return undefined;
 }

@@ -69,8 +69,9 @@ export function Preview({ c, info, me, t, open }: PreviewProps) {
     );
   }
   const who = last.from === me ? t.you : info.kind === "group" ? last.from : "";
-  const item = needsBody(last) ? c.thread.item(last.seq) : undefined;
-  const text = last.text !== "" ? last.text : last.files !== undefined ? filesText(t, last.files) : item?.kind === "message" ? bodyText(t, item.body) : "…";
+  const item = c.thread.item(last.seq);
+  const edited = item?.kind === "message" && item.edited !== undefined ? (item.body?.text ?? "").slice(0, 160) : "";
+  const text = edited !== "" ? edited : last.text !== "" ? last.text : last.files !== undefined ? filesText(t, last.files) : item?.kind === "message" ? bodyText(t, item.body) : "…";
   return (
     <span class="preview cut" dir={who === "" ? "auto" : undefined}>
       {who !== "" && <b>{who}: </b>}

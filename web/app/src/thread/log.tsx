@@ -57,10 +57,12 @@ export function Log() {
   void thread.rows.value;
   const rows: { key: string; seq: number }[] = [];
   const inLog = new Set<string>();
+  // What is at the end and has not come yet may be what stands below as outgoing: an empty row would push that down.
+  const held = head - outgoing.length;
   untracked(() => {
     for (let seq = w.from; seq <= w.to; seq++) {
       const item = thread.item(seq);
-      if (item === undefined && thread.has(seq)) continue;
+      if (item === undefined && (thread.has(seq) || seq > held)) continue;
       const own = item?.kind === "message" && item.own;
       if (own) inLog.add(item.cmid);
       rows.push({ key: own ? item.cmid : String(seq), seq });

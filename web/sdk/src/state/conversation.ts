@@ -158,7 +158,7 @@ export class Talk implements Conversation {
     const target = known?.kind === "message" ? { own: known.own, mentioned: mentions(known.mentions, me) } : undefined;
     batch(() => {
       this.set(withEntry(this.now.peek(), e, me, target));
-      this.thread.take(e);
+      this.thread.take(e, live);
       this.group.take(e);
       this.pending.settle(e.seq);
       if (e.type === "message" && e.from !== me) this.typist.heard(e.from, false);
