@@ -28,8 +28,9 @@ func (s *Store) CreateJob(ctx context.Context, j store.Job) (store.Job, error) {
 	return write(ctx, s, Call{Op: OpCreateJob, User: j.Creator}, func() (store.Job, error) {
 		kept, there := s.jobs[job{j.NS, j.ID}]
 		if !there {
+			now := s.now()
 			kept = store.Job{NS: j.NS, ID: j.ID, Kind: j.Kind, Creator: j.Creator, Hash: j.Hash, Payload: j.Payload,
-				Progress: j.Progress, State: store.JobNew, Created: s.now(), Due: s.now()}
+				Progress: j.Progress, State: store.JobNew, Created: now, Due: now}
 			s.jobs[job{j.NS, j.ID}] = kept
 		}
 		return shown(kept), nil
