@@ -177,6 +177,7 @@ type Conversation struct {
 
 	Last    Last
 	Preview Preview
+	Event   Event // zero where Preview is later
 }
 
 // Last is the head of a conversation as the finished entries have it. All its
@@ -194,7 +195,23 @@ type Preview struct {
 	Seq  Seq
 	From User
 	Time time.Time
+	Gone bool   // its content was taken away: nothing of what follows is set
 	Text string // at most PreviewRunes runes
+
+	Files    int    // how many files it carries
+	FileName string // of the first of them
+	FileType string // of the first of them; "" where they are not all pictures, all videos, …
+}
+
+// Event is the latest entry about members, cut short for lists.
+type Event struct {
+	Seq    Seq
+	From   User
+	Time   time.Time
+	Change Change
+	User   User // the first whom it concerns, and not From where it concerns others
+	Role   Role // of that user
+	Users  int  // how many it concerns, without From where it concerns others
 }
 
 // PreviewRunes is the length of a preview's text.

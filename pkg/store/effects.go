@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -71,14 +72,51 @@ func PreviewOf(e *chat.Entry) (p chat.Preview, ok bool) {
 	if e.Kind != chat.KindMessage {
 		return p, false
 	}
-	p = chat.Preview{Seq: e.Seq, From: e.From, Time: e.Time}
+	p = chat.Preview{Seq: e.Seq, From: e.From, Time: e.Time, Gone: e.Gone}
 	var body struct {
-		Text string `json:"text"`
+		Text        string `json:"text"`
+		Attachments []struct {
+			Name string `json:"name"`
+			Type string `json:"type"`
+		} `json:"attachments"`
 	}
-	if len(e.Body) > 0 && json.Unmarshal(e.Body, &body) == nil {
-		p.Text = clip(body.Text, chat.PreviewRunes)
+	if p.Gone || len(e.Body) == 0 || json.Unmarshal(e.Body, &body) != nil {
+		return p, true
+	}
+	p.Text = clip(body.Text, chat.PreviewRunes)
+	kind := func(mime string) string { k, _, _ := strings.Cut(mime, "/"); return k }
+	for i, a := range body.Attachments {
+		switch p.Files++; {
+		case i == 0:
+			p.FileName, p.FileType = a.Name, a.Type
+		case kind(a.Type) != kind(p.FileType):
+			p.FileType = ""
+		}
 	}
 	return p, true
+}
+
+// Blanked is a preview whose message was taken back.
+func Blanked(p chat.Preview) chat.Preview {
+	return chat.Preview{Seq: p.Seq, From: p.From, Time: p.Time, Gone: true}
+}
+
+// EventOf is the event that a members entry makes; ok is false for other kinds.
+// Who makes a group, or hands it over, is named by From.
+func EventOf(e *chat.Entry) (v chat.Event, ok bool) {
+	if e.Kind != chat.KindMembers {
+		return v, false
+	}
+	v = chat.Event{Seq: e.Seq, From: e.From, Time: e.Time, Change: e.Change}
+	for _, u := range e.Users {
+		if u.User == e.From && len(e.Users) > 1 {
+			continue
+		}
+		if v.Users++; v.Users == 1 {
+			v.User, v.Role = u.User, u.Role
+		}
+	}
+	return v, true
 }
 
 func clip(s string, runes int) string {

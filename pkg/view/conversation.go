@@ -86,7 +86,14 @@ func (r *Reader) Draft(ctx context.Context, p Part) (Draft, error) {
 		w.Title = c.Title
 	}
 	if last := c.Preview; last.Seq >= p.Start && last.Seq <= p.End {
-		w.Last = &wire.Last{Seq: last.Seq, From: last.From, Time: wire.Time{Time: last.Time}, Text: last.Text}
+		w.Last = &wire.Last{Seq: last.Seq, From: last.From, Time: wire.Time{Time: last.Time}, Text: last.Text, Gone: last.Gone}
+		if last.Files > 0 {
+			w.Last.Files = &wire.LastFiles{Count: last.Files, Name: last.FileName, Type: last.FileType}
+		}
+	}
+	if v := c.Event; v.Seq >= p.Start && v.Seq <= p.End && v.Seq > 0 {
+		w.Event = &wire.Event{Seq: v.Seq, From: v.From, Time: wire.Time{Time: v.Time}, Change: v.Change,
+			User: v.User, Role: v.Role, Users: v.Users}
 	}
 	d := Draft{part: p, wire: w}
 	if !p.Former() && c.Closed == 0 && end.members <= r.limits.ReceiptMembers {

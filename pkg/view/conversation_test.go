@@ -50,7 +50,8 @@ func TestConversation(t *testing.T) {
 		{"notes to oneself", self, "bob", wire.Conversation{Kind: chat.Direct, Peer: "bob", Role: chat.RoleMember, Members: 1,
 			Floor: 1, Joined: 1, Exact: true}},
 		{"closed group", closed, "bob", wire.Conversation{Kind: chat.Group, Title: "first", Role: chat.RoleMember,
-			Head: 2, Floor: 1, Joined: 1, Left: 2, Exact: true}},
+			Head: 2, Floor: 1, Joined: 1, Left: 2, Exact: true,
+			Event: &wire.Event{Seq: 2, From: "alice", Time: at(2), Change: chat.ChangeClosed}}},
 	} {
 		c.want.Conv = c.w.key.Conv
 		got, err := c.w.reader.Conversation(c.w.ctx, c.w.part(c.user))

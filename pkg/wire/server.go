@@ -156,6 +156,7 @@ type Conversation struct {
 	Keep      string        `json:"keep,omitempty"` // for how long content is kept, in hours ("720h"); left out: for ever
 	Peers     []Peer        `json:"peers,omitempty"`
 	Last      *Last         `json:"last,omitempty"`
+	Event     *Event        `json:"event,omitempty"` // where it is later than Last
 }
 
 // Peer is how far another member is.
@@ -167,10 +168,30 @@ type Peer struct {
 
 // Last is the latest message of a conversation, cut short.
 type Last struct {
-	Seq  chat.Seq  `json:"seq"`
-	From chat.User `json:"from"`
-	Time Time      `json:"time"`
-	Text string    `json:"text"`
+	Seq   chat.Seq   `json:"seq"`
+	From  chat.User  `json:"from"`
+	Time  Time       `json:"time"`
+	Text  string     `json:"text"`
+	Gone  bool       `json:"gone,omitzero"` // its content was taken away
+	Files *LastFiles `json:"files,omitempty"`
+}
+
+// LastFiles tells of the files of a [Last].
+type LastFiles struct {
+	Count int    `json:"count"`
+	Name  string `json:"name,omitempty"` // of the first of them
+	Type  string `json:"type,omitempty"` // of the first of them; left out where they are not all pictures, all videos, …
+}
+
+// Event is the latest members entry of a conversation, cut short.
+type Event struct {
+	Seq    chat.Seq    `json:"seq"`
+	From   chat.User   `json:"from"`
+	Time   Time        `json:"time"`
+	Change chat.Change `json:"change"`
+	User   chat.User   `json:"user,omitempty"` // the first whom it concerns, not counting From where it concerns others
+	Role   chat.Role   `json:"role,omitempty"`
+	Users  int         `json:"users,omitzero"` // how many it concerns, counted in the same way
 }
 
 // Receipt tells how far a user is.

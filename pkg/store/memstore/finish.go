@@ -107,9 +107,15 @@ func (c *conversation) head(e *chat.Entry) {
 	}
 	if p, ok := store.PreviewOf(e); ok && c.doc.Preview.Seq < p.Seq {
 		if c.gone(e.Seq) {
-			p.Text = "" // it was taken back before it was finished
+			p = store.Blanked(p) // it was taken back before it was finished
 		}
 		c.doc.Preview = p
+	}
+	if v, ok := store.EventOf(e); ok && c.doc.Event.Seq < v.Seq {
+		c.doc.Event = v
+	}
+	if c.doc.Event.Seq < c.doc.Preview.Seq {
+		c.doc.Event = chat.Event{}
 	}
 	if c.doc.Last.Seq < e.Seq {
 		c.doc.Last = store.LastOf(e)

@@ -128,6 +128,7 @@ type conversationDoc struct {
 	Closed  int64      `bson:"closed"`
 	Last    lastDoc    `bson:"last"`
 	Preview previewDoc `bson:"preview"`
+	Event   *eventDoc  `bson:"event,omitempty"`
 }
 
 // keepDoc is a [chat.Keep] that somebody has decided.
@@ -172,6 +173,38 @@ type previewDoc struct {
 	From string    `bson:"f"`
 	Time time.Time `bson:"t"`
 	Text string    `bson:"x"`
+
+	Files    int64  `bson:"n,omitempty"`
+	FileName string `bson:"fn,omitempty"`
+	FileType string `bson:"ft,omitempty"`
+}
+
+// eventDoc is a [chat.Event]. Like the others it only grows.
+type eventDoc struct {
+	Seq    int64     `bson:"s"`
+	From   string    `bson:"f"`
+	Time   time.Time `bson:"t"`
+	Change string    `bson:"c"`
+	User   string    `bson:"u"`
+	Role   string    `bson:"r"`
+	Users  int64     `bson:"n"`
+}
+
+func eventOf(v chat.Event) *eventDoc {
+	if v == (chat.Event{}) {
+		return nil
+	}
+	return &eventDoc{Seq: int64(v.Seq), From: string(v.From), Time: v.Time, Change: string(v.Change),
+		User: string(v.User), Role: string(v.Role), Users: int64(v.Users)}
+}
+
+// event is what the document says, unless there is a later message.
+func (d *eventDoc) event(message int64) chat.Event {
+	if d == nil || d.Seq < message {
+		return chat.Event{}
+	}
+	return chat.Event{Seq: chat.Seq(d.Seq), From: chat.User(d.From), Time: d.Time.UTC(), Change: chat.Change(d.Change),
+		User: chat.User(d.User), Role: chat.Role(d.Role), Users: int(d.Users)}
 }
 
 func lastOf(l chat.Last) lastDoc {
@@ -179,7 +212,17 @@ func lastOf(l chat.Last) lastDoc {
 }
 
 func previewOf(p chat.Preview) previewDoc {
-	return previewDoc{Seq: int64(p.Seq), From: string(p.From), Time: p.Time, Text: p.Text}
+	d := previewDoc{Seq: int64(p.Seq), From: string(p.From), Time: p.Time, Text: p.Text,
+		Files: int64(p.Files), FileName: p.FileName, FileType: p.FileType}
+	if p.Gone {
+		d.Gone = 1
+	}
+	return d
+}
+
+func (d *previewDoc) preview() chat.Preview {
+	return chat.Preview{Seq: chat.Seq(d.Seq), From: chat.User(d.From), Time: d.Time.UTC(), Gone: d.Gone != 0, Text: d.Text,
+		Files: int(d.Files), FileName: d.FileName, FileType: d.FileType}
 }
 
 func conversationOf(c *chat.Conversation) *conversationDoc {
@@ -187,7 +230,7 @@ func conversationOf(c *chat.Conversation) *conversationDoc {
 		ID: convID(c.Key), Kind: string(c.Kind), Users: stringsOf(c.Users), History: string(c.History),
 		Created: c.Created, Floor: int64(c.Floor), Keep: keepOf(c.Keep),
 		Title: titleDoc{Seq: int64(c.TitleAsOf), Text: c.Title}, Closed: int64(c.Closed),
-		Last: lastOf(c.Last), Preview: previewOf(c.Preview),
+		Last: lastOf(c.Last), Preview: previewOf(c.Preview), Event: eventOf(c.Event),
 	}
 }
 
@@ -200,9 +243,7 @@ func (d *conversationDoc) conversation() chat.Conversation {
 			Seq: chat.Seq(d.Last.Seq), Count: d.Last.Count, MV: chat.Seq(d.Last.MV),
 			Members: int(d.Last.Members), Time: d.Last.Time.UTC(),
 		},
-		Preview: chat.Preview{
-			Seq: chat.Seq(d.Preview.Seq), From: chat.User(d.Preview.From), Time: d.Preview.Time.UTC(), Text: d.Preview.Text,
-		},
+		Preview: d.Preview.preview(), Event: d.Event.event(d.Preview.Seq),
 	}
 }
 

@@ -240,11 +240,10 @@ func conversationFolds(entries []chat.Entry, recalled []recalledPreview) []mongo
 		conv := convID(e.Key)
 		maxOf(conv, "last", lastOf(store.LastOf(e)))
 		if p, ok := store.PreviewOf(e); ok {
-			preview := previewOf(p)
-			if e.Gone {
-				preview.Gone = 1
-			}
-			maxOf(conv, "preview", preview)
+			maxOf(conv, "preview", previewOf(p))
+		}
+		if v, ok := store.EventOf(e); ok {
+			maxOf(conv, "event", eventOf(v))
 		}
 		switch {
 		case e.Kind != chat.KindMembers:

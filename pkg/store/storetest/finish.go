@@ -14,6 +14,8 @@ var finishTests = []test{
 	{"last of every kind", finishLastOfEveryKind},
 	{"preview", finishPreview},
 	{"preview is cut short", finishPreviewText},
+	{"preview of files", finishPreviewFiles},
+	{"event", finishEvent},
 	{"title", finishTitle},
 	{"closed", finishClosed},
 	{"without a conversation document", finishWithoutDocument},
@@ -89,6 +91,61 @@ func finishPreviewText(f *fixture) {
 	text := f.conversation(key).Preview.Text
 	same(f, "preview", text, strings.Repeat("é😀", chat.PreviewRunes/2))
 	same(f, "runes of the preview", utf8.RuneCountInString(text), chat.PreviewRunes)
+}
+
+func finishPreviewFiles(f *fixture) {
+	key := f.group()
+	m := entry(key, 1, chat.KindMessage)
+	m.Body = []byte(`{"text":"look","attachments":[{"id":"a","name":"ridge.jpg","type":"image/jpeg","size":1},{"id":"b","name":"x","type":"image/png","size":2}]}`)
+	f.put(m)
+	want := chat.Preview{Seq: 1, From: "alice", Time: at(1), Text: "look", Files: 2, FileName: "ridge.jpg", FileType: "image/jpeg"}
+	f.samePreview(key, want)
+	f.put(edit(key, 2, 1, "other words"))
+	f.samePreview(key, want)
+	f.put(recall(key, 3, 1))
+	f.samePreview(key, store.Blanked(want))
+	f.finish(m)
+	f.samePreview(key, store.Blanked(want))
+
+	mixed := entry(key, 4, chat.KindMessage)
+	mixed.Body = []byte(`{"attachments":[{"id":"a","name":"a.png","type":"image/png"},{"id":"b","name":"b.pdf","type":"application/pdf"}]}`)
+	f.put(mixed)
+	f.samePreview(key, chat.Preview{Seq: 4, From: "alice", Time: at(4), Files: 2, FileName: "a.png"})
+}
+
+// finishEvent: the latest members entry counts, in whatever order they are
+// finished, until there is a later message.
+func finishEvent(f *fixture) {
+	key := f.group()
+	role := func(user chat.User) chat.UserRole { return chat.UserRole{User: user, Role: chat.RoleMember} }
+	es := []chat.Entry{
+		members(key, 1, chat.ChangeCreated, chat.UserRole{User: "alice", Role: chat.RoleOwner}, role("bob")), message(key, 2, "two"),
+		members(key, 3, chat.ChangeAdded, role("carol"), role("dave")), members(key, 4, chat.ChangeLeft, role("alice")),
+		reaction(key, 5, 2, "bob", "x", true), message(key, 6, "six"), titled(key, 7, chat.ChangeRenamed, "title"),
+	}
+	es[4].MV, es[5].MV = 4, 4
+	is := func(want chat.Event) {
+		f.Helper()
+		got := f.conversation(key).Event
+		got.Time, want.Time = f.utc(got.Time), f.utc(want.Time)
+		same(f, "event", got, want)
+	}
+	f.put(es[0])
+	is(chat.Event{Seq: 1, From: "alice", Time: at(1), Change: chat.ChangeCreated, User: "bob", Role: chat.RoleMember, Users: 1})
+	f.put(es[1])
+	is(chat.Event{})
+	f.put(es[2])
+	is(chat.Event{Seq: 3, From: "alice", Time: at(3), Change: chat.ChangeAdded, User: "carol", Role: chat.RoleMember, Users: 2})
+	f.appendOnly(es[3:5]...)
+	f.finish(es[4])
+	f.finish(es[3])
+	f.finish(es[2], es[0])
+	left := chat.Event{Seq: 4, From: "alice", Time: at(4), Change: chat.ChangeLeft, User: "alice", Role: chat.RoleMember, Users: 1}
+	is(left)
+	f.put(es[5])
+	is(chat.Event{})
+	f.put(es[6])
+	is(chat.Event{Seq: 7, From: "alice", Time: at(7), Change: chat.ChangeRenamed})
 }
 
 func finishTitle(f *fixture) {

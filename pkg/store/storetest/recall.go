@@ -44,7 +44,7 @@ func (f *fixture) blanked(key chat.Key, es []chat.Entry) {
 	f.sameRecall(fold.Recalled, store.Recalled{Seq: 6, By: "admin.a", Time: at(6)})
 	f.sameEdit(fold.Edited, &store.Edited{Seq: 5, Time: at(5)})
 	f.sameEdit(f.fold(key, 1).Edited, &store.Edited{Seq: 4, Time: at(4), Body: es[3].Body})
-	f.samePreview(key, chat.Preview{Seq: 2, From: "bob", Time: at(2)})
+	f.samePreview(key, chat.Preview{Seq: 2, From: "bob", Time: at(2), Gone: true})
 }
 
 func (f *fixture) sameRecall(got *store.Recalled, want store.Recalled) {

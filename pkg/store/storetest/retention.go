@@ -128,7 +128,7 @@ func (f *fixture) isBlank(key chat.Key, es []chat.Entry) {
 	f.sameEdit(f.fold(key, 1).Edited, &store.Edited{Seq: 3, Time: at(3)})
 	f.sameEdit(f.fold(key, 2).Edited, &store.Edited{Seq: 5, Time: at(5), Body: es[4].Body})
 	f.sameReactions(key, 2, store.Reaction{Emoji: "👍", User: "bob"})
-	f.samePreview(key, chat.Preview{Seq: 4, From: "alice", Time: at(4)})
+	f.samePreview(key, chat.Preview{Seq: 4, From: "alice", Time: at(4), Gone: true})
 	if r := f.fold(key, 1).Recalled; r != nil {
 		f.Errorf("blanked is not recalled: %+v", r)
 	}

@@ -154,6 +154,11 @@ func documents() map[string]document {
 				}}
 				c.Last = chat.Last{Seq: chat.Seq(r.int()), Count: r.int(), MV: chat.Seq(r.int()), Members: int(r.int()), Time: r.time()}
 				c.Preview = chat.Preview{Seq: chat.Seq(r.int()), From: r.user(), Time: r.time(), Text: r.string()}
+				if r.IntN(2) == 0 {
+					c.Preview.Gone, c.Preview.Files, c.Preview.FileName, c.Preview.FileType = r.IntN(2) == 0, int(r.int()), r.string(), r.string()
+					c.Event = chat.Event{Seq: chat.Seq(r.int()), From: r.user(), Time: r.time(), Change: chat.Change(r.string()),
+						User: r.user(), Role: chat.Role(r.string()), Users: int(r.int())}
+				}
 				return c
 			},
 			func(v any) []byte { c := v.(conversation); return appendConversation(nil, &c) },

@@ -13,6 +13,7 @@ import (
 const (
 	conversationLayout = 1
 	keepLayout         = 2 // of a conversation of which is decided how long it is kept: layout 1, and that
+	eventLayout        = 3 // of a conversation with an event, or a preview that is more than text: layout 2, and these
 	memberLayout       = 1
 	settingsLayout     = 2 // of a member who has set something: layout 1, and that
 	reachedLayout      = 3 // of a member of whom times are known: layout 2, and these
@@ -42,6 +43,10 @@ func appendConversation(dst []byte, c *conversation) []byte {
 	if c.Keep != (chat.Keep{}) {
 		layout = keepLayout
 	}
+	text := chat.Preview{Seq: c.Preview.Seq, From: c.Preview.From, Time: c.Preview.Time, Text: c.Preview.Text}
+	if c.Preview != text || c.Event != (chat.Event{}) {
+		layout = eventLayout
+	}
 	dst = append(dst, layout)
 	dst = appendInt(dst, c.base)
 	dst = appendString(dst, c.Kind)
@@ -69,13 +74,43 @@ func appendConversation(dst []byte, c *conversation) []byte {
 		}
 		dst = appendInt(dst, hours)
 	}
+	if layout >= eventLayout {
+		dst = appendEvent(dst, c)
+	}
 	return dst
+}
+
+func appendEvent(dst []byte, c *conversation) []byte {
+	gone := 0
+	if c.Preview.Gone {
+		gone = 1
+	}
+	dst = appendInt(dst, gone)
+	dst = appendInt(dst, c.Preview.Files)
+	dst = appendString(dst, c.Preview.FileName)
+	dst = appendString(dst, c.Preview.FileType)
+	dst = appendInt(dst, c.Event.Seq)
+	dst = appendString(dst, c.Event.From)
+	dst = appendTime(dst, c.Event.Time)
+	dst = appendString(dst, c.Event.Change)
+	dst = appendString(dst, c.Event.User)
+	dst = appendString(dst, c.Event.Role)
+	return appendInt(dst, c.Event.Users)
+}
+
+func (d *decoder) event(c *conversation) {
+	c.Preview.Gone = d.varint() != 0
+	c.Preview.Files = int(d.varint())
+	c.Preview.FileName = d.string()
+	c.Preview.FileType = d.string()
+	c.Event = chat.Event{Seq: chat.Seq(d.varint()), From: chat.User(d.string()), Time: d.time(), Change: chat.Change(d.string()),
+		User: chat.User(d.string()), Role: chat.Role(d.string()), Users: int(d.varint())}
 }
 
 func decodeConversation(key chat.Key, v []byte) (conversation, error) {
 	layout := byte(conversationLayout)
-	if len(v) > 0 && v[0] == keepLayout {
-		layout = keepLayout
+	if len(v) > 0 && v[0] > conversationLayout && v[0] <= eventLayout {
+		layout = v[0]
 	}
 	d, err := decode(v, layout)
 	if err != nil {
@@ -105,6 +140,9 @@ func decodeConversation(key chat.Key, v []byte) (conversation, error) {
 		if c.Keep.Hours == keepDefault {
 			c.Keep.Hours, c.Keep.Default = 0, true
 		}
+	}
+	if layout >= eventLayout {
+		d.event(&c)
 	}
 	return c, d.done()
 }

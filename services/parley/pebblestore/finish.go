@@ -118,6 +118,12 @@ func (w *write) foldHead(e *chat.Entry) error {
 	if p, ok := store.PreviewOf(&stored); ok && c.Preview.Seq < e.Seq {
 		c.Preview, changed = p, true
 	}
+	if v, ok := store.EventOf(&stored); ok && c.Event.Seq < e.Seq {
+		c.Event, changed = v, true
+	}
+	if c.Event.Seq < c.Preview.Seq {
+		c.Event = chat.Event{}
+	}
 	if !changed {
 		return nil
 	}
@@ -203,10 +209,10 @@ func (w *write) blank(key chat.Key, seq chat.Seq) error {
 // blankPreview is for a preview that is in the document.
 func (w *write) blankPreview(key chat.Key, seq chat.Seq) error {
 	c, err := w.conversation(key)
-	if err != nil || c == nil || c.Preview.Seq != seq || c.Preview.Text == "" {
+	if err != nil || c == nil || c.Preview.Seq != seq || c.Preview.Gone {
 		return err
 	}
-	c.Preview.Text = ""
+	c.Preview = store.Blanked(c.Preview)
 	return w.putConversation(c)
 }
 

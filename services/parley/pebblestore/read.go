@@ -186,6 +186,9 @@ func head(it *pebble.Iterator, c *conversation) error {
 		return err
 	}
 	c.Last = store.LastOf(&last)
+	if err := event(it, c, last, message); err != nil {
+		return err
+	}
 	if message <= max(c.base, c.Preview.Seq) {
 		return nil
 	}
@@ -197,6 +200,27 @@ func head(it *pebble.Iterator, c *conversation) error {
 	}
 	if p, ok := store.PreviewOf(&last); ok {
 		c.Preview = p
+	}
+	return nil
+}
+
+// event reads the latest members entry, of which the last entry tells, if no message
+// is later.
+func event(it *pebble.Iterator, c *conversation, last chat.Entry, message chat.Seq) (err error) {
+	if message > c.Event.Seq {
+		c.Event = chat.Event{}
+	}
+	if last.MV <= max(c.base, c.Event.Seq, message) {
+		return nil
+	}
+	if last.MV != last.Seq {
+		var ok bool
+		if last, ok, err = seekEntry(it, c.Key, last.MV); err != nil || !ok {
+			return err
+		}
+	}
+	if v, ok := store.EventOf(&last); ok {
+		c.Event = v
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import { Side } from "./list/side.tsx";
+import { dayNumber } from "./format/time.ts";
 import { ChatContext, useChat, useTexts, type Chat, type Width } from "./state/chat.ts";
 import type { Route } from "./state/router.ts";
 import { Pane } from "./thread/pane.tsx";
@@ -48,7 +49,8 @@ function Shell({ again }: { again?: (() => void) | undefined }) {
   const ended = connection.phase === "ended" && connection.reason !== "closed" ? connection : undefined;
   const t = useTexts();
   return (
-    <div ref={root} class="parley" lang={t.lang} dir="ltr" data-theme={useTheme()} data-width={width.value} data-phase={connection.phase}>
+    // A file that is dropped beside the place for it must not take the chat's place in the window.
+    <div ref={root} class="parley" onDragOver={refuseFiles} onDrop={refuseFiles} lang={t.lang} dir="ltr" data-theme={useTheme()} data-width={width.value} data-phase={connection.phase}>
       {ended !== undefined ? (
         <Ended state={ended} again={again} />
       ) : (
@@ -72,6 +74,12 @@ function Shell({ again }: { again?: (() => void) | undefined }) {
       <Overlays />
     </div>
   );
+}
+
+function refuseFiles(e: DragEvent): void {
+  if (e.defaultPrevented || e.dataTransfer === null || !e.dataTransfer.types.includes("Files")) return;
+  e.preventDefault();
+  e.dataTransfer.dropEffect = "none";
 }
 
 function useTheme(): "light" | "dark" {
@@ -129,12 +137,16 @@ export function followPage(chat: Chat): () => void {
   };
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   const look = () => {
+    date();
     const visible = document.visibilityState === "visible";
     chat.visible.value = visible && document.hasFocus();
     chat.parley.setVisible(visible);
   };
   const network = () => chat.parley.setOnline(navigator.onLine);
   const shade = () => (chat.dark.value = scheme.matches);
+  const date = () => (chat.today.value = dayNumber(chat.now()));
+  const clock = setInterval(date, 20_000); // a sleeping machine's timers do not know of midnight
+  stops.push(() => clearInterval(clock));
   shade();
   look();
   network();

@@ -39,6 +39,7 @@ export function begin(el: Element | ShadowRoot, b: Begin): Running {
   const end = async () => {
     for (const stop of stops) stop();
     stops.length = 0;
+    chat.kept.stop();
     render(null, el as Element);
     await parley.close();
   };

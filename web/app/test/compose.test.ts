@@ -7,6 +7,7 @@ test("an @ at the beginning of a word asks for a name", () => {
   expect(unfinishedMention("hello @bo", 9)).toEqual({ at: 6, typed: "bo" });
   expect(unfinishedMention("@", 1)).toEqual({ at: 0, typed: "" });
   expect(unfinishedMention("你好@b", 4)).toEqual({ at: 2, typed: "b" });
+  for (const text of ["ねえ@b", "안녕@b", "“@b", "line\n@b", "(@b", "é@b"]) expect(unfinishedMention(text, text.length)?.typed, text).toBe("b");
   expect(unfinishedMention("mail bob@example", 16)).toBeUndefined();
   expect(unfinishedMention("@bob ", 5)).toBeUndefined();
   expect(unfinishedMention("hello @bo there", 3)).toBeUndefined();

@@ -29,9 +29,20 @@ test("the pieces are the text, unchanged", () => {
   }
 });
 
+test("what stands between fences is a block of code", () => {
+  const blocks = (text: string) => pieces(text, ["bob"]).map((p) => [p.kind, p.text]);
+  expect(blocks("See:\n```go\nfunc main() {\n\t`x` @bob https://x.example\n}\n```\nThanks @bob")).toEqual([
+    ["text", "See:"], ["block", "func main() {\n\t`x` @bob https://x.example\n}"], ["text", "Thanks "], ["mention", "@bob"],
+  ]);
+  expect(blocks("```one line```")).toEqual([["block", "one line"]]);
+  expect(blocks("```a```b```c```")).toEqual([["block", "a"], ["text", "b"], ["block", "c"]]);
+  expect(blocks("```\n  indented\n```")).toEqual([["block", "  indented"]]);
+  for (const text of ["``````", "``` ```", "```unfinished", "a ``` b", "```\n\n```"]) expect(whole(text), text).toBe(text);
+});
+
 test("no text takes long", () => {
   const began = performance.now();
-  for (const text of ["(".repeat(16384), "https://" + ")".repeat(16000), "@" + "a.".repeat(8000), "`".repeat(16384), "www.".repeat(4096), "http://a".repeat(2048)]) pieces(text, ["a"]);
+  for (const text of ["(".repeat(16384), "https://" + ")".repeat(16000), "@" + "a.".repeat(8000), "`".repeat(16384), "```\n".repeat(4096), "```a\n   \n".repeat(1800), "www.".repeat(4096), "http://a".repeat(2048)]) pieces(text, ["a"]);
   expect(performance.now() - began).toBeLessThan(1000);
 });
 

@@ -39,7 +39,8 @@ test("a group is made, renamed, added to, and one is removed from it", async () 
   await ada.page.getByLabel("Add a person").fill("cid");
   await ada.page.getByLabel("Add a person").press("Enter");
   await ada.page.getByRole("button", { name: "Add", exact: true }).click();
-  await bob.page.getByText("ada added cid").waitFor();
+  await bob.page.locator(".scroller").getByText("ada added cid").waitFor();
+  await bob.inList("Book club").getByText("ada added cid").waitFor();
   await ada.page.keyboard.press("Escape");
 
   await cid.open("Book club");

@@ -110,7 +110,7 @@ export class Client {
       id: newID(randomBytes),
       clock,
       engine: (emit) =>
-        new Engine({ url: this.urls.socket, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
+        new Engine({ url: this.urls.socket, mayMoveTo: this.o.mayMoveTo, user, tokens: this.tokens, network, clock, random, randomBytes, store: this.store, device: this.o.device, client: this.o.client, emit }),
       take: (ev) => {
         if (this.phase === "closed") return;
         if (ev.e === "welcome") this.tokens.behind = ev.welcome.behind ?? 0;

@@ -89,6 +89,39 @@ describe("connecting", () => {
     expect(w.net.sockets[0]!.closedWith).toBe(1000);
   });
 
+  test.each([
+    ["the same host", "http://parley.test/v1/ws", undefined, "ws://parley.test/v1/ws"],
+    ["the same host by its port, with TLS", "wss://parley.test:80/", undefined, "wss://parley.test:80/v1/ws"],
+    ["another host", "http://other", undefined, "ws://parley.test/v1/ws"],
+    ["another port", "http://parley.test:8080", undefined, "ws://parley.test/v1/ws"],
+    ["another one that is allowed", "https://other.test/chat", ["https://other.test/chat"], "wss://other.test/chat/v1/ws"],
+    ["another one that is not", "https://evil.example", ["https://other.test"], "ws://parley.test/v1/ws"],
+    ["a host that only looks like it", "http://parley.test@evil.example/", undefined, "ws://parley.test/v1/ws"],
+    ["no address", "javascript:alert(1)", undefined, "ws://parley.test/v1/ws"],
+  ])("goaway to %s", async (_name, url, allowed, to) => {
+    const asked: string[] = [];
+    const mayMoveTo = (u: string) => (asked.push(u), allowed?.includes(u) === true);
+    const w = await liveWorld({ mayMoveTo });
+    w.net.last.tell({ type: "goaway", reconnect_ms: 1_000, url });
+    await w.clock.advance(1_000);
+    expect(w.net.last.url).toBe(to);
+    // It was for one try: whatever became of it, the next one goes to the server that was given.
+    w.net.last.end(1006);
+    await w.clock.advance(1_000);
+    expect(w.net.sockets.map((s) => s.url)).toEqual(["ws://parley.test/v1/ws", to, "ws://parley.test/v1/ws"]);
+    expect(asked.every((u) => !u.includes("@") && u.startsWith("http"))).toBe(true);
+  });
+
+  test("goaway never sends the token in the clear where it was not", async () => {
+    const w = await liveWorld({ url: "https://parley.test", mayMoveTo: () => true });
+    for (const url of ["http://parley.test", "ws://other"]) {
+      w.net.last.tell({ type: "goaway", reconnect_ms: 1_000, url });
+      await w.clock.advance(1_000);
+      expect(w.net.last.url).toBe("wss://parley.test/v1/ws");
+      await w.net.last.welcome();
+    }
+  });
+
   test("goaway and a close before its time: back at its time", async () => {
     const w = await liveWorld();
     w.net.last.tell({ type: "goaway", reconnect_ms: 5_000 });

@@ -47,6 +47,7 @@ describe("groups", () => {
     const { seq } = await c.stored(again.cmid);
     await until("nothing outgoing", () => c.thread.outgoing.value.length === 0);
 
+    await until("ben has it", () => b.info.value.head >= seq);
     await b.thread.load(1, seq);
     const kinds = Array.from({ length: b.thread.rows.value.length }, (_, i) => b.thread.item(b.thread.rows.value.seqAt(i)!)!.kind);
     expect(kinds).toEqual(["members", "members", "members", "members", "members", "members", "message"]);

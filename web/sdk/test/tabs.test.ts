@@ -50,6 +50,29 @@ describe("tabs of one profile", () => {
     for (const p of w.all) expect(p.direct("bob").thread.outgoing.value).toEqual([]);
   });
 
+  test("a draft is the same in all, when it has rested", async () => {
+    const w = await tabs(3);
+    await w.net.last.welcome();
+    const drafts = () => w.all.map((p) => p.direct("bob").draft.value);
+    w.all[2]!.direct("bob").draft.value = "hel";
+    await w.clock.advance(200);
+    w.all[2]!.direct("bob").draft.value = "hello";
+    await w.clock.advance(200);
+    expect(drafts()).toEqual(["", "", "hello"]);
+    await w.clock.advance(200);
+    expect(drafts()).toEqual(["hello", "hello", "hello"]);
+    // What is being written here is not overwritten.
+    w.all[0]!.direct("bob").draft.value = "";
+    await w.clock.advance(200);
+    w.all[1]!.direct("bob").draft.value = "hello you";
+    await w.clock.advance(150);
+    expect(drafts()).toEqual(["", "hello you", ""]);
+    await w.clock.advance(300);
+    expect(drafts()).toEqual(["hello you", "hello you", "hello you"]);
+    await w.clock.advance(1_000);
+    expect(await w.storage.list("u/alice/draft/")).toEqual([["u/alice/draft/" + conv, "hello you"]]);
+  });
+
   test("a tab that comes late knows how things are", async () => {
     const w = await tabs(1);
     await w.net.last.welcome();

@@ -38,6 +38,25 @@ async function long(head: number): Promise<World> {
   return w;
 }
 
+test.each(["open", "not loaded", "being loaded"])("what a conversation begins with is shown as it comes: %s", async (how) => {
+  const network = new FakeNetwork();
+  const w = await liveWorld({ network });
+  const c = w.parley.direct("bob");
+  if (how === "open") await c.thread.load(1, 1);
+  const { cmid } = c.send({ text: "hello" });
+  await settle();
+  network.answer = () => ({ status: 503, body: { code: "unavailable", detail: "" } }); // nothing is to be had but by the socket
+  network.last.tell(conversation(1, { unread: 0 }));
+  expect([c.thread.head.value, c.thread.outgoing.value.length]).toEqual([1, 1]);
+  if (how === "being loaded") c.thread.load(1, 1).catch(() => {});
+  network.last.tell(message(1, "alice", { cmid }));
+  await settle();
+  expect(c.thread.item(1)).toMatchObject({ cmid, own: true });
+  expect(c.thread.outgoing.value).toEqual([]);
+  network.last.tell(message(2), reaction(3, 1, "bob"));
+  expect([c.thread.item(2), c.thread.item(1)]).toMatchObject([{ from: "bob" }, { reactions: [{ emoji: "👍" }] }]);
+});
+
 describe("a thread of 100,000 entries", () => {
   test("has its true length, and loads what is looked at in pages", async () => {
     const w = await long(100_000);

@@ -1,5 +1,5 @@
 import type { RefObject } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import { useChat, useTexts } from "../state/chat.ts";
@@ -81,15 +81,18 @@ export function useMentions(c: Conversation, area: RefObject<HTMLTextAreaElement
 export function MentionList({ mentions }: { mentions: Mentions }) {
   const t = useTexts();
   const names = mentions.list.value;
+  const at = mentions.at.value;
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => box.current?.children[at]?.scrollIntoView({ block: "nearest" }), [at, names]);
   if (names.length === 0) return null;
   return (
-    <div class="complete" id={listId} role="listbox" aria-label={t.mentionList}>
+    <div ref={box} class="complete" id={listId} role="listbox" aria-label={t.mentionList}>
       {names.map((name, i) => (
         <div
           key={name}
           id={`${listId}-${i}`}
           role="option"
-          aria-selected={i === mentions.at.value}
+          aria-selected={i === at}
           onPointerDown={(e) => {
             e.preventDefault();
             mentions.choose(name);

@@ -9,6 +9,7 @@ import { putText } from "./caret.ts";
 import { MentionList, useMentions } from "./completion.tsx";
 import { Context, ReadOnly, readOnlyReason } from "./context.tsx";
 import { mentionedIn } from "./mentions.ts";
+import { lastOwn, textOf } from "./own.ts";
 import { EmojiPicker } from "./pickers.ts";
 import { UploadStrip } from "./strip.tsx";
 import type { Uploads } from "./uploads.ts";
@@ -24,17 +25,18 @@ function Form({ uploads }: { uploads: Uploads }) {
   const { parley, prefs, popup, width } = chat;
   const t = useTexts();
   const view = useThread();
-  const { c, editing, replyTo } = view;
+  const { c, editing, changed, replyTo } = view;
   const area = useRef<HTMLTextAreaElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const tooEarly = useSignal(false); // Enter was pressed while files were on their way
-  const changed = useSignal(""); // the text of the message that is being edited
+  const started = useRef(editing.peek()); // the edit that `changed` belongs to
   const info = c.info.value;
   const features = parley.features.value;
   const isEdit = editing.value !== undefined;
   const text = isEdit ? changed.value : c.draft.value;
   const files = uploads.list.value;
   const busy = files.some((f) => f.done.value === undefined);
+  const broken = files.find((f) => f.problem.value !== undefined);
   const over = byteLength(text) - (parley.limits.value?.text ?? 16384);
   const ready = over <= 0 && !busy && (text.trim() !== "" || (files.length > 0 && !isEdit));
 
@@ -49,9 +51,11 @@ function Form({ uploads }: { uploads: Uploads }) {
     if (width.peek() !== "narrow") area.current?.focus({ preventScroll: true });
   }, [c]);
   useEffect(() => {
-    if (editing.value === undefined) return;
-    const item = untracked(() => c.thread.item(editing.peek() ?? 0));
-    const now = item?.kind === "message" ? (item.body?.text ?? "") : "";
+    const seq = editing.value;
+    if (seq === started.current) return;
+    started.current = seq;
+    if (seq === undefined) return;
+    const now = textOf(c, seq);
     if (area.current !== null) putText(area.current, now, now.length);
     changed.value = now;
   }, [editing.value]);
@@ -68,7 +72,7 @@ function Form({ uploads }: { uploads: Uploads }) {
     const target = editing.peek();
     if (target !== undefined) {
       editing.value = undefined;
-      void attempt(chat, c.edit(target, text.trim()));
+      if (text.trim() !== textOf(c, target)) void attempt(chat, c.edit(target, text.trim()));
       return;
     }
     const everybody = features.has("mention_all") && (info.role === "owner" || info.role === "admin");
@@ -180,7 +184,8 @@ function Form({ uploads }: { uploads: Uploads }) {
           }}
           onPaste={(e) => {
             const pasted = [...(e.clipboardData?.files ?? [])];
-            if (pasted.length === 0 || !features.has("attachments") || isEdit) return;
+            // Office programs put a picture of the text beside it.
+            if (pasted.length === 0 || e.clipboardData?.getData("text/plain").trim() !== "" || !features.has("attachments") || isEdit) return;
             e.preventDefault();
             uploads.add(pasted);
           }}
@@ -218,8 +223,8 @@ function Form({ uploads }: { uploads: Uploads }) {
         </p>
       )}
       {busy && tooEarly.value && (
-        <p class="over" role="status">
-          {t.filesFirst}
+        <p class={broken === undefined ? "over" : "over problem"} role="status">
+          {broken === undefined ? t.filesFirst : t.uploadFailed(broken.name)}
         </p>
       )}
     </form>
@@ -230,15 +235,4 @@ function Form({ uploads }: { uploads: Uploads }) {
 function sends(e: KeyboardEvent, enterSends: boolean): boolean {
   if (e.ctrlKey || e.metaKey) return true;
   return enterSends && !e.shiftKey && !e.altKey && !matchMedia("(hover: none) and (pointer: coarse)").matches;
-}
-
-/** One's own latest message, if it is among the last fifty rows. */
-function lastOwn(c: ReturnType<typeof useThread>["c"]): number | undefined {
-  const rows = c.thread.rows.value;
-  for (let i = rows.length - 1; i >= Math.max(0, rows.length - 50); i--) {
-    const seq = rows.seqAt(i);
-    const item = seq === undefined ? undefined : c.thread.item(seq);
-    if (item?.kind === "message" && item.own && !item.gone && item.body?.text !== undefined) return item.seq;
-  }
-  return undefined;
 }

@@ -1,4 +1,3 @@
-import { untracked } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import type { Texts } from "../i18n/index.ts";
 import { useChat, useTexts } from "../state/chat.ts";
@@ -27,7 +26,7 @@ export function Context({ cancel }: { cancel: () => boolean }) {
   const { c, editing, replyTo, focusComposer } = useThread();
   const seq = editing.value ?? replyTo.value;
   if (seq === undefined) return null;
-  const item = untracked(() => c.thread.item(seq));
+  const item = c.thread.item(seq); // it may be taken back meanwhile
   if (item?.kind !== "message") return null;
   const isEdit = editing.value !== undefined;
   return (

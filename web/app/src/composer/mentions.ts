@@ -8,7 +8,7 @@ export interface Unfinished {
 }
 
 export function unfinishedMention(text: string, cursor: number): Unfinished | undefined {
-  const m = /(?:^|[\s(\u3000-\u303f\uff00-\uff65\u4e00-\u9fff])@([A-Za-z0-9_.+-]{0,64})$/.exec(text.slice(Math.max(0, cursor - 70), cursor));
+  const m = /(?:^|[^A-Za-z0-9_.+@-])@([A-Za-z0-9_.+-]{0,64})$/.exec(text.slice(Math.max(0, cursor - 70), cursor));
   const typed = m?.[1];
   return typed === undefined ? undefined : { at: cursor - typed.length - 1, typed };
 }

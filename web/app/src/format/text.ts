@@ -5,6 +5,7 @@ export type Piece =
   | { kind: "text"; text: string }
   | { kind: "link"; text: string; href: string }
   | { kind: "code"; text: string }
+  | { kind: "block"; text: string }
   | { kind: "mention"; text: string; me: boolean };
 
 const schemes = new Set(["http:", "https:", "mailto:"]);
@@ -47,8 +48,30 @@ function mentioned(name: string, mentions: readonly string[]): string | undefine
   return undefined;
 }
 
+const fence = "```";
+
 /** Splits a text; `mentions` are the users it mentions, `*` for everybody. */
 export function pieces(text: string, mentions: readonly string[] = [], me = ""): Piece[] {
+  const out: Piece[] = [];
+  let done = 0;
+  for (let from = text.indexOf(fence); from >= 0; from = text.indexOf(fence, done)) {
+    const to = text.indexOf(fence, from + fence.length);
+    if (to < 0) break;
+    // The word behind the first fence, alone in its line, names a language.
+    const code = text.slice(from + fence.length, to).replace(/^[A-Za-z0-9+#.-]{0,20}[ \t]*\n/, "").replace(/\n[ \t]*$/, "");
+    const end = to + fence.length;
+    if (code.trim() === "") out.push(...line(text.slice(done, end), mentions, me));
+    else {
+      out.push(...line(text.slice(done, from).replace(/\n$/, ""), mentions, me), { kind: "block", text: code });
+    }
+    done = code.trim() !== "" && text[end] === "\n" ? end + 1 : end;
+  }
+  out.push(...line(text.slice(done), mentions, me));
+  return out;
+}
+
+/** The same for what has no blocks of code. */
+function line(text: string, mentions: readonly string[], me: string): Piece[] {
   const out: Piece[] = [];
   let done = 0;
   const plain = (end: number) => {

@@ -10,6 +10,8 @@ export interface Times {
   brief(ms: number): string;
   /** Date and time in full. */
   full(ms: number): string;
+  /** 21 Nov 2026, 14:05 */
+  stamp(ms: number): string;
 }
 
 export interface DayWords {
@@ -33,6 +35,7 @@ export function times(lang: string, words: DayWords, now: () => number): Times {
   const short = new Intl.DateTimeFormat(lang, { day: "numeric", month: "short" });
   const shortYear = new Intl.DateTimeFormat(lang, { day: "2-digit", month: "2-digit", year: "2-digit" });
   const full = new Intl.DateTimeFormat(lang, { dateStyle: "full", timeStyle: "short" });
+  const stamp = new Intl.DateTimeFormat(lang, { dateStyle: "medium", timeStyle: "short" });
   const ago = (ms: number) => dayNumber(now()) - dayNumber(ms);
   const thisYear = (ms: number) => new Date(ms).getFullYear() === new Date(now()).getFullYear();
   return {
@@ -52,5 +55,6 @@ export function times(lang: string, words: DayWords, now: () => number): Times {
       return (thisYear(ms) ? short : shortYear).format(ms);
     },
     full: (ms) => full.format(ms),
+    stamp: (ms) => stamp.format(ms),
   };
 }

@@ -1,12 +1,10 @@
-import { useEffect } from "preact/hooks";
-import type { Conversation, ConversationInfo } from "@parley-chat/client";
+import type { Conversation } from "@parley-chat/client";
 import { badge } from "../format/size.ts";
-import type { Texts } from "../i18n/index.ts";
 import { useChat, useTexts, useTimes } from "../state/chat.ts";
 import { formatRoute } from "../state/router.ts";
-import { messageText } from "../thread/bubble.tsx";
 import { Avatar, UserAvatar } from "../ui/avatar.tsx";
 import { BellOff, Pin } from "../ui/icons.tsx";
+import { Preview } from "./preview.tsx";
 import { titleOf } from "./title.ts";
 
 interface RowProps {
@@ -23,7 +21,7 @@ export function Row({ c, me, open, tab }: RowProps) {
   const times = useTimes();
   const info = c.info.value;
   const title = titleOf(info, me, t);
-  const last = info.last;
+  const last = info.event ?? info.last;
   return (
     <li>
       <a
@@ -47,7 +45,7 @@ export function Row({ c, me, open, tab }: RowProps) {
             {last !== undefined && <time dateTime={last.time}>{times.brief(Date.parse(last.time))}</time>}
           </span>
           <span class="line">
-            <Preview c={c} info={info} me={me} t={t} />
+            <Preview c={c} info={info} me={me} t={t} open={open} />
             <span class="marks">
               {info.muted && <BellOff size={15} />}
               {info.muted && <span class="hidden">{t.muted}</span>}
@@ -69,39 +67,5 @@ export function Row({ c, me, open, tab }: RowProps) {
         </span>
       </a>
     </li>
-  );
-}
-
-function Preview({ c, info, me, t }: { c: Conversation; info: ConversationInfo; me: string | undefined; t: Texts }) {
-  const unknown = info.last !== undefined && info.last.text === "" && !info.last.gone && !c.thread.has(info.last.seq) ? info.last.seq : 0;
-  useEffect(() => {
-    if (unknown > 0) void c.thread.load(unknown, unknown).catch(() => {}); // then it stays a dot-dot-dot
-  }, [unknown]);
-  const typing = c.typing.value;
-  const draft = c.draft.value.trim();
-  const last = info.last;
-  if (typing.length > 0) {
-    return (
-      <span class="preview cut">
-        <span class="typing">{info.kind === "direct" ? t.typing : typing.length === 1 ? t.typingOne(typing[0] ?? "") : t.typingMany(typing.length)}</span>
-      </span>
-    );
-  }
-  if (draft !== "") {
-    return (
-      <span class="preview cut">
-        <span class="draft">{t.draft}</span> <bdi>{draft.slice(0, 160)}</bdi>
-      </span>
-    );
-  }
-  if (last === undefined) return <span class="preview" />;
-  const who = last.from === me ? t.you : info.kind === "group" ? last.from : "";
-  const item = last.text === "" ? c.thread.item(last.seq) : undefined; // files, or taken back
-  const text = last.gone ? t.recalled : item?.kind === "message" ? messageText(t, item, me ?? "") : last.text === "" ? "…" : last.text;
-  return (
-    <span class="preview cut" dir={who === "" ? "auto" : undefined}>
-      {who !== "" && <b>{who}: </b>}
-      {who === "" ? text : <bdi>{text}</bdi>}
-    </span>
   );
 }

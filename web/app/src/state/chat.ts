@@ -6,7 +6,8 @@ import { useContext } from "preact/hooks";
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Parley } from "@parley-chat/client";
 import type { Texts } from "../i18n/index.ts";
-import { times, type Times } from "../format/time.ts";
+import { dayNumber, times, type Times } from "../format/time.ts";
+import { KeptViews } from "./kept.ts";
 import type { Prefs } from "./prefs.ts";
 import type { Router } from "./router.ts";
 
@@ -68,6 +69,10 @@ export interface Chat {
   readonly gallery: Signal<Gallery | undefined>;
   readonly search: Signal<SearchState>;
   readonly jump: Signal<Jump | undefined>;
+  /** The local day, which ends while the page is open. */
+  readonly today: Signal<number>;
+  /** What lies unfinished in conversations. */
+  readonly kept: KeptViews;
   /** Ends the chat on this browser; absent if that is the embedding page's business. */
   readonly signOut?: (() => Promise<void>) | undefined;
 }
@@ -75,10 +80,16 @@ export interface Chat {
 /** Makes the state of a view, without anything running. */
 export function newChat(given: Pick<Chat, "parley" | "prefs" | "router" | "now" | "signOut">): Chat {
   const { prefs, now } = given;
+  const today = signal(dayNumber(now()));
   return {
     ...given,
+    today,
+    kept: new KeptViews(),
     // One for all rows: making the formatters takes longer than all else of a row.
-    times: computed(() => times(regional(prefs.texts.value.lang, navigator.languages), prefs.texts.value, now)),
+    times: computed(() => {
+      void today.value; // what was today is yesterday then
+      return times(regional(prefs.texts.value.lang, navigator.languages), prefs.texts.value, now);
+    }),
     width: signal<Width>("wide"),
     dark: signal(false),
     visible: signal(true),

@@ -3,7 +3,7 @@ import { useSignal, type ReadonlySignal } from "@preact/signals";
 import type { Attachment } from "@parley-chat/client";
 import { bytes } from "../format/size.ts";
 import { attempt, useChat, useTexts, type Chat } from "../state/chat.ts";
-import { File as FileIcon } from "../ui/icons.tsx";
+import { File as FileIcon, Picture as PictureIcon } from "../ui/icons.tsx";
 
 /** The URL of a file, as soon as there is one. It is asked for again once there is a connection. */
 export function useFileURL(id: string | undefined, what: "file" | "thumb"): ReadonlySignal<string | undefined> {
@@ -45,17 +45,40 @@ export async function saveFile(chat: Chat, file: { id: string; name: string }): 
 
 const isPicture = (a: Attachment) => a.type.startsWith("image/") && a.w !== undefined && a.h !== undefined && a.h > 0;
 
+/** Thumbnails fit into a square of this side, in pixels. */
+const thumbSide = 320;
+/** Pictures up to this size are shown themselves where their thumbnail would be blurred, in bytes. */
+const light = 768 << 10;
+
+/** Which of the two is sharp enough for a field so many CSS pixels wide, and not too dear. */
+export function pictureFor(p: Pick<Attachment, "w" | "h" | "size" | "thumb">, width: number, ratio: number, density: number): "file" | "thumb" {
+  if (p.thumb === undefined) return "file";
+  const { w = 4, h = 3 } = p;
+  const scale = Math.min(1, thumbSide / w, thumbSide / h);
+  // The picture covers the field, so what is cut off does not count.
+  const shown = w / h > ratio ? h * scale * ratio : w * scale;
+  const wanted = Math.min(width * Math.min(density, 2), w);
+  return shown >= wanted * 0.8 || p.size > light ? "thumb" : "file";
+}
+
 function Picture({ picture, one, open, tab }: { picture: Attachment; one: boolean; open: () => void; tab: number }) {
   const t = useTexts();
-  const url = useFileURL(picture.id, picture.thumb === undefined ? "file" : "thumb");
   const w = picture.w ?? 4;
   const h = picture.h ?? 3;
   const ratio = Math.min(Math.max(w / h, 0.5), 2.5);
   const width = Math.min(Math.max(w, 120), ratio >= 1 ? 384 : 384 * ratio);
+  const url = useFileURL(picture.id, pictureFor(picture, one ? width : 192, one ? ratio : 1, window.devicePixelRatio));
+  const broken = useSignal(false);
   const style = one ? { "--w": `${Math.round(width)}px`, "--ratio": ratio.toFixed(4) } : {};
   return (
-    <button type="button" class="picture" style={style} tabIndex={tab} aria-label={t.openPicture(picture.name)} onClick={open}>
-      {url.value !== undefined && <img src={url.value} alt="" loading="lazy" decoding="async" draggable={false} />}
+    <button type="button" class={w < 120 && h < 120 ? "picture small" : "picture"} style={style} tabIndex={tab} aria-label={t.openPicture(picture.name)} onClick={open}>
+      {broken.value ? (
+        <span class="broken">
+          <PictureIcon size={32} />
+        </span>
+      ) : (
+        url.value !== undefined && <img src={url.value} alt="" loading="lazy" decoding="async" draggable={false} onError={() => (broken.value = true)} />
+      )}
     </button>
   );
 }

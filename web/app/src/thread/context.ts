@@ -22,6 +22,8 @@ export interface ThreadView {
   readonly lineSeen: Signal<number>;
   readonly replyTo: Signal<number | undefined>;
   readonly editing: Signal<number | undefined>;
+  /** What the message that is being changed is to say. */
+  readonly changed: Signal<string>;
   /** Puts the cursor into the composer. */
   readonly focusComposer: { run: () => void };
   goTo(seq: number): void;

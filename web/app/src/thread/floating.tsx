@@ -1,11 +1,15 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { ConversationInfo } from "@parley-chat/client";
+import { dayNumber } from "../format/time.ts";
 import { badge } from "../format/size.ts";
 import { useChat, useTexts, useTimes } from "../state/chat.ts";
 import { Down, Up } from "../ui/icons.tsx";
-import { useThread } from "./context.ts";
+import { useThread, type ThreadView } from "./context.ts";
 import { openDates } from "./dates.tsx";
+
+/** Of the part of a row that says the day, in pixels. */
+const dayHeight = 40;
 
 /** The day of what is in sight, while one scrolls. */
 export function FloatingDay() {
@@ -25,13 +29,30 @@ export function FloatingDay() {
   const item = c.thread.item(scroller.sight.value.from);
   if (item === undefined) return null;
   const label = times.day(Date.parse(item.time));
+  const covered = showsDay(view, scroller.sight.value.from);
   return (
-    <div class={on.value && !scroller.atEnd.value ? "floating-day on" : "floating-day"}>
+    <div class={on.value && !covered && !scroller.atEnd.value ? "floating-day on" : "floating-day"}>
       <button type="button" tabIndex={-1} aria-label={`${label}. ${t.goToDate}`} onClick={(e) => openDates(chat, view, e.currentTarget)}>
         {label}
       </button>
     </div>
   );
+}
+
+/** Would it lie over a day that stands in the log? */
+function showsDay({ c, scroller }: ThreadView, from: number): boolean {
+  const rows = c.thread.rows.value;
+  for (let i = rows.indexOf(from), n = 0; n < 2; i++, n++) {
+    const seq = rows.seqAt(i);
+    const item = seq === undefined ? undefined : c.thread.item(seq);
+    if (seq === undefined || item === undefined) return false;
+    const above = i === 0 ? undefined : rows.seqAt(i - 1);
+    const before = above === undefined ? undefined : c.thread.item(above);
+    const day = i === 0 || (before !== undefined && dayNumber(Date.parse(before.time)) !== dayNumber(Date.parse(item.time)));
+    const top = scroller.top(seq);
+    if (day && top > -dayHeight && top < dayHeight) return true;
+  }
+  return false;
 }
 
 /** Leads to the first unread message, to a date, and to the end. */

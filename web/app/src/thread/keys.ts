@@ -51,6 +51,8 @@ export function onLogKey(e: KeyboardEvent, chat: Chat, view: ThreadView): void {
       break;
     }
     default:
+      // Who begins to write means the composer; the key goes there, too.
+      if (e.key.length === 1 || e.key === "Process") view.focusComposer.run();
       return;
   }
   e.preventDefault();

@@ -2,10 +2,13 @@
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { effect, untracked, useSignal } from "@preact/signals";
+import type { ThreadItem } from "@parley-chat/client";
 import { titleOf } from "../list/title.ts";
 import { useChat, useTexts } from "../state/chat.ts";
 import { Bubbles } from "../ui/icons.tsx";
+import { messageText } from "./bubble.tsx";
 import { useThread } from "./context.ts";
+import { copiedText, selectedMessages, selectionAt } from "./copying.ts";
 import { FloatingDay, ToEnd } from "./floating.tsx";
 import { keepFocus, onLogKey } from "./keys.ts";
 import { loadWindows } from "./loading.ts";
@@ -54,10 +57,12 @@ export function Log() {
   void thread.rows.value;
   const rows: { key: string; seq: number }[] = [];
   const inLog = new Set<string>();
+  // What is at the end and has not come yet may be what stands below as outgoing: an empty row would push that down.
+  const held = head - outgoing.length;
   untracked(() => {
     for (let seq = w.from; seq <= w.to; seq++) {
       const item = thread.item(seq);
-      if (item === undefined && thread.has(seq)) continue;
+      if (item === undefined && (thread.has(seq) || seq > held)) continue;
       const own = item?.kind === "message" && item.own;
       if (own) inLog.add(item.cmid);
       rows.push({ key: own ? item.cmid : String(seq), seq });
@@ -70,7 +75,21 @@ export function Log() {
     if (outer.current !== null) keepFocus(outer.current, within.peek());
   });
 
-  const name = titleOf(c.info.value, chat.parley.me.value?.user, t);
+  const me = chat.parley.me.value?.user ?? "";
+  const copy = (e: ClipboardEvent) => {
+    const selection = outer.current === null ? null : selectionAt(outer.current);
+    if (outer.current === null || selection === null || e.clipboardData === null) return;
+    const words = (item: ThreadItem) => ({
+      name: item.from,
+      time: chat.times.peek().stamp(Date.parse(item.time)),
+      text: item.kind === "message" ? messageText(t, item, me) : "",
+    });
+    const list = selectedMessages(outer.current, selection, (seq) => untracked(() => thread.item(seq)), words);
+    if (list.length < 2) return;
+    e.preventDefault();
+    e.clipboardData.setData("text/plain", copiedText(list));
+  };
+  const name = titleOf(c.info.value, me, t);
   const empty = head < thread.first.value && tail.length === 0;
   return (
     <div class={c.kind === "direct" ? "log direct" : "log"}>
@@ -81,6 +100,7 @@ export function Log() {
         tabIndex={0}
         aria-label={t.messagesWith(name)}
         onKeyDown={(e) => onLogKey(e, chat, view)}
+        onCopy={copy}
         onFocusIn={() => (within.value = true)}
         onFocusOut={(e) => {
           const left = e.target as Node;

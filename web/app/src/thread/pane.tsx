@@ -1,12 +1,13 @@
 // An open conversation: who it is with, the log, and where one writes.
 
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { computed, signal, untracked, useSignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
 import { Composer } from "../composer/composer.tsx";
 import { useDrop } from "../composer/drop.ts";
 import { Uploads } from "../composer/uploads.ts";
 import { useChat, useTexts } from "../state/chat.ts";
+import type { Kept } from "../state/kept.ts";
 import { ThreadContext, type ThreadView } from "./context.ts";
 import { Head } from "./head.tsx";
 import { Log } from "./log.tsx";
@@ -15,7 +16,7 @@ import { Scroller } from "./scroller.ts";
 /** How long a message that was jumped to is pointed out, in milliseconds. */
 const flashTime = 1600;
 
-function newView(c: Conversation): ThreadView {
+function newView(c: Conversation, kept: Kept): ThreadView {
   const { thread } = c;
   const scroller = new Scroller((seq) => thread.has(seq) && untracked(() => thread.item(seq)) === undefined);
   const readBefore = signal(c.info.peek().read);
@@ -29,8 +30,9 @@ function newView(c: Conversation): ThreadView {
     readBefore,
     newLine: computed(() => firstAfter(c, readBefore.value)),
     lineSeen: signal(0),
-    replyTo: signal<number | undefined>(undefined),
-    editing: signal<number | undefined>(undefined),
+    replyTo: kept.replyTo,
+    editing: kept.editing,
+    changed: kept.changed,
     focusComposer: { run: () => {} },
     goTo(seq) {
       scroller.show({ seq, dy: Math.round(scroller.view / 3) });
@@ -63,10 +65,17 @@ const mostGuesses = 3;
 export function Pane({ c }: { c: Conversation }) {
   const chat = useChat();
   const t = useTexts();
-  const view = useMemo(() => newView(c), [c]);
-  const uploads = useMemo(() => new Uploads(chat, c), [chat, c]);
-  const settled = useSignal(false);
-  useEffect(() => () => uploads.stop(), [uploads]);
+  const kept = useMemo(() => chat.kept.of(c.id, () => new Uploads(chat, c)), [chat, c]);
+  const view = useMemo(() => newView(c, kept), [c, kept]);
+  const { uploads } = kept;
+  const settled = useSignal(kept.place !== undefined);
+  useLayoutEffect(() => {
+    if (kept.place !== undefined) view.scroller.show(kept.place);
+    return () => {
+      const place = view.scroller.place;
+      kept.place = place.at === "row" ? place : undefined;
+    };
+  }, [view, kept]);
 
   // Opened at the first unread message; where that is may become known a little later.
   const guess = c.thread.firstUnread.value;

@@ -3,7 +3,7 @@
 // before anything is painted.
 
 import { signal } from "@preact/signals";
-import { Layout, type Window } from "./window.ts";
+import { Layout, type Anchor, type Window } from "./window.ts";
 
 /** A guess at a row's height, in pixels. */
 const estimate = 56;
@@ -88,6 +88,17 @@ export class Scroller {
   toEnd(): void {
     this.layout.anchor = { at: "end" };
     this.settle();
+  }
+
+  /** What is held in its place. */
+  get place(): Anchor {
+    this.follow();
+    return this.layout.anchor;
+  }
+
+  /** How far below the upper edge of the viewport a row begins. */
+  top(seq: number): number {
+    return this.layout.y(seq) - this.position;
   }
 
   /** Height of the viewport. */

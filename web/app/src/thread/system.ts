@@ -1,12 +1,17 @@
 import type { MembersItem } from "@parley-chat/client";
 import type { Texts } from "../i18n/index.ts";
 
+type Happening = Pick<MembersItem, "from" | "change" | "users" | "title"> & {
+  /** How many are concerned that `users` does not name. */
+  readonly more?: number;
+};
+
 /** What happened to a group, as a sentence. */
-export function membersText(t: Texts, item: MembersItem, me: string): string {
+export function membersText(t: Texts, item: Happening, me: string): string {
   const who = item.from === me ? t.youWord.subject : item.from;
   const users = item.users.filter((u) => item.change !== "created" || u.user !== item.from).map((u) => (u.user === me ? t.youWord.object : u.user));
   const shown = users.slice(0, 8);
-  const whom = t.moreUsers(shown, users.length - shown.length);
+  const whom = t.moreUsers(shown, users.length - shown.length + Math.max(0, item.more ?? 0));
   switch (item.change) {
     case "created":
       return t.change.created(who, item.title ?? "");

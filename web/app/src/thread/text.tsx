@@ -12,6 +12,8 @@ export function MessageText({ text, mentions, tab }: { text: string; mentions: r
             return p.text;
           case "code":
             return <code key={i}>{p.text}</code>;
+          case "block":
+            return <pre key={i}>{p.text}</pre>;
           case "mention":
             return (
               <span key={i} class={p.me ? "at me" : "at"}>

@@ -40,6 +40,7 @@ export const Bell = icon(<path d="M6 16.500V11a6 6 0 0 1 12 0v5.500l1.5 1.500h-1
 export const BellOff = icon(<path d="M4 4l16 16M18 14.500V11a6 6 0 0 0-9.5-4.900M6.2 9.500c-.1.5-.2 1-.2 1.500v5.500L4.5 18H17m-7 2.500h4" />);
 export const Archive = icon(<><rect x="3.5" y="4.5" width="17" height="4.5" rx="1.5" /><path d="M5 9v8a2.5 2.5 0 0 0 2.5 2.500h9A2.5 2.5 0 0 0 19 17V9m-9 4h4" /></>);
 export const File = icon(<path d="M13.5 3.500H8A2.5 2.5 0 0 0 5.5 6v12A2.5 2.5 0 0 0 8 20.500h8a2.5 2.5 0 0 0 2.5-2.500V8.500zm0 0v5h5" />);
+export const Picture = icon(<><rect x="3.5" y="5" width="17" height="14" rx="3" /><path d="m4 16.500 4.500-4.500 4 4 2.500-2.500 5 5" /><circle cx="15.5" cy="9.5" r="1.2" /></>);
 export const Save = icon(<path d="M12 4v11m-5-5 5 5 5-5M5 19.500h14" />);
 export const Check = icon(<path d="m5 12.5 4.5 4.500L19 7.5" />);
 export const Exit = icon(<path d="M10 4.500H7A2.5 2.5 0 0 0 4.5 7v10A2.5 2.5 0 0 0 7 19.500h3M15.5 8l4 4-4 4m3.5-4H9.5" />);

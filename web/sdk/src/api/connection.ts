@@ -11,6 +11,12 @@ export interface ParleyOptions {
    * `unauthenticated` to end the client as signed out; any other error is retried.
    */
   token: () => Promise<string>;
+  /**
+   * Whether the token may be sent to another server, which this one has named in
+   * `goaway`: `http(s)://host[:port][/path]`. Default: to none but `url`'s own host and
+   * port. One without TLS is never asked about where `url` has TLS.
+   */
+  mayMoveTo?: (url: string) => boolean;
   /** Whom the token is for, if known: lets the cache be shown before there is a token. */
   user?: string;
   /** Default: memory, so that nothing survives a reload. See `@parley-chat/client/browser`. */

@@ -1,7 +1,7 @@
 // Conversations: what is known of one, and what can be done in it.
 
 import type { ReadonlySignal, Signal } from "@preact/signals-core";
-import type { Attachment, OutgoingMessage, Thread } from "./thread.js";
+import type { Attachment, MembersItem, OutgoingMessage, Thread } from "./thread.js";
 
 export type Role = "owner" | "admin" | "member" | "muted";
 
@@ -32,14 +32,42 @@ export interface ConversationInfo {
   readonly keep?: string | undefined;
   readonly peers?: readonly Position[] | undefined;
   readonly last?: LastMessage | undefined;
+  /** What happened to the group, where that is later than `last`. */
+  readonly event?: LastEvent | undefined;
 }
 
+/** The latest message, cut short for lists. */
 export interface LastMessage {
   readonly seq: number;
   readonly from: string;
   readonly time: string;
   readonly text: string;
+  /** Its content was taken away. */
   readonly gone?: boolean | undefined;
+  readonly files?: LastFiles | undefined;
+  /** The edit that `text` is from, where one is known. */
+  readonly edited?: number | undefined;
+}
+
+export interface LastFiles {
+  readonly count: number;
+  /** Of the first of them. */
+  readonly name?: string | undefined;
+  /** Of the first of them; absent where they are not all pictures, all videos, … */
+  readonly type?: string | undefined;
+}
+
+/** The latest change of who is in a group, or of its title. */
+export interface LastEvent {
+  readonly seq: number;
+  readonly from: string;
+  readonly time: string;
+  readonly change: MembersItem["change"];
+  /** The first whom it concerns; `from` is not counted where it concerns others. */
+  readonly user?: string | undefined;
+  readonly role?: Role | undefined;
+  /** How many it concerns. */
+  readonly users?: number | undefined;
 }
 
 export interface Position {

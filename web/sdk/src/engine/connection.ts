@@ -17,6 +17,8 @@ export interface Ending {
   readonly synced: boolean;
   /** When goaway said to be back, in ms of the clock. */
   readonly leaveAt: number | undefined;
+  /** Where to, if it named another server. */
+  readonly leaveTo: string | undefined;
 }
 
 export interface ConnectionOptions {
@@ -48,6 +50,7 @@ export class Connection {
   private pinged: number | undefined; // when a sign of life was asked for
   private patience = answerWithin;
   private leaveAt: number | undefined;
+  private leaveTo: string | undefined;
   private cancelTimer = () => {};
   private pumping = false;
 
@@ -159,7 +162,10 @@ export class Connection {
       this.welcomed = true;
       if (f.heartbeat_ms > 0) this.heartbeat = f.heartbeat_ms;
     } else if (f.type === "synced") this.synced = true;
-    else if (f.type === "goaway") this.leaveAt = this.heard + f.reconnect_ms;
+    else if (f.type === "goaway") {
+      this.leaveAt = this.heard + f.reconnect_ms;
+      this.leaveTo = typeof f.url === "string" ? f.url : undefined;
+    }
     this.o.receive(f);
   }
 
@@ -167,8 +173,8 @@ export class Connection {
     if (this.over) return;
     this.over = true;
     this.cancelTimer();
-    const { welcomed, synced, leaveAt } = this;
+    const { welcomed, synced, leaveAt, leaveTo } = this;
     if (!how.closed) this.socket.close(1000);
-    this.o.ended({ code, reason, left: how.left ?? false, welcomed, synced, leaveAt });
+    this.o.ended({ code, reason, left: how.left ?? false, welcomed, synced, leaveAt, leaveTo });
   }
 }

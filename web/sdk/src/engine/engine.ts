@@ -1,5 +1,6 @@
 import type { ConnectionState, EndReason } from "../api.js";
 import type { Clock, Network } from "../ports.js";
+import { namedSocket } from "../net/url.js";
 import type { ClientFrame, ServerFrame } from "../protocol/frames.js";
 import { newID, readToken } from "../protocol/ids.js";
 import { Attempts } from "./attempts.js";
@@ -16,6 +17,7 @@ import { Backoff, closeVerdict, pauseAfter } from "./verdict.js";
 
 export interface EngineOptions {
   url: string; // ws(s)://…/v1/ws
+  mayMoveTo: ((url: string) => boolean) | undefined;
   user: string;
   tokens: Tokens;
   network: Network;
@@ -51,6 +53,7 @@ export class Engine implements Core {
   private token = "";
   private readonly steady: Clock;
   private liveSince: number | undefined;
+  private elsewhere: string | undefined; // where the next try goes, and only that
 
   constructor(private readonly o: EngineOptions) {
     this.steady = steadyClock(o.clock);
@@ -169,10 +172,12 @@ export class Engine implements Core {
   }
 
   private open(token: string): Connection {
+    const url = this.elsewhere ?? this.o.url;
+    this.elsewhere = undefined;
     const c: Connection = new Connection({
       network: this.o.network,
       clock: this.steady,
-      url: this.o.url,
+      url,
       token,
       hello: () => this.hello(),
       next: (now) => this.desk.next(now),
@@ -222,6 +227,7 @@ export class Engine implements Core {
     // One that ends as soon as it is live, again and again, is not to be made faster and faster.
     if (this.liveSince !== undefined && this.steady.now() - this.liveSince >= successAfter) this.backoff.reset();
     this.liveSince = undefined;
+    this.elsewhere = e.leaveTo === undefined ? undefined : namedSocket(e.leaveTo, this.o.url, this.o.mayMoveTo);
     if (e.left) return this.wait(0);
     switch (verdict) {
       case "protocol":

@@ -14,6 +14,7 @@ export type EngineEvent =
   | { e: "stored"; conv: string; cmid: string; seq: number }
   | { e: "failed"; command: Command }
   | { e: "dropped"; cmid: string }
+  | { e: "draft"; conv: string; text: string } // of another tab
   | { e: "error"; code: ErrorCode; message: string };
 
 /** What a welcome said. */

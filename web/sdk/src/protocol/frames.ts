@@ -1,6 +1,6 @@
 // The frames of PROTOCOL.md §5 and §6, as they are on the wire.
 
-import type { Attachment, ErrorCode, Limits, Position, Role } from "../api.js";
+import type { Attachment, ErrorCode, LastEvent, LastMessage, Limits, Position, Role } from "../api.js";
 
 export interface WireBody {
   text?: string;
@@ -136,7 +136,8 @@ export interface ConversationFrame {
   archived?: boolean;
   keep?: string;
   peers?: readonly Position[];
-  last?: { seq: number; from: string; time: string; text: string; gone?: boolean };
+  last?: LastMessage;
+  event?: LastEvent;
 }
 export interface Ack {
   type: "ack";

@@ -52,7 +52,7 @@ export class Talk implements Conversation {
     this.sender = new Sender(ctx, this.now, this.thread, this.pending, (command) => this.sent(command));
     this.draft = signal(draft);
     this.count = new Count(ctx, this.now, (info) => this.set(info));
-    this.at = Math.max(at, Date.parse(info.last?.time ?? "") || 0);
+    this.at = Math.max(at, Date.parse((info.event ?? info.last)?.time ?? "") || 0);
   }
 
   send(d: Draft): OutgoingMessage {
@@ -147,7 +147,7 @@ export class Talk implements Conversation {
     const { read } = this.now.peek();
     if (read > f.read) this.recount(read);
     this.thread.positionsChanged();
-    this.at = Math.max(this.at, Date.parse(f.last?.time ?? "") || 0);
+    this.at = Math.max(this.at, Date.parse((f.event ?? f.last)?.time ?? "") || 0);
     if (this.ctx.live.peek()) this.thread.catchUp();
   }
 
@@ -159,7 +159,7 @@ export class Talk implements Conversation {
     const target = known?.kind === "message" ? { own: known.own, mentioned: mentions(known.mentions, me) } : undefined;
     batch(() => {
       this.set(withEntry(this.now.peek(), e, me, target));
-      this.thread.take(e);
+      this.thread.take(e, live);
       this.group.take(e);
       if (e.from === me) this.pending.stored(e.cmid, e.seq); // as good as the ack, and another tab's may be heard of late
       this.pending.settle(e.seq);
@@ -208,7 +208,7 @@ export class Talk implements Conversation {
     this.heard = 0;
     this.thread.drop();
     this.pending.forget();
-    this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined });
+    this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined, event: undefined });
   }
 
   dispose(err: ParleyError): void {

@@ -2,6 +2,7 @@
 
 import type { ConversationInfo, ThreadItem } from "../api.js";
 import type { Entry } from "../protocol/frames.js";
+import { withoutBody } from "./preview.js";
 import type { CachedThread } from "./cache.js";
 
 /** Up to where users of one conversation were erased. What is read late, or was kept, goes through it. */
@@ -25,9 +26,9 @@ export class Erasures {
     return { ...item, gone: true, body: undefined };
   }
 
-  /** The preview of the list; what is in its place the entry tells. */
+  /** The preview of the list. */
   last(last: ConversationInfo["last"]): ConversationInfo["last"] {
-    return last === undefined || last.text === "" || !this.has(last) ? last : { ...last, text: "" };
+    return last === undefined || last.gone || !this.has(last) ? last : withoutBody(last);
   }
 
   private has(e: { readonly from: string; readonly seq: number }): boolean {

@@ -1,6 +1,7 @@
 // The numbers of a conversation, as they follow from frames. Pure functions.
 
 import type { ConversationInfo, Position } from "../api.js";
+import { eventOf, lastOf, newest, withEdit, withoutBody } from "./preview.js";
 import type { ConversationFrame, Entry, MembersEntry, Receipt } from "../protocol/frames.js";
 
 /** A conversation that the server does not have yet, or that is not known yet. */
@@ -58,7 +59,8 @@ export function withFrame(old: ConversationInfo, f: ConversationFrame): Conversa
     archived: f.archived ?? false,
     keep: f.keep,
     peers: f.peers === undefined ? undefined : mergePeers(old.peers ?? [], f.peers),
-    last: log.last,
+    last: newest(old.last, log.last),
+    event: log.event,
   };
   return read > f.read ? withRead(now, read, undefined) : now;
 }
@@ -93,14 +95,15 @@ export function withEntry(old: ConversationInfo, e: Entry, me: string, target: T
         ...now,
         unread: old.unread + (foreign ? 1 : 0),
         mentions: old.mentions + (mentioned ? 1 : 0),
-        last: { seq: e.seq, from: e.from, time: e.time, text: preview(e.body?.text), ...(e.gone && { gone: true }) },
+        last: lastOf(e),
+        event: undefined,
       };
     }
     case "edited":
-      if (old.last?.seq === e.target && e.body !== undefined) now.last = { ...old.last, text: preview(e.body.text) };
+      if (old.last?.seq === e.target && e.body !== undefined) now.last = withEdit(old.last, e.body.text, e.seq);
       return now;
     case "recalled":
-      if (old.last?.seq === e.target) now.last = { ...old.last, text: "", gone: true };
+      if (old.last?.seq === e.target) now.last = withoutBody(old.last);
       if (e.target <= old.read || target?.own) return now;
       if (target === undefined) return { ...now, exact: false };
       return {
@@ -109,7 +112,7 @@ export function withEntry(old: ConversationInfo, e: Entry, me: string, target: T
         mentions: Math.max(0, old.mentions - (target.mentioned ? 1 : 0)),
       };
     case "members":
-      return withMembers(now, e, me);
+      return withMembers({ ...now, event: eventOf(e) }, e, me);
   }
   return now;
 }
@@ -141,11 +144,6 @@ function withMembers(old: ConversationInfo, e: MembersEntry, me: string): Conver
 
 export function mentions(list: readonly string[] | undefined, user: string): boolean {
   return list !== undefined && (list.includes(user) || list.includes("*"));
-}
-
-/** `last.text` as the server cuts it. */
-export function preview(text: string | undefined): string {
-  return text === undefined ? "" : [...text.slice(0, 400)].slice(0, 160).join("");
 }
 
 /** How much is unread behind a position, if that is known. */

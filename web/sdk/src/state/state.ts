@@ -14,6 +14,7 @@ import { Talk } from "./conversation.js";
 import { withoutErased } from "./erased.js";
 import { emptyInfo, withFrame } from "./info.js";
 import { List } from "./list.js";
+import { Drafts } from "./drafts.js";
 import type { PresenceBoard } from "./presence.js";
 
 /** How long a change of a thread waits for others before it is kept, in ms. */
@@ -32,7 +33,7 @@ export class State {
   readonly loaded: Signal<boolean> = signal(false);
   private ns = "_";
   private epoch = "";
-  private drafts = new Map<string, string>();
+  private readonly drafts: Drafts;
   private readonly cachedPages = new Map<string, CachedThread>();
   private readonly loadedOf = new Set<string>(); // threads, the one looked at last last
   private readonly keeping = new Map<string, () => void>();
@@ -40,7 +41,9 @@ export class State {
   constructor(
     private readonly ctx: Context,
     private readonly presence: PresenceBoard,
-  ) {}
+  ) {
+    this.drafts = new Drafts(ctx, (conv) => this.list.get(conv));
+  }
 
   /** Reads what was kept: an instant start. */
   async restore(): Promise<void> {
@@ -53,7 +56,7 @@ export class State {
     batch(() => {
       if (session !== undefined && this.me.peek() === undefined) this.welcome(session);
       for (const [key, c] of pages) this.cachedPages.set(key.slice("page/".length), c);
-      this.drafts = new Map(drafts.map(([key, text]) => [key.slice("draft/".length), text]));
+      this.drafts.restore(drafts);
       for (const [, { at, ...info }] of infos) if (this.list.get(info.conv) === undefined) this.add(info, at);
       for (const [, command] of commands) this.added(command);
       if (infos.length > 0) this.loaded.value = true;
@@ -108,6 +111,8 @@ export class State {
         return;
       case "error":
         return this.ctx.failed(new ParleyError(ev.code, ev.message));
+      case "draft":
+        return this.drafts.heard(ev.conv, ev.text);
       case "told":
         return this.told(ev.frame);
     }
@@ -192,14 +197,10 @@ export class State {
   }
 
   private add(info: ConversationInfo, at = 0): Talk {
-    const c = new Talk(this.ctx, info, this.drafts.get(info.conv) ?? "", at);
+    const c = new Talk(this.ctx, info, this.drafts.of(info.conv), at);
     const cached = this.cachedPages.get(info.conv);
     if (cached !== undefined && cached.folded <= info.head) c.thread.restore(cached);
-    let first = true;
-    c.draft.subscribe((text) => {
-      if (!first) this.ctx.store.later("draft/" + info.conv, text === "" ? undefined : text);
-      first = false;
-    });
+    this.drafts.follow(c);
     this.list.add(c);
     return c;
   }
@@ -245,6 +246,7 @@ export class State {
   }
 
   close(): void {
+    this.drafts.close();
     for (const cancel of this.keeping.values()) cancel();
     const ended = new ParleyError("closed", "the client has ended; what is pending goes out at the next start");
     for (const c of this.list.all()) {

@@ -71,8 +71,9 @@ export class ListSync {
   private learn(items: readonly ConversationFrame[]): void {
     let at = this.now();
     for (const f of items) {
-      at = Math.min(at, Date.parse(f.last?.time ?? "") || at);
-      this.state.learn(f, f.last === undefined ? at : 0);
+      const shown = f.event ?? f.last;
+      at = Math.min(at, Date.parse(shown?.time ?? "") || at);
+      this.state.learn(f, shown === undefined ? at : 0);
     }
   }
 

@@ -89,11 +89,22 @@ export class LogThread implements Thread {
   }
 
   /** An entry came. */
-  take(e: Entry): void {
+  take(e: Entry, live: boolean): void {
     if (e.type === "members" && e.change === "added") for (const u of e.users ?? []) this.joined.set(u.user, e.seq);
-    if (this.folded === undefined || e.seq <= this.folded) return;
-    if (e.seq === this.folded + 1 && this.catching === undefined) this.apply(e);
+    if (this.folded === undefined && e.seq === this.first.peek() && (live || this.pending.list.length > 0)) {
+      this.folded = e.seq - 1; // a log that has just begun: there is nothing to be read
+      this.ctx.used(e.conv, true);
+    }
+    if (this.folded === undefined) return;
+    if (e.seq <= this.folded) return this.early(e);
+    if (e.seq === this.folded + 1) this.apply(e); // also while the log is being read: what was applied is skipped there
     else this.catchUp();
+  }
+
+  /** An entry that is being read over HTTP at the moment: the answer takes its place, with what became of it. */
+  private early(e: Entry): void {
+    if (e.type !== "message" || !this.loading.has(pageOf(e.seq)) || this.pages.peek(e.seq) !== undefined) return;
+    this.pages.set(e.seq, { item: this.withPositions(messageItem(e, this.user())), asOf: e.seq });
   }
 
   /** Is everything loaded that was changed up to the head? If not, mends it. */
