@@ -89,7 +89,7 @@ func (k *keeper) stats() KeepStats {
 func (k *keeper) decide(ctx context.Context, id auth.Identity, c *chat.Conversation, hours int) (chat.Keep, error) {
 	what := job.Keep{Conv: c.Conv, Hours: hours, Above: c.Keep.Version}
 	made, err := k.g.opts.Store.CreateJob(ctx, store.Job{NS: c.NS, ID: chat.NewJobID(c.NS, string(job.KindKeep), id.User, chat.CMID(rand.Text())),
-		Kind: job.KindKeep, Creator: id.User, Hash: job.Hash(&what), Payload: wire.Encode(&what), Progress: wire.Encode(&job.KeepProgress{})})
+		Kind: job.KindKeep, Creator: id.User, Hash: job.Hash(&what), Payload: wire.Encode(&what), Progress: wire.Encode(&job.KeepProgress{Conv: c.Conv})})
 	if err != nil {
 		return chat.Keep{}, fmt.Errorf("keep a decision: %w", err)
 	}
@@ -126,7 +126,7 @@ func (k *keeper) look(ctx context.Context, key chat.Key, policy chat.Keep, now t
 	k.looks.Add(1)
 	floor := max(c.Floor, 1)
 	if floor > c.Last.Seq { // whatever comes is kept this long
-		return k.again(policy.Duration()), nil
+		return k.again(key.Conv, policy.Duration()), nil
 	}
 	oldest, err := k.g.opts.Store.Entries(ctx, key, store.Range{After: floor - 1, Limit: 1})
 	if err == nil && len(oldest) == 0 {
@@ -137,9 +137,9 @@ func (k *keeper) look(ctx context.Context, key chat.Key, policy chat.Keep, now t
 	}
 	since := now.Add(-policy.Duration())
 	if left := oldest[0].Time.Sub(since); left >= 0 {
-		return k.again(left), nil
+		return k.again(key.Conv, left), nil
 	}
-	p := job.KeepProgress{Next: floor}
+	p := job.KeepProgress{Conv: key.Conv, Next: floor}
 	if p.Floor, err = k.g.firstSince(ctx, *c, since); err != nil {
 		return jobs.Step{}, err
 	}
@@ -170,8 +170,8 @@ func (k *keeper) current(ctx context.Context, key chat.Key, policy chat.Keep) (*
 
 // again comes back when something may be too old. Not before an hour has passed: so it
 // may be kept for one longer.
-func (k *keeper) again(left time.Duration) jobs.Step {
-	return jobs.Step{Progress: wire.Encode(&job.KeepProgress{}), Again: min(max(left, k.every), keepMost)}
+func (k *keeper) again(conv chat.ConvID, left time.Duration) jobs.Step {
+	return jobs.Step{Progress: wire.Encode(&job.KeepProgress{Conv: conv}), Again: min(max(left, k.every), keepMost)}
 }
 
 // take raises the floor, if it has not, and takes a part of what is below it away.
@@ -196,7 +196,7 @@ func (k *keeper) take(ctx context.Context, key chat.Key, policy chat.Keep, p job
 		return jobs.Step{}, err
 	}
 	if p.Next = next; next == 0 {
-		p = job.KeepProgress{} // and the next step looks again
+		p = job.KeepProgress{Conv: key.Conv} // and the next step looks again
 	}
 	return jobs.Step{Progress: wire.Encode(&p), Pause: keepPace}, nil
 }

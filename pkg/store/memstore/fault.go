@@ -50,6 +50,8 @@ const (
 	OpClaimJobs          Op = "claim jobs"
 	OpSaveJob            Op = "save job"
 	OpCancelJob          Op = "cancel job"
+	OpResolveJob         Op = "resolve job"
+	OpCountJobs          Op = "count jobs"
 	OpForgetJobs         Op = "forget jobs"
 	OpPutRevocation      Op = "put revocation"
 	OpRevocations        Op = "revocations"

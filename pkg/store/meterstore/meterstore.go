@@ -58,6 +58,8 @@ const (
 	opClaimJobs          Op = "claim_jobs"
 	opSaveJob            Op = "save_job"
 	opCancelJob          Op = "cancel_job"
+	opResolveJob         Op = "resolve_job"
+	opCountJobs          Op = "count_jobs"
 	opForgetJobs         Op = "forget_jobs"
 	opPutRevocation      Op = "put_revocation"
 	opRevocations        Op = "revocations"

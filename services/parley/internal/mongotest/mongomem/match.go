@@ -12,6 +12,7 @@ import (
 // plan is what a question asks for beside its filter.
 type plan struct {
 	sort  string // a field; "": the order of the index that is used
+	then  string // another field, for what is equal by the first; "": none
 	desc  bool
 	limit int // 0: none
 }
@@ -20,11 +21,16 @@ func (c *collection) find(req *request) (bson.D, error) {
 	var p plan
 	if sort, ok := req.Lookup("sort").DocumentOK(); ok {
 		elements, err := sort.Elements()
-		if err != nil || len(elements) != 1 {
-			return nil, refuse(codeBadValue, "this server sorts by one field")
+		if err != nil || len(elements) == 0 || len(elements) > 2 {
+			return nil, refuse(codeBadValue, "this server sorts by one field, or two")
 		}
 		p.sort = elements[0].Key()
 		p.desc = elements[0].Value().AsInt64() < 0
+		if len(elements) == 2 {
+			if p.then = elements[1].Key(); elements[1].Value().AsInt64() < 0 != p.desc {
+				return nil, refuse(codeBadValue, "this server sorts by two fields in one direction")
+			}
+		}
 	}
 	if limit, ok := req.Lookup("limit").AsInt64OK(); ok {
 		p.limit = int(limit)
@@ -113,11 +119,11 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 	switch {
 	case x == nil:
 		c.used.primary(b)
-		ordered = ordered || p.sort == "_id"
+		ordered = ordered || p.sort == "_id" && p.then == ""
 		c.walk(b, p.desc && p.sort == "_id", take)
 	default:
 		c.used.index(x.name)
-		ordered = ordered || x.sorts(filter, p.sort)
+		ordered = ordered || p.then == "" && x.sorts(filter, p.sort)
 		seen := map[string]bool{} // a document with an array is there under each of its values
 		x.walk(b, p.desc && ordered, func(id string) bool {
 			if seen[id] {
@@ -134,6 +140,9 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 	if !ordered {
 		slices.SortStableFunc(found, func(a, b bson.Raw) int {
 			n := compare(lookup(a, p.sort), lookup(b, p.sort))
+			if n == 0 && p.then != "" {
+				n = compare(lookup(a, p.then), lookup(b, p.then))
+			}
 			if p.desc {
 				return -n
 			}
