@@ -25,6 +25,9 @@ func InState(s wire.JobState) []store.JobState {
 	return nil
 }
 
+// StateOf is how a state of the store is shown, of a job that is not cancelled.
+func StateOf(s store.JobState) wire.JobState { return state(&store.Job{State: s}, true) }
+
 // Show is a job of any kind as operators see it.
 func Show(j *store.Job) (wire.Job, error) {
 	out := wire.Job{Kind: wire.JobKind(j.Kind), Creator: j.Creator, Due: wire.Time{Time: j.Due}, Worker: j.Owner, Attempt: j.Attempt,

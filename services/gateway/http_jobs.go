@@ -39,6 +39,7 @@ func (g *Gateway) work() {
 	var running sync.WaitGroup
 	running.Go(func() { g.jobs.Run(ctx) })
 	running.Go(func() { g.keeper.runner.Run(ctx) })
+	running.Go(func() { g.census.run(ctx) })
 	g.endWork = func() {
 		cancel()
 		running.Wait()
