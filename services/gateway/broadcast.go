@@ -161,6 +161,9 @@ type broadcaster struct{ g *Gateway }
 func (b broadcaster) Step(ctx context.Context, j store.Job) (jobs.Step, error) {
 	var what job.Broadcast
 	var p job.BroadcastProgress
+	if len(j.Payload) == 0 { // given up by a version that did not keep it
+		return jobs.Step{}, chat.Errorf(chat.CodeNotFound, "what was to be sent is not kept any more; make another broadcast")
+	}
 	if err := job.Decode(j.Payload, &what); err != nil {
 		return jobs.Step{}, err
 	}
