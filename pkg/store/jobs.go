@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 )
 
 // JobKind says who does a job.
@@ -59,7 +60,7 @@ type Job struct {
 func (j *Job) Resolve(attempt int64, to JobState, now time.Time) bool {
 	again := to == JobNew && (j.State == JobDead || j.State == JobNew && !j.Cancel)
 	dismissed := to == JobDone && j.State == JobDead
-	if j.Attempt != attempt || !again && !dismissed {
+	if j.Attempt != attempt && !mutant.Is(mutant.ResolveUnfenced) || !again && !dismissed {
 		return false
 	}
 	j.State, j.Cancel, j.Due, j.Attempt, j.Version = to, dismissed, now, j.Attempt+1, 0

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -84,7 +85,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		k := job{j.NS, j.ID}
 		kept, there := s.jobs[k]
 		switch {
-		case !there || kept.Attempt != j.Attempt || kept.Version > j.Version:
+		case !there || kept.Attempt != j.Attempt && !mutant.Is(mutant.JobUnfenced) || kept.Version > j.Version:
 			return store.Job{}, store.ErrConflict
 		case kept.Version == j.Version:
 			return shown(kept), nil
@@ -94,7 +95,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		if !kept.State.Ended() {
 			kept.Due = kept.Due.Add(wait)
 		}
-		if kept.State == store.JobDone {
+		if kept.State == store.JobDone || kept.State.Ended() && mutant.Is(mutant.DeadForgets) {
 			kept.Payload = nil
 		}
 		s.jobs[k] = kept

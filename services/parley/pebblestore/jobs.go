@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -105,7 +106,7 @@ func (w *write) putJob(old, j *store.Job) error {
 			return err
 		}
 	}
-	if j.State == store.JobDone {
+	if j.State == store.JobDone || j.State.Ended() && mutant.Is(mutant.DeadForgets) {
 		if err := w.changes().Delete(payloadKey(j.NS, j.ID), nil); err != nil {
 			return err
 		}

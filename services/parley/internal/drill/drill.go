@@ -50,7 +50,7 @@ type Scenario struct {
 
 	outage    time.Duration // for which the fault itself keeps entries from connected devices
 	restarts  bool          // processes end and begin: what they hold cannot be compared
-	searches  bool          // searches, where the store has an index
+	memory    bool          // only on the store in memory, without search: on FerretDB it takes too long
 	failpoint string        // where gateways die by themselves; "": nowhere
 	// run makes the load and the fault, and fills in the result. The error is about
 	// the drill itself.
@@ -99,6 +99,12 @@ func (o *Options) chosen() ([]Scenario, error) {
 	all := Scenarios()
 	var list []Scenario
 	for _, s := range all {
+		if s.memory && o.Store != Memory {
+			if slices.Contains(o.Only, s.Name) {
+				return nil, fmt.Errorf("the scenario %s is for the store %s", s.Name, Memory)
+			}
+			continue
+		}
 		if len(o.Only) > 0 && slices.Contains(o.Only, s.Name) || len(o.Only) == 0 && (s.Short || !o.Short) {
 			list = append(list, s)
 		}

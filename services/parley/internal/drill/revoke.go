@@ -15,7 +15,7 @@ import (
 // revocationFaults take away what news of revocations goes by.
 func revocationFaults() []Scenario {
 	return []Scenario{
-		{Name: "revoke-without-nats", restarts: true, About: "a user's tokens are revoked while NATS is dead",
+		{Name: "revoke-without-nats", restarts: true, Short: true, About: "a user's tokens are revoked while NATS is dead",
 			run: revokeWithoutNATS},
 	}
 }

@@ -82,7 +82,7 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 	if err != nil {
 		return w, fmt.Errorf("make a directory: %w", err)
 	}
-	start := procs.Options{Dir: dir, Programs: o.programs, MongoURI: mongo.String(), Logs: logs, Through: w.through, NoSearch: !w.searches()}
+	start := procs.Options{Dir: dir, Programs: o.programs, MongoURI: mongo.String(), Logs: logs, Through: w.through, NoSearch: o.Store == FerretDB || o.memory}
 	if o.Routing != "" {
 		start.Args = []string{"--routing", o.Routing}
 	}
@@ -101,15 +101,6 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 		w.front = append(w.front, k)
 	}
 	return w, nil
-}
-
-// searches says whether there is a search index: FerretDB's feeding is slow, and the
-// store in memory has none that works.
-func (w *world) searches() bool {
-	if w.scenario.searches {
-		return w.opt.Store == FerretDB
-	}
-	return w.opt.Store != FerretDB
 }
 
 func hostOf(p *procs.Process) string { return fmt.Sprintf("127.0.0.1:%d", p.Port) }
