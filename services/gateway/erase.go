@@ -170,12 +170,9 @@ func (e eraser) head(ctx context.Context, m *chat.Member) (chat.Seq, error) {
 // page takes away what the user has in the last entries before p.Before. save says
 // that what it found must be saved before it goes on.
 func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress, until time.Time) (save bool, err error) {
-	list, err := e.g.opts.Store.Entries(ctx, key, store.Range{Before: p.Before, Limit: erasePage, Desc: true})
+	list, before, err := e.read(ctx, key, p)
 	if err != nil {
-		return false, fmt.Errorf("read entries: %w", err)
-	}
-	if len(list) == 0 {
-		return false, fmt.Errorf("read entries: %s has none before %d", key.Conv, p.Before)
+		return false, err
 	}
 	seqs, files, messages := writtenBy(p.User, list)
 	if !subset(files, p.Files) {
@@ -189,7 +186,7 @@ func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress, 
 		return true, err
 	}
 	p.Messages, p.Found = p.Messages+messages, p.Found || len(seqs) > 0
-	if p.Before = list[0].Seq; p.Before > 1 {
+	if p.Before = before; p.Before > 1 {
 		return false, nil
 	}
 	p.Before = 0
@@ -198,6 +195,29 @@ func (e eraser) page(ctx context.Context, key chat.Key, p *job.ErasureProgress, 
 		e.g.say(&notice{NS: key.NS, User: p.User, Conv: key.Conv, Erased: p.Head})
 	}
 	return false, nil
+}
+
+// read is the next part of a conversation, up to its end, and where the rest ends then.
+// Who wrote little in it is found by an index, all at once, whatever the others wrote;
+// else the log is read.
+func (e eraser) read(ctx context.Context, key chat.Key, p *job.ErasureProgress) (list []chat.Entry, before chat.Seq, err error) {
+	if p.Before == p.Head+1 && !e.g.opts.logsOnly {
+		list, all, err := e.g.opts.Store.EntriesBy(ctx, key, p.User, erasePage)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read a user's entries: %w", err)
+		}
+		if all { // what came meanwhile may not be finished
+			return slices.DeleteFunc(list, func(c chat.Entry) bool { return c.Seq > p.Head }), 1, nil
+		}
+	}
+	list, err = e.g.opts.Store.Entries(ctx, key, store.Range{Before: p.Before, Limit: erasePage, Desc: true})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read entries: %w", err)
+	}
+	if len(list) == 0 {
+		return nil, 0, fmt.Errorf("read entries: %s has none before %d", key.Conv, p.Before)
+	}
+	return list, list[0].Seq, nil
 }
 
 // writtenBy are the messages that a user wrote, or edited, in a list; those of which

@@ -99,6 +99,7 @@ type Options struct {
 	balance  balanceOptions   // for tests: zero fields have defaults
 	jobs     jobs.Options     // fields of it that a test sets
 	census   time.Duration    // between two counts of jobs; default a minute
+	logsOnly bool             // erasures use no index
 	keep     keepOptions      // for tests: zero fields have defaults
 }
 

@@ -19,6 +19,7 @@ const (
 	OpAppend             Op = "append"
 	OpFinish             Op = "finish"
 	OpEntries            Op = "entries"
+	OpEntriesBy          Op = "entries by"
 	OpLookup             Op = "lookup"
 	OpFolds              Op = "folds"
 	OpCreate             Op = "create"

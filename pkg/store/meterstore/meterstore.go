@@ -39,6 +39,7 @@ const (
 	opAppend             Op = "append"
 	opFinish             Op = "finish"
 	opEntries            Op = "entries"
+	opEntriesBy          Op = "entries_by"
 	opLookup             Op = "lookup"
 	opFolds              Op = "folds"
 	opMeta               Op = "meta"
