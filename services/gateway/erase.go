@@ -20,6 +20,11 @@ const (
 	eraseStep  = time.Second // after which a step saves how far it is
 	erasePage  = 200         // entries of one read
 	eraseConvs = 100         // memberships of one read
+
+	// An erasure is in no hurry: after each part it rests so many times as long as that
+	// took, and for eraseMost at most.
+	eraseRest = 3
+	eraseMost = 500 * time.Millisecond
 )
 
 // eraser does erasures: first what is in no conversation, then one conversation after
@@ -70,11 +75,27 @@ func (e eraser) step(ctx context.Context, ns chat.NS, p *job.ErasureProgress) (d
 // saved before it goes on, or that the time of the step is over.
 func (e eraser) pages(ctx context.Context, key chat.Key, p *job.ErasureProgress, until time.Time) (save bool, err error) {
 	for p.Before != 0 {
-		if save, err := e.page(ctx, key, p, until); err != nil || save || time.Now().After(until) {
+		began := time.Now()
+		save, err := e.page(ctx, key, p, until)
+		if err != nil {
 			return true, err
+		}
+		pace(ctx, min(eraseRest*time.Since(began), eraseMost))
+		if save || time.Now().After(until) {
+			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// pace lets others have the store for a while, or until ctx ends.
+func pace(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // self takes away what is in no conversation: the profile, blocks and devices, whose
