@@ -89,8 +89,8 @@ rolling: ## restart three gateway processes in turn under load, and judge (about
 	@go run ./services/parley/cmd/parley-rolling --idle 600 $(ARGS)
 
 .PHONY: mutants
-mutants: ## build defects in, and show which test catches each (about 1 minute)
-	@go run ./services/parley/internal/mutants/cmd/mutants
+mutants: ## build defects in, and show which test catches each (about 1 minute; some: make mutants ARGS="--only job-unfenced")
+	@go run ./services/parley/internal/mutants/cmd/mutants $(ARGS)
 
 .PHONY: dashboard
 dashboard: ## run a cluster with faults and draw its dashboard into docs/dashboard.svg (about 3 minutes)

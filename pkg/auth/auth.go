@@ -26,7 +26,7 @@ const NotBeforeLeeway = 30 * time.Second
 // ScopeSendAny lets a service send in the name of others (PROTOCOL §5).
 const ScopeSendAny = "send:any"
 
-// ScopeOperator lets an operator look at what is not the operator's own.
+// ScopeOperator lets an operator look at what is not the operator's own, and see to jobs.
 const ScopeOperator = "operator"
 
 // ScopeEraseAny lets an operator erase what a user has left.

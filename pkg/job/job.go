@@ -85,7 +85,7 @@ func state(j *store.Job, complete bool) wire.JobState {
 		return wire.JobCancelled
 	case j.State == store.JobDone:
 		return wire.JobDone
-	case j.Started.IsZero():
+	case j.State == store.JobNew:
 		return wire.JobWaiting
 	}
 	return wire.JobRunning
@@ -115,5 +115,5 @@ func ShowErasure(j *store.Job) (wire.Erasure, error) {
 	if err := Decode(j.Progress, &p); err != nil {
 		return wire.Erasure{}, err
 	}
-	return wire.Erasure{JobStatus: status(j, true), User: p.User, Conversations: p.Conversations, Messages: p.Messages}, nil
+	return wire.Erasure{JobStatus: status(j, false), User: p.User, Conversations: p.Conversations, Messages: p.Messages}, nil
 }

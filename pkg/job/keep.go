@@ -22,12 +22,13 @@ func (k *Keep) Policy(created time.Time) chat.Keep {
 	return chat.Keep{Version: max(k.Above+1, created.UnixMilli()), Hours: k.Hours, Default: k.Default}
 }
 
-// KeepProgress is what a [KindKeep] is about to take away; zero: nothing. It is saved
+// KeepProgress is what a [KindKeep] is about to take away; no Floor: nothing. It is saved
 // before the floor is raised, so that whoever goes on knows what is below it.
 type KeepProgress struct {
-	Floor  chat.Seq `json:"floor,omitzero"`
-	Raised bool     `json:"raised,omitzero"`
-	Next   chat.Seq `json:"next,omitzero"` // everything below is taken away
+	Conv   chat.ConvID `json:"conv,omitempty"` // for who looks at the job
+	Floor  chat.Seq    `json:"floor,omitzero"`
+	Raised bool        `json:"raised,omitzero"`
+	Next   chat.Seq    `json:"next,omitzero"` // everything below is taken away
 }
 
 // SweepProgress is how far the one [KindSweep] is, which looks after the conversations

@@ -73,11 +73,35 @@ const (
 	AheadAlone Name = "ahead-alone"
 	// ForeignEpoch takes announcements of another life of the data.
 	ForeignEpoch Name = "foreign-epoch"
+
+	// JobUnfenced keeps what a worker saves after another one has claimed its job.
+	JobUnfenced Name = "job-unfenced"
+	// ResolveUnfenced decides about a job whatever has become of it since it was looked
+	// at.
+	ResolveUnfenced Name = "resolve-unfenced"
+	// LeaseNotRenewed saves progress, and lets the lease end all the same.
+	LeaseNotRenewed Name = "lease-not-renewed"
+	// LeaseUnchecked lets a step go on when the lease is over.
+	LeaseUnchecked Name = "lease-unchecked"
+	// ProgressEarly counts messages of a broadcast that are about to be stored.
+	ProgressEarly Name = "progress-early"
+	// ErasedUnindexed goes on with an erasure although texts are still in the search
+	// index.
+	ErasedUnindexed Name = "erased-unindexed"
+	// DeadForgets drops what a job was to do when it is given up.
+	DeadForgets Name = "dead-forgets"
+	// RevokeByBusAlone hears of revocations over the bus, or not at all.
+	RevokeByBusAlone Name = "revoke-by-bus-alone"
+	// RevokeCached goes by a list of revocations for 10 s.
+	RevokeCached Name = "revoke-cached"
+	// RevokedStays refuses a revoked token, and leaves the sessions that came with it.
+	RevokedStays Name = "revoked-stays"
 )
 
 // All lists the mutants.
 func All() []Name {
 	return []Name{AckBeforeStore, AnnounceBeforeStore, ReadOnWrite, NoDirtyFlag, RestUnchecked, NoCMIDIndex, LocalRead, NoFinish,
 		DropWithoutResync, FlushDeletes, IgnoreJump, IgnoreDigest, IgnoreKick, RemovalKeepsStream, SettleEarly, ReadAboveHead,
-		TellBeforeStored, Overtake, StaleJudge, AckWithoutLease, AheadAlone, ForeignEpoch}
+		TellBeforeStored, Overtake, StaleJudge, AckWithoutLease, AheadAlone, ForeignEpoch, JobUnfenced, ResolveUnfenced, LeaseNotRenewed, LeaseUnchecked, ProgressEarly, ErasedUnindexed,
+		DeadForgets, RevokeByBusAlone, RevokeCached, RevokedStays}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -173,13 +174,20 @@ func (l *List) Load(ctx context.Context) error {
 
 // Run keeps the list in step until ctx ends.
 func (l *List) Run(ctx context.Context) {
-	every := time.NewTicker(Every)
+	between := Every
+	if mutant.Is(mutant.RevokeCached) {
+		between *= 5
+	}
+	every := time.NewTicker(between)
 	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-every.C:
+			if mutant.Is(mutant.RevokeByBusAlone) {
+				continue
+			}
 		case <-l.look:
 		}
 		if err := l.refresh(ctx); err != nil && ctx.Err() == nil {

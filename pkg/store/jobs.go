@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 )
 
 // JobKind says who does a job.
@@ -21,7 +24,8 @@ const (
 	JobDead                       // given up
 )
 
-// Ended says that nobody will do anything for the job any more.
+// Ended says that nobody will do anything for the job any more, unless somebody gives
+// a dead one back with [Jobs.ResolveJob].
 func (s JobState) Ended() bool { return s == JobDone || s == JobDead }
 
 // Job is work that is done by whoever has its lease, step by step, and is not lost
@@ -32,7 +36,9 @@ type Job struct {
 	Kind    JobKind
 	Creator chat.User
 	Hash    chat.Hash // of what was asked for: tells a repeated request from another one
-	Payload []byte    // what is to be done; it does not change. It is gone when the job has ended
+	// Payload is what is to be done; it does not change. It is gone when the job is done;
+	// of a dead one it stays, for who gives it back.
+	Payload []byte
 	Created time.Time
 	Started time.Time // first claim; zero: there was none
 
@@ -41,13 +47,35 @@ type Job struct {
 	// it ended.
 	Due     time.Time
 	Owner   string // who has, or had, the lease
-	Attempt int64  // how often it was claimed: the fence of whoever has the lease
+	Attempt int64  // how often it was claimed or resolved: the fence of whoever has the lease
 	Version int64  // of what was saved in this attempt: the fence of late writes
 	// Tries is how often it was claimed since somebody set it back by saving.
 	Tries    int
 	Progress []byte // what whoever claims it next must know
 	Failure  string // why the last try failed; safe to show
 	Cancel   bool   // it shall end
+}
+
+// Resolve is what [Jobs.ResolveJob] makes of a job at a time; false: nothing.
+func (j *Job) Resolve(attempt int64, to JobState, now time.Time) bool {
+	again := to == JobNew && (j.State == JobDead || j.State == JobNew && !j.Cancel)
+	dismissed := to == JobDone && j.State == JobDead
+	if j.Attempt != attempt && !mutant.Is(mutant.ResolveUnfenced) || !again && !dismissed {
+		return false
+	}
+	j.State, j.Cancel, j.Due, j.Attempt, j.Version = to, dismissed, now, j.Attempt+1, 0
+	if again {
+		j.Tries = 0
+	}
+	return true
+}
+
+// Add counts a job of its kind and state, as of a time.
+func (c *JobCount) Add(j *Job, now time.Time) {
+	c.Jobs++
+	if !j.State.Ended() {
+		c.Late = max(c.Late, now.Sub(j.Due))
+	}
 }
 
 // Claim says what a worker takes on.
@@ -58,13 +86,68 @@ type Claim struct {
 	Limit int // ≥ 1
 }
 
-// JobQuery selects jobs of a tenant: the one with ID, or those of a Kind that have
-// not ended, at most Limit (≥ 1) in open order.
+// JobQuery selects jobs of a tenant: the one with ID, or at most Limit (≥ 1) of some
+// Kinds and States, in the order of Due and ID, behind After. A job that moves between
+// two pages may be on both, or on none.
 type JobQuery struct {
-	NS    chat.NS
-	ID    chat.JobID
+	NS     chat.NS
+	ID     chat.JobID
+	Kinds  []JobKind
+	States []JobState // none: those that have not ended
+	Newest bool       // the latest Due first
+	After  JobMark    // zero: from the beginning
+	Limit  int
+}
+
+// JobMark is a place in the order of jobs.
+type JobMark struct {
+	Due time.Time
+	ID  chat.JobID
+}
+
+// Mark is the place of a job.
+func (j *Job) Mark() JobMark { return JobMark{j.Due, j.ID} }
+
+// Compare is negative where m is before n, by Due first.
+func (m JobMark) Compare(n JobMark) int { return cmp.Or(m.Due.Compare(n.Due), cmp.Compare(m.ID, n.ID)) }
+
+// Wants says that a job of the query's tenant is what it asks for; not how many are.
+func (q *JobQuery) Wants(j *Job) bool {
+	if q.ID != "" {
+		return j.ID == q.ID
+	}
+	if !slices.Contains(q.Kinds, j.Kind) || !slices.Contains(q.states(), j.State) {
+		return false
+	}
+	side := j.Mark().Compare(q.After)
+	return q.After == JobMark{} || q.Newest && side < 0 || !q.Newest && side > 0
+}
+
+func (q *JobQuery) states() []JobState {
+	if len(q.States) == 0 {
+		return []JobState{JobNew, JobLeased}
+	}
+	return q.States
+}
+
+// Sort brings jobs into the query's order, and returns as many as it wants.
+func (q *JobQuery) Sort(list []Job) []Job {
+	slices.SortFunc(list, func(a, b Job) int {
+		if q.Newest {
+			return b.Mark().Compare(a.Mark())
+		}
+		return a.Mark().Compare(b.Mark())
+	})
+	return list[:min(q.Limit, len(list))]
+}
+
+// JobCount is how many jobs of a kind, of all tenants, are in a state.
+type JobCount struct {
 	Kind  JobKind
-	Limit int
+	State JobState
+	Jobs  int
+	// Late is since when the first of them is due; 0: none is. A dead one is not due.
+	Late time.Duration
 }
 
 // Jobs is work that outlives its workers. Only one worker can claim a job at a time;
@@ -78,7 +161,7 @@ type Jobs interface {
 	// Payload.
 	CreateJob(ctx context.Context, j Job) (Job, error)
 
-	// Jobs reads some jobs, without Payload; missing ones are left out.
+	// Jobs reads some jobs, without Payload, in the order of q; missing ones are left out.
 	Jobs(ctx context.Context, q JobQuery) ([]Job, error)
 
 	// ClaimJobs takes leases on jobs that are due, new or left behind, those that are
@@ -98,6 +181,19 @@ type Jobs interface {
 	// CancelJob sets Cancel of a job that has not ended, and makes one that waits due.
 	// It returns the job as it is then, without Payload; ErrNotFound if there is none.
 	CancelJob(ctx context.Context, ns chat.NS, id chat.JobID) (Job, error)
+
+	// ResolveJob decides what becomes of a job that nobody has, where its Attempt is
+	// attempt, which becomes one larger, so that what whoever had it saves late is
+	// refused, and a repeat of this call changes nothing. To JobNew: it is due at once,
+	// with Tries 0; that is for a dead one, which is not cancelled any more, and for one
+	// that waits and is not cancelled. To JobDone: it is done, and cancelled; that is for
+	// a dead one. In all other cases nothing is changed, which is success. It returns the
+	// job as it is then, without Payload; ErrNotFound if there is none.
+	ResolveJob(ctx context.Context, ns chat.NS, id chat.JobID, attempt int64, to JobState) (Job, error)
+
+	// CountJobs counts the jobs of some kinds that are not done, up to most (≥ 1) of a
+	// kind in a state; what there is none of is left out.
+	CountJobs(ctx context.Context, kinds []JobKind, most int) ([]JobCount, error)
 
 	// ForgetJobs removes jobs of some kinds that ended longer ago than age, at most
 	// limit (≥ 1), and returns how many.

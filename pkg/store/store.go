@@ -127,6 +127,11 @@ type Log interface {
 	// Bodies are as first stored, or nil with Gone set.
 	Entries(ctx context.Context, key chat.Key, r Range) ([]chat.Entry, error)
 
+	// EntriesBy reads all entries that a user wrote in one log, ascending, if there are
+	// at most limit (≥ 1), and the store can find them without reading the log. all is
+	// false, and nothing is returned, where it is not so: then Entries has to do.
+	EntriesBy(ctx context.Context, key chat.Key, from chat.User, limit int) (list []chat.Entry, all bool, err error)
+
 	// Lookup finds the entry that from wrote with cmid, or ErrNotFound. Not found
 	// is not "not stored": another pod's entry may not be committed for good yet.
 	Lookup(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error)

@@ -19,7 +19,7 @@ type JobState string
 
 // The states of a job.
 const (
-	JobWaiting   JobState = "waiting"
+	JobWaiting   JobState = "waiting" // for somebody to begin, or to try it again
 	JobRunning   JobState = "running"
 	JobDone      JobState = "done"
 	JobCancelled JobState = "cancelled"
@@ -83,4 +83,43 @@ type Erased struct {
 	Conv chat.ConvID `json:"conv"`
 	User chat.User   `json:"user"`
 	Seq  chat.Seq    `json:"seq"`
+}
+
+// Job is a piece of work in the background as operators see it, of whatever kind.
+type Job struct {
+	JobStatus `json:",inline"`
+	Kind      JobKind     `json:"kind"`
+	Creator   chat.User   `json:"creator,omitempty"` // none: the deployment itself
+	Due       Time        `json:"due"`               // waiting: it begins then at the latest; running: it is lost to another worker then; else it ended then
+	Worker    string      `json:"worker,omitempty"`  // the pod that has, or had, it
+	Attempt   int64       `json:"attempt"`           // grows whenever it is begun, given back or dismissed
+	Tries     int         `json:"tries"`             // since a step succeeded
+	Cancelled bool        `json:"cancelled,omitzero"`
+	Progress  JobProgress `json:"progress"`
+}
+
+// JobKind is what a job is about.
+type JobKind string
+
+// The kinds of jobs.
+const (
+	JobBroadcast JobKind = "broadcast"
+	JobErasure   JobKind = "erasure"
+	JobKeep      JobKind = "keep"  // a conversation is kept for a time
+	JobSweep     JobKind = "sweep" // all that nobody has decided on are kept for a time
+)
+
+// JobProgress is how far a job is.
+type JobProgress struct {
+	Total    int         `json:"total,omitzero"`    // users of a broadcast
+	Done     int         `json:"done,omitzero"`     // users of a broadcast, conversations of an erasure or of a sweep's round
+	Failed   int         `json:"failed,omitzero"`   // of a broadcast: users who did not get it
+	User     chat.User   `json:"user,omitempty"`    // who is erased
+	Conv     chat.ConvID `json:"conv,omitempty"`    // which an erasure or sweep is at, or that is kept
+	Messages int         `json:"messages,omitzero"` // of an erasure, found until now
+}
+
+// RetryJob gives a job back.
+type RetryJob struct {
+	Attempt int64 `json:"attempt,omitzero"` // only while it is at this one; default: as it is
 }

@@ -239,8 +239,16 @@ func (l *life) gone(index search.Index, objects func() []string) {
 	}
 }
 
-func TestErasure(t *testing.T) {
-	c, srv, _ := fileCluster(t, 2, brisk(), func(o *Options) { o.Search = c0(o).Search() })
+// bothWays tries an erasure by the index of who wrote what, and by reading logs.
+func bothWays(t *testing.T, try func(t *testing.T, way func(*Options))) {
+	t.Run("by index", func(t *testing.T) { try(t, func(*Options) {}) })
+	t.Run("by logs", func(t *testing.T) { try(t, func(o *Options) { o.logsOnly = true }) })
+}
+
+func TestErasure(t *testing.T) { bothWays(t, testErasure) }
+
+func testErasure(t *testing.T, way func(*Options)) {
+	c, srv, _ := fileCluster(t, 2, brisk(), way, func(o *Options) { o.Search = c0(o).Search() })
 	l := newLife(c)
 	index := l.index()
 	phone, _ := c.login(1, "alice", `{"type":"hello","device":"phone"}`)
@@ -381,8 +389,10 @@ func TestErasureOfWhatIsNotFinished(t *testing.T) {
 }
 
 // Where others write all the time an erasure ends all the same.
-func TestErasureAmongWriters(t *testing.T) {
-	c := newCluster(t, 2, brisk())
+func TestErasureAmongWriters(t *testing.T) { bothWays(t, testErasureAmongWriters) }
+
+func testErasureAmongWriters(t *testing.T, way func(*Options)) {
+	c := newCluster(t, 2, brisk(), way)
 	l := &life{cluster: c, group: chat.Key{NS: chat.DefaultNS, Conv: c.group("bob", "alice")}}
 	for i := range 20 {
 		c.send("alice", fmt.Sprintf(`"conv":%q`, l.group.Conv), fmt.Sprint("m", i), secret)
@@ -419,13 +429,15 @@ func TestErasureAmongWriters(t *testing.T) {
 }
 
 // Whatever write fails, or only its answer, nothing is left in the end.
-func TestErasureUnderEveryFault(t *testing.T) {
+func TestErasureUnderEveryFault(t *testing.T) { bothWays(t, testErasureUnderEveryFault) }
+
+func testErasureUnderEveryFault(t *testing.T, way func(*Options)) {
 	for _, op := range []memstore.Op{memstore.OpPutProfile, memstore.OpPutBlock, memstore.OpDropDevice, memstore.OpConfigure, memstore.OpBlank,
 		memstore.OpSearchApply, memstore.OpUpdateAttachment, memstore.OpDeleteAttachment, memstore.OpSaveJob, memstore.OpClaimJobs} {
 		for _, kind := range []memstore.Kind{memstore.Fail, memstore.FailApplied} {
 			t.Run(fmt.Sprint(op, kind), func(t *testing.T) {
 				t.Parallel()
-				c, srv, _ := fileCluster(t, 2, brisk(), func(o *Options) { o.Search = c0(o).Search() })
+				c, srv, _ := fileCluster(t, 2, brisk(), way, func(o *Options) { o.Search = c0(o).Search() })
 				l := newLife(c)
 				c.login(1, "alice", `{"type":"hello","device":"phone"}`)
 				index := l.index()
@@ -441,7 +453,9 @@ func TestErasureUnderEveryFault(t *testing.T) {
 }
 
 // A pod that is killed anywhere in an erasure leaves nothing undone.
-func TestErasureSurvivesItsPod(t *testing.T) {
+func TestErasureSurvivesItsPod(t *testing.T) { bothWays(t, testErasureSurvivesItsPod) }
+
+func testErasureSurvivesItsPod(t *testing.T, way func(*Options)) {
 	for _, k := range []struct {
 		op   memstore.Op
 		kind memstore.Kind
@@ -453,7 +467,7 @@ func TestErasureSurvivesItsPod(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(k.op, k.kind, k.skip), func(t *testing.T) {
 			t.Parallel()
-			c, srv, _ := fileCluster(t, 2, brisk(), func(o *Options) { o.Search = c0(o).Search() })
+			c, srv, _ := fileCluster(t, 2, brisk(), way, func(o *Options) { o.Search = c0(o).Search() })
 			l := newLife(c)
 			c.login(1, "alice", `{"type":"hello","device":"phone"}`)
 			index := l.index()

@@ -106,6 +106,8 @@ type Options struct {
 	presence presence.Options // fields of it that a test sets
 	balance  balanceOptions   // for tests: zero fields have defaults
 	jobs     jobs.Options     // fields of it that a test sets
+	census   time.Duration    // between two counts of jobs; default a minute
+	logsOnly bool             // erasures use no index
 	keep     keepOptions      // for tests: zero fields have defaults
 }
 
@@ -148,6 +150,7 @@ type Gateway struct {
 	uploads   *upload.Manager // nil: switched off
 	presence  *presence.Tracker
 	jobs      *jobs.Runner
+	census    *census
 	keeper    *keeper
 	sweeper   *sweeper
 	table     *route.Table
@@ -243,6 +246,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.jobs = g.newJobs()
 	g.keeper = newKeeper(g)
 	g.sweeper = newSweeper(g)
+	g.census = newJobCensus(g)
 	g.receipts = receipt.New(receipt.Options{Store: opts.Store, Told: g.told, Log: opts.Log})
 
 	if err := g.journal.Renew(ctx); err != nil {
@@ -474,6 +478,7 @@ type Stats struct {
 	Limited   map[string]uint64 // what was refused because of a limit, by limit
 	Jobs      jobs.Stats        // what became of broadcasts and erasures
 	Keep      KeepStats         // what became of conversations that are kept for a time
+	Census    JobCensus         // what there is of jobs
 }
 
 type counters struct {
@@ -488,7 +493,7 @@ func (g *Gateway) Stats() Stats {
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
 		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Read(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
 		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()),
-		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats(), Keep: g.keeper.stats()}
+		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats(), Keep: g.keeper.stats(), Census: *g.census.last.Load()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -526,6 +531,7 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Over += s.Over
 		sum.Jobs = sum.Jobs.Add(s.Jobs)
 		sum.Keep = sum.Keep.add(s.Keep)
+		sum.Census = sum.Census.max(s.Census)
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

@@ -28,6 +28,7 @@ var bodies = map[string]string{
 	"postMessages":       `{"messages":[{"to":"bob","cmid":"c","body":{"text":"x"},"reply_to":1,"mentions":["bob"],"silent":false}]}`,
 	"createBroadcast":    `{"users":["bob"],"body":{"text":"x"},"cmid":"c","from":"mallory","silent":false}`,
 	"eraseUser":          `{"cmid":"c"}`,
+	"retryJob":           `{"attempt":1}`,
 	"setRetention":       `{"floor":1,"next":1}`,
 	"setMe":              `{"muted":false}`,
 	"setProfile":         `{"hide_read":false}`,

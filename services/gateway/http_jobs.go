@@ -21,6 +21,8 @@ func (g *Gateway) jobRoutes(r chi.Router) {
 	r.Post("/v1/broadcasts", g.api.Handle(g.createBroadcast))
 	r.Delete("/v1/broadcasts/{id}", g.api.Handle(g.cancelBroadcast))
 	r.Post("/v1/users/{user}/erase", g.api.Handle(g.eraseUser))
+	r.Post("/v1/jobs/{id}/retry", g.api.Handle(g.retryJob))
+	r.Delete("/v1/jobs/{id}", g.api.Handle(g.cancelJob))
 }
 
 // newJobs makes this pod's worker.
@@ -38,6 +40,7 @@ func (g *Gateway) work() {
 	running.Go(func() { g.jobs.Run(ctx) })
 	running.Go(func() { g.keeper.runner.Run(ctx) })
 	running.Go(func() { g.sweeper.runner.Run(ctx) })
+	running.Go(func() { g.census.run(ctx) })
 	g.endWork = func() {
 		cancel()
 		running.Wait()
@@ -53,7 +56,7 @@ func (g *Gateway) createJob(ctx context.Context, j store.Job, most int, fill fun
 		return j, err
 	}
 	if len(known) == 0 {
-		open, err := g.opts.Store.Jobs(ctx, store.JobQuery{NS: j.NS, Kind: j.Kind, Limit: most})
+		open, err := g.opts.Store.Jobs(ctx, store.JobQuery{NS: j.NS, Kinds: []store.JobKind{j.Kind}, Limit: most})
 		if err != nil {
 			return j, err
 		}

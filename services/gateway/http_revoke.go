@@ -9,6 +9,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/pkg/revoke"
 	"github.com/parley-chat/parley/pkg/store"
@@ -179,6 +180,9 @@ func (g *Gateway) endRevoked() {
 		case <-g.revokedNews:
 		}
 		for _, c := range g.clients() {
+			if mutant.Is(mutant.RevokedStays) {
+				continue
+			}
 			if err := c.revoked(); err != nil {
 				c.unauthorized(err)
 			}

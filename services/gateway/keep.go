@@ -97,7 +97,7 @@ func (k *keeper) stats() KeepStats {
 func (k *keeper) decide(ctx context.Context, id auth.Identity, c *chat.Conversation, what job.Keep) (chat.Keep, error) {
 	what.Conv, what.Above = c.Conv, c.Keep.Version
 	made, err := k.g.opts.Store.CreateJob(ctx, store.Job{NS: c.NS, ID: chat.NewJobID(c.NS, string(job.KindKeep), id.User, chat.CMID(rand.Text())),
-		Kind: job.KindKeep, Creator: id.User, Hash: job.Hash(&what), Payload: wire.Encode(&what), Progress: wire.Encode(&job.KeepProgress{})})
+		Kind: job.KindKeep, Creator: id.User, Hash: job.Hash(&what), Payload: wire.Encode(&what), Progress: wire.Encode(&job.KeepProgress{Conv: c.Conv})})
 	if err != nil {
 		return chat.Keep{}, fmt.Errorf("keep a decision: %w", err)
 	}
@@ -134,7 +134,7 @@ func (k *keeper) look(ctx context.Context, key chat.Key, policy chat.Keep, now t
 	k.looks.Add(1)
 	floor := max(c.Floor, 1)
 	if floor > c.Last.Seq { // whatever comes is kept this long
-		return k.again(policy.Duration()), nil
+		return k.again(key.Conv, policy.Duration()), nil
 	}
 	oldest, err := k.g.oldest(ctx, key, floor)
 	if err != nil {
@@ -142,9 +142,9 @@ func (k *keeper) look(ctx context.Context, key chat.Key, policy chat.Keep, now t
 	}
 	since := now.Add(-policy.Duration())
 	if left := oldest.Sub(since); left >= 0 {
-		return k.again(left), nil
+		return k.again(key.Conv, left), nil
 	}
-	p := job.KeepProgress{Next: floor}
+	p := job.KeepProgress{Conv: key.Conv, Next: floor}
 	if p.Floor, err = k.g.firstSince(ctx, *c, since); err != nil {
 		return jobs.Step{}, err
 	}
@@ -175,8 +175,8 @@ func (k *keeper) current(ctx context.Context, key chat.Key, policy chat.Keep) (*
 
 // again comes back when something may be too old. Not before an hour has passed: so it
 // may be kept for one longer.
-func (k *keeper) again(left time.Duration) jobs.Step {
-	return jobs.Step{Progress: wire.Encode(&job.KeepProgress{}), Again: min(max(left, k.every), keepMost)}
+func (k *keeper) again(conv chat.ConvID, left time.Duration) jobs.Step {
+	return jobs.Step{Progress: wire.Encode(&job.KeepProgress{Conv: conv}), Again: min(max(left, k.every), keepMost)}
 }
 
 // take does a part of what was written down. Where another policy was decided meanwhile
@@ -189,7 +189,8 @@ func (k *keeper) take(ctx context.Context, key chat.Key, policy chat.Keep, p job
 	if err != nil {
 		return jobs.Step{}, err
 	}
-	return jobs.Step{Progress: wire.Encode(&p), Pause: keepPace}, nil // zero: the next step looks again
+	p.Conv = key.Conv
+	return jobs.Step{Progress: wire.Encode(&p), Pause: keepPace}, nil // without a floor: the next step looks again
 }
 
 // takeBelow raises the floor to a seq, where the conversation has the policy under and

@@ -101,7 +101,7 @@ func (a *aged) settled() {
 	defer saved.Remove()
 	for {
 		n := saved.Hits()
-		list, err := a.store.Jobs(ctx, store.JobQuery{NS: chat.DefaultNS, Kind: job.KindKeep, Limit: 100})
+		list, err := a.store.Jobs(ctx, store.JobQuery{NS: chat.DefaultNS, Kinds: []store.JobKind{job.KindKeep}, Limit: 100})
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestKeepOfNothing(t *testing.T) {
 	a.decide("1h")
 	a.settled()
 	a.is(ages + 1)
-	list, err := c.store.Jobs(t.Context(), store.JobQuery{NS: chat.DefaultNS, Kind: job.KindKeep, Limit: 9})
+	list, err := c.store.Jobs(t.Context(), store.JobQuery{NS: chat.DefaultNS, Kinds: []store.JobKind{job.KindKeep}, Limit: 9})
 	if err != nil || len(list) != 1 || time.Until(list[0].Due) > time.Hour {
 		t.Errorf("%+v, %v", list, err)
 	}

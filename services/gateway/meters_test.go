@@ -13,10 +13,10 @@ import (
 )
 
 // measured is a cluster whose gateways are measured together, and how to look.
-func measured(t *testing.T, n int) (c *cluster, has func(lines ...string)) {
+func measured(t *testing.T, n int, change ...func(*Options)) (c *cluster, has func(lines ...string)) {
 	port := ops.New(ops.Options{})
 	m := NewMeters(&port.Metrics)
-	c = newCluster(t, n, func(o *Options) { o.Meters = m })
+	c = newCluster(t, n, append(change, func(o *Options) { o.Meters = m })...)
 	RegisterMetrics(&port.Metrics, func() Stats {
 		var list []Stats
 		for _, g := range c.gates {

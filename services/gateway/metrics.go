@@ -18,6 +18,14 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 	m.Gauge("gateway_sessions_syncing", "Sessions that are reading what they missed.", func() float64 { return float64(stats().Syncing) })
 	m.Gauge("gateway_rebalance_over", "Sessions above what the pod would have if sessions were even; see --rebalance.", func() float64 { return float64(stats().Over) })
 	m.Gauge("gateway_commands_pending_bytes", "Bytes of the bodies of these commands.", func() float64 { return float64(stats().Bytes) })
+	m.GaugeBy("gateway_jobs", "Jobs of all tenants that are not done, by state, as this pod has counted last; of a kind 1,000 are counted at most.", "state", func() map[string]float64 {
+		out := map[string]float64{}
+		for state, n := range stats().Census.States {
+			out[state] = float64(n)
+		}
+		return out
+	})
+	m.Gauge("gateway_jobs_late_seconds", "Since when the job that is due longest has been due, as this pod has counted last; 0: none is.", func() float64 { return stats().Census.Late.Seconds() })
 	for _, c := range []struct {
 		name, help, label string
 		of                func(Stats) map[string]uint64

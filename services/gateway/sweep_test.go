@@ -61,7 +61,7 @@ func (s *swept) sweep() {
 
 func (s *swept) job(ctx context.Context) store.Job {
 	s.t.Helper()
-	list, err := s.store.Jobs(ctx, store.JobQuery{NS: chat.DefaultNS, Kind: job.KindSweep, Limit: 9})
+	list, err := s.store.Jobs(ctx, store.JobQuery{NS: chat.DefaultNS, Kinds: []store.JobKind{job.KindSweep}, Limit: 9})
 	if err != nil || len(list) != 1 {
 		s.t.Fatalf("%+v, %v", list, err)
 	}

@@ -16,6 +16,8 @@ import (
 func (s *Service) jobRoutes(r chi.Router) {
 	r.Get("/v1/broadcasts/{id}", s.api.Handle(s.broadcast))
 	r.Get("/v1/erasures/{id}", s.api.Handle(s.erasure))
+	r.Get("/v1/jobs", s.api.Handle(s.jobs))
+	r.Get("/v1/jobs/{id}", s.api.Handle(s.anyJob))
 }
 
 // job is the one that the path names, for who made it and for who has a scope.

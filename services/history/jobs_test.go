@@ -75,7 +75,7 @@ func TestStatesOfJobs(t *testing.T) {
 	}{
 		{store.Job{State: store.JobNew}, `{"total":3,"next":0}`, wire.JobWaiting},
 		{store.Job{State: store.JobLeased, Started: some}, `{"total":3,"next":1}`, wire.JobRunning},
-		{store.Job{State: store.JobNew, Started: some}, `{"total":3,"next":1}`, wire.JobRunning},
+		{store.Job{State: store.JobNew, Started: some}, `{"total":3,"next":1}`, wire.JobWaiting},
 		{store.Job{State: store.JobDone, Started: some, Due: now}, `{"total":3,"next":3}`, wire.JobDone},
 		{store.Job{State: store.JobDone, Started: some, Due: now, Cancel: true}, `{"total":3,"next":2}`, wire.JobCancelled},
 		{store.Job{State: store.JobDone, Started: some, Due: now, Cancel: true}, `{"total":3,"next":3}`, wire.JobDone}, // too late

@@ -26,6 +26,8 @@ var Gateway = []Row{
 	{"cancelBroadcast", "foreign", "/v1/broadcasts/j_aaaaaaaaaaaaaaaaaaaaaaaaaa", "", "401 404 404 404 404 404 404 404 404 404"},
 	{"eraseUser", "a member", "/v1/users/victim/erase", `{"cmid":"new"}`, "401 403 403 403 403 403 403 403 403 202"},
 	{"eraseUser", "oneself", "/v1/users/{me}/erase", `{"cmid":"new"}`, "401 403 403 403 403 403 403 403 403 202"},
+	{"retryJob", "unknown", "/v1/jobs/j_aaaaaaaaaaaaaaaaaaaaaaaaaa/retry", `{}`, "401 403 403 403 403 403 403 403 403 404"},
+	{"cancelJob", "unknown", "/v1/jobs/j_aaaaaaaaaaaaaaaaaaaaaaaaaa", "", "401 403 403 403 403 403 403 403 403 404"},
 	{"setRetention", "", "", `{"floor":1}`, "401 404 403 403 403 403 200 404 404 200"},
 	{"setRetention", "for how long", "", `{"keep":"720h"}`, "401 404 403 403 403 403 200 404 404 200"},
 	{"setRetention", "as nobody has decided", "", `{"keep":null}`, "401 404 403 403 403 403 200 404 404 200"},

@@ -21,6 +21,8 @@ var History = []Row{
 	{"export", "of somebody else", "/v1/export?user=victim", "", "401 403 403 403 403 403 403 403 403 200"},
 	{"getBroadcast", "foreign, or unknown", "/v1/broadcasts/j_aaaaaaaaaaaaaaaaaaaaaaaaaa", "", "401 404 404 404 404 404 404 404 404 404"},
 	{"getErasure", "unknown", "/v1/erasures/j_aaaaaaaaaaaaaaaaaaaaaaaaaa", "", "401 404 404 404 404 404 404 404 404 404"},
+	{"listJobs", "", "", "", "401 403 403 403 403 403 403 403 403 200"},
+	{"getJob", "unknown", "/v1/jobs/j_aaaaaaaaaaaaaaaaaaaaaaaaaa", "", "401 403 403 403 403 403 403 403 403 404"},
 	{"search", "in the group", "/v1/search?q=x&conv={conv}", "", "401 404 200 200 200 200 200 404 404 404"},
 	{"getAttachment", "sent before a former member left", "/v1/attachments/{sent}", "", "401 404 302 302 302 302 302 404 404 302"},
 	{"getAttachment", "announced by another member, not sent", "/v1/attachments/{file}", "", "401 404 404 404 404 404 404 404 404 404"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -42,14 +43,11 @@ func (s *Store) Jobs(ctx context.Context, q store.JobQuery) ([]store.Job, error)
 	return read(ctx, s, Call{Op: OpJobs}, func() ([]store.Job, error) {
 		var out []store.Job
 		for k, j := range s.jobs {
-			if k.ns != q.NS || len(out) >= q.Limit {
-				continue
-			}
-			if q.ID != "" && k.id == q.ID || q.ID == "" && j.Kind == q.Kind && !j.State.Ended() {
+			if k.ns == q.NS && q.Wants(&j) {
 				out = append(out, shown(j))
 			}
 		}
-		return out, nil
+		return q.Sort(out), nil
 	})
 }
 
@@ -88,7 +86,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		k := job{j.NS, j.ID}
 		kept, there := s.jobs[k]
 		switch {
-		case !there || kept.Attempt != j.Attempt || kept.Version > j.Version:
+		case !there || kept.Attempt != j.Attempt && !mutant.Is(mutant.JobUnfenced) || kept.Version > j.Version:
 			return store.Job{}, store.ErrConflict
 		case kept.Version == j.Version:
 			return shown(kept), nil
@@ -98,7 +96,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		if !kept.State.Ended() {
 			kept.Due = kept.Due.Add(wait)
 		}
-		if kept.State.Ended() {
+		if kept.State == store.JobDone || kept.State.Ended() && mutant.Is(mutant.DeadForgets) {
 			kept.Payload = nil
 		}
 		s.jobs[k] = kept
@@ -122,6 +120,45 @@ func (s *Store) CancelJob(ctx context.Context, ns chat.NS, id chat.JobID) (store
 		}
 		s.jobs[job{ns, id}] = j
 		return shown(j), nil
+	})
+}
+
+// ResolveJob implements [store.Jobs].
+func (s *Store) ResolveJob(ctx context.Context, ns chat.NS, id chat.JobID, attempt int64, to store.JobState) (store.Job, error) {
+	return write(ctx, s, Call{Op: OpResolveJob}, func() (store.Job, error) {
+		j, there := s.jobs[job{ns, id}]
+		if !there {
+			return store.Job{}, store.ErrNotFound
+		}
+		if j.Resolve(attempt, to, s.now()) {
+			if j.State == store.JobDone {
+				j.Payload = nil
+			}
+			s.jobs[job{ns, id}] = j
+		}
+		return shown(j), nil
+	})
+}
+
+// CountJobs implements [store.Jobs].
+func (s *Store) CountJobs(ctx context.Context, kinds []store.JobKind, most int) ([]store.JobCount, error) {
+	return read(ctx, s, Call{Op: OpCountJobs}, func() ([]store.JobCount, error) {
+		now := s.now()
+		var out []store.JobCount
+		for _, kind := range kinds {
+			for _, state := range []store.JobState{store.JobNew, store.JobLeased, store.JobDead} {
+				c := store.JobCount{Kind: kind, State: state}
+				for _, j := range s.jobs {
+					if j.Kind == kind && j.State == state {
+						c.Add(&j, now)
+					}
+				}
+				if c.Jobs = min(c.Jobs, most); c.Jobs > 0 {
+					out = append(out, c)
+				}
+			}
+		}
+		return out, nil
 	})
 }
 

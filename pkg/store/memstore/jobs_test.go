@@ -31,6 +31,12 @@ var jobWrites = []struct {
 		_, err := h.CancelJob(h.T.Context(), "t", "j")
 		return err
 	}, func(h harness) bool { return h.jobs()[0].Cancel }},
+	{memstore.OpResolveJob, func(h harness) error {
+		_, err := h.ResolveJob(h.T.Context(), "t", "j", 1, store.JobNew)
+		return err
+	}, func(h harness) bool {
+		return h.jobs()[0].State == store.JobNew && h.jobs()[0].Attempt == 2
+	}},
 	{memstore.OpForgetJobs, func(h harness) error {
 		_, err := h.ForgetJobs(h.T.Context(), []store.JobKind{"k"}, -time.Hour, 9)
 		return err
@@ -55,6 +61,14 @@ func (h harness) jobs() []store.Job {
 	return list
 }
 
+// kill gives the job of an attempt up.
+func (h harness) kill(attempt int64) {
+	h.Helper()
+	if _, err := h.SaveJob(h.T.Context(), store.Job{NS: "t", ID: "j", Attempt: attempt, Version: 1, State: store.JobDead}, 0); err != nil {
+		h.Fatal(err)
+	}
+}
+
 // beforeJob brings a store to where a write makes sense.
 func (h harness) beforeJob(op memstore.Op) {
 	h.Helper()
@@ -74,6 +88,9 @@ func (h harness) beforeJob(op memstore.Op) {
 		if err := jobWrites[2].write(h); err != nil {
 			h.Fatal(err)
 		}
+	}
+	if op == memstore.OpResolveJob {
+		h.kill(1)
 	}
 }
 
@@ -123,5 +140,28 @@ func TestLateSaveOfAnOldAttempt(t *testing.T) {
 	}
 	if err := jobWrites[2].write(h); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("repeated: %v", err)
+	}
+}
+
+// A decision about a dead job that comes late says nothing of its next death.
+func TestLateResolveOfAnOldAttempt(t *testing.T) {
+	for _, to := range []store.JobState{store.JobNew, store.JobDone} {
+		h := start(t, memstore.Options{})
+		h.beforeJob(memstore.OpResolveJob)
+		in := h.Inject(once(memstore.OpResolveJob, memstore.Late))
+		_, err := h.ResolveJob(t.Context(), "t", "j", 1, to)
+		failed(t, "resolve", err)
+		if _, err := h.ResolveJob(t.Context(), "t", "j", 1, store.JobNew); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := h.claimJob(time.Hour); err != nil || len(list) != 1 || list[0].Attempt != 3 {
+			t.Fatal(list, err)
+		}
+		h.kill(3)
+		before := fmt.Sprint(h.jobs())
+		in.Release()
+		if after := fmt.Sprint(h.jobs()); after != before {
+			t.Errorf("%s became %s", before, after)
+		}
 	}
 }

@@ -228,6 +228,24 @@ func (s *Store) Entries(ctx context.Context, key chat.Key, r store.Range) ([]cha
 	})
 }
 
+// EntriesBy implements [store.Log].
+func (s *Store) EntriesBy(ctx context.Context, key chat.Key, from chat.User, limit int) (list []chat.Entry, all bool, err error) {
+	list, err = read(ctx, s, Call{Op: OpEntriesBy, Keys: []chat.Key{key}, User: from}, func() ([]chat.Entry, error) {
+		c := s.convLocked(key)
+		es := []chat.Entry{}
+		for _, e := range c.log[:c.visible] {
+			if e.From == from {
+				es = append(es, cloneEntry(e))
+			}
+		}
+		return es, nil
+	})
+	if err != nil || len(list) > limit {
+		return nil, false, err
+	}
+	return list, true, nil
+}
+
 // Lookup implements [store.Log].
 func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
 	c := Call{Op: OpLookup, Keys: []chat.Key{key}, User: from}

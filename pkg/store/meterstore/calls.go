@@ -297,3 +297,11 @@ func (m *Store) Profiles(ctx context.Context, ns chat.NS, users []chat.User) (ma
 	m.done(ctx, opProfiles, begun, err)
 	return v, err
 }
+
+// EntriesBy implements store.Store.
+func (m *Store) EntriesBy(ctx context.Context, key chat.Key, from chat.User, limit int) ([]chat.Entry, bool, error) {
+	begun := time.Now()
+	v, all, err := m.Store.EntriesBy(ctx, key, from, limit)
+	m.done(ctx, opEntriesBy, begun, err)
+	return v, all, err
+}

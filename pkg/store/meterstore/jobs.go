@@ -48,6 +48,22 @@ func (m *Store) CancelJob(ctx context.Context, ns chat.NS, id chat.JobID) (store
 	return v, err
 }
 
+// ResolveJob implements store.Store.
+func (m *Store) ResolveJob(ctx context.Context, ns chat.NS, id chat.JobID, attempt int64, to store.JobState) (store.Job, error) {
+	begun := time.Now()
+	v, err := m.Store.ResolveJob(ctx, ns, id, attempt, to)
+	m.done(ctx, opResolveJob, begun, err)
+	return v, err
+}
+
+// CountJobs implements store.Store.
+func (m *Store) CountJobs(ctx context.Context, kinds []store.JobKind, most int) ([]store.JobCount, error) {
+	begun := time.Now()
+	v, err := m.Store.CountJobs(ctx, kinds, most)
+	m.done(ctx, opCountJobs, begun, err)
+	return v, err
+}
+
 // ForgetJobs implements store.Store.
 func (m *Store) ForgetJobs(ctx context.Context, kinds []store.JobKind, age time.Duration, limit int) (int, error) {
 	begun := time.Now()

@@ -102,15 +102,45 @@ func (s *Store) CreateJob(ctx context.Context, j store.Job) (store.Job, error) {
 
 // Jobs implements [store.Jobs].
 func (s *Store) Jobs(ctx context.Context, q store.JobQuery) ([]store.Job, error) {
-	filter := byID(jobID(q.NS, q.ID))
+	filter, o := byID(jobID(q.NS, q.ID)), options.Find().SetProjection(noPayload).SetLimit(int64(q.Limit))
 	if q.ID == "" {
-		filter = bson.D{{Key: "k", Value: string(q.Kind)}, liveJobs, {Key: "_id", Value: below(string(q.NS))}}
+		filter = jobFilter(&q)
+		o.SetSort(ascending("due", "_id"))
+		if q.Newest {
+			o.SetSort(bson.D{{Key: "due", Value: -1}, {Key: "_id", Value: -1}})
+		}
 	}
-	list, err := s.findJobs(ctx, filter, options.Find().SetProjection(noPayload).SetLimit(int64(q.Limit)))
+	list, err := s.findJobs(ctx, filter, o)
 	if err != nil {
 		return nil, s.fail("reading jobs", err)
 	}
 	return list, nil
+}
+
+// jobFilter is a list of jobs, all of which the index of kind, state, time and id tells:
+// one range of it for each kind and state, merged, as far as a page goes.
+func jobFilter(q *store.JobQuery) bson.D {
+	states := liveJobs
+	if len(q.States) > 0 {
+		list := make([]int32, len(q.States))
+		for i, st := range q.States {
+			list[i] = int32(st)
+		}
+		states = bson.E{Key: "st", Value: bson.D{{Key: "$in", Value: list}}}
+	}
+	filter := bson.D{anyKind(q.Kinds), states, {Key: "_id", Value: below(string(q.NS))}}
+	if q.After == (store.JobMark{}) {
+		return filter
+	}
+	side := "$gt"
+	if q.Newest {
+		side = "$lt"
+	}
+	at := q.After.Due
+	return append(filter, bson.E{Key: "due", Value: bson.D{{Key: side + "e", Value: at}}}, bson.E{Key: "$or", Value: bson.A{
+		bson.D{{Key: "due", Value: bson.D{{Key: side, Value: at}}}},
+		bson.D{{Key: "due", Value: at}, {Key: "_id", Value: bson.D{{Key: side, Value: jobID(q.NS, q.After.ID)}}}},
+	}})
 }
 
 func (s *Store) findJobs(ctx context.Context, filter bson.D, o *options.FindOptionsBuilder) ([]store.Job, error) {
@@ -179,7 +209,7 @@ func (s *Store) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (s
 		{Key: "st", Value: int32(j.State)}, {Key: "due", Value: due}, {Key: "v", Value: j.Version}, {Key: "n", Value: int32(j.Tries)},
 		{Key: "g", Value: j.Progress}, {Key: "e", Value: j.Failure},
 	}}}
-	if j.State.Ended() {
+	if j.State == store.JobDone {
 		change = append(change, bson.E{Key: "$unset", Value: bson.D{{Key: "p", Value: ""}}})
 	}
 	older := append(byID(jobID(j.NS, j.ID)), bson.E{Key: "a", Value: j.Attempt}, bson.E{Key: "v", Value: bson.D{{Key: "$lt", Value: j.Version}}})
@@ -221,6 +251,65 @@ func (s *Store) CancelJob(ctx context.Context, ns chat.NS, id chat.JobID) (store
 		return store.Job{}, s.fail("cancelling a job", err)
 	}
 	return kept, nil
+}
+
+// ResolveJob implements [store.Jobs]: the update finds the job only as it was read.
+func (s *Store) ResolveJob(ctx context.Context, ns chat.NS, id chat.JobID, attempt int64, to store.JobState) (store.Job, error) {
+	h, err := s.hello(ctx)
+	if err != nil {
+		return store.Job{}, err
+	}
+	j, err := s.jobByID(ctx, ns, id)
+	if err != nil {
+		return store.Job{}, s.fail("resolving a job", err)
+	}
+	was := j
+	if !j.Resolve(attempt, to, h.LocalTime.UTC()) {
+		return j, nil
+	}
+	change := bson.D{{Key: "$set", Value: bson.D{
+		{Key: "st", Value: int32(j.State)}, {Key: "due", Value: j.Due}, {Key: "a", Value: j.Attempt}, {Key: "v", Value: j.Version},
+		{Key: "n", Value: int32(j.Tries)}, {Key: "x", Value: j.Cancel},
+	}}}
+	if j.State == store.JobDone {
+		change = append(change, bson.E{Key: "$unset", Value: bson.D{{Key: "p", Value: ""}}})
+	}
+	asRead := append(byID(jobID(ns, id)), bson.E{Key: "a", Value: was.Attempt}, bson.E{Key: "v", Value: was.Version}, bson.E{Key: "x", Value: was.Cancel})
+	res, err := s.jobs.UpdateOne(ctx, asRead, change)
+	if err == nil && res.MatchedCount == 0 { // somebody was faster: it is as they left it
+		j, err = s.jobByID(ctx, ns, id)
+	}
+	if err != nil {
+		return store.Job{}, s.fail("resolving a job", err)
+	}
+	return j, nil
+}
+
+// CountJobs implements [store.Jobs], by the index alone.
+func (s *Store) CountJobs(ctx context.Context, kinds []store.JobKind, most int) ([]store.JobCount, error) {
+	h, err := s.hello(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inIndex := bson.D{{Key: "_id", Value: 0}, {Key: "k", Value: 1}, {Key: "st", Value: 1}, {Key: "due", Value: 1}}
+	var out []store.JobCount
+	for _, kind := range kinds {
+		for _, state := range []store.JobState{store.JobNew, store.JobLeased, store.JobDead} {
+			list, err := s.findJobs(ctx, bson.D{{Key: "k", Value: string(kind)}, {Key: "st", Value: int32(state)}},
+				options.Find().SetProjection(inIndex).SetSort(ascending("due")).SetLimit(int64(most)))
+			if err != nil {
+				return nil, s.fail("counting jobs", err)
+			}
+			c := store.JobCount{Kind: kind, State: state}
+			for i := range list {
+				c.Add(&list[i], h.LocalTime)
+			}
+			if c.Jobs > 0 {
+				out = append(out, c)
+			}
+		}
+	}
+	return out, nil
 }
 
 // ForgetJobs implements [store.Jobs].

@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -52,6 +53,27 @@ func (s *Store) Entries(ctx context.Context, key chat.Key, r store.Range) ([]cha
 		slices.Reverse(entries)
 	}
 	return entries, nil
+}
+
+// EntriesBy implements [store.Log], by the index of cmids: it begins with conversation
+// and sender.
+func (s *Store) EntriesBy(ctx context.Context, key chat.Key, from chat.User, limit int) ([]chat.Entry, bool, error) {
+	docs, err := find[messageDoc](ctx, s.messages, bson.D{{Key: "c", Value: convID(key)}, {Key: "f", Value: string(from)}},
+		options.Find().SetLimit(int64(limit)+1).SetProjection(bson.D{{Key: "ed", Value: 0}, {Key: "rc", Value: 0}}))
+	if err != nil {
+		return nil, false, s.fail("reading a user's entries", err)
+	}
+	if len(docs) > limit {
+		return nil, false, nil
+	}
+	entries := make([]chat.Entry, len(docs))
+	for i := range docs {
+		if entries[i], err = docs[i].entry(); err != nil {
+			return nil, false, s.fail("reading a user's entries", err)
+		}
+	}
+	slices.SortFunc(entries, func(a, b chat.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries, true, nil
 }
 
 // Lookup implements [store.Log].

@@ -205,7 +205,7 @@ func (s *Store) layout() []collection {
 		{s.profiles, nil},
 		{s.revocations, []index{{keys: []string{"at"}}, {keys: []string{"r.u"}}}},
 		{s.attachments, []index{{keys: []string{"due"}}, {keys: []string{"uses"}}}},
-		{s.jobs, []index{{keys: []string{"k", "st", "due"}}}},
+		{s.jobs, []index{{keys: []string{"k", "st", "due", "_id"}}}},
 		{s.journal, nil},
 		{s.pods, nil},
 		{s.meta, nil},

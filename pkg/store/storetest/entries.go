@@ -13,6 +13,7 @@ var entriesTests = []test{
 	{"bodies come back byte by byte", entriesBodies},
 	{"ranges", entriesRanges},
 	{"of nobody's conversation", entriesUnknown},
+	{"by who wrote them", entriesBy},
 	{"lookup", entriesLookup},
 	{"lookup of every kind", entriesLookupKinds},
 }
@@ -48,6 +49,41 @@ func everyKind(key chat.Key) []chat.Entry {
 	gone.Mentions, gone.ReplyTo, gone.Via = []chat.User{"bob"}, 2, "bot"
 	return []chat.Entry{
 		created, full, plain, edited, on, off, added, role, removed, left, renamed, closed, gone, recall(key, 14, 13),
+	}
+}
+
+// entriesBy asks those who have an index; the others say that the log must do.
+func entriesBy(f *fixture) {
+	key := f.group()
+	es := everyKind(key)
+	f.put(es...)
+	es[12].Body, es[12].Gone = nil, true
+	other := f.group()
+	f.put(everyKind(other)...)
+	_, indexed, err := f.EntriesBy(f.ctx, key, "nobody", 1)
+	f.ok("entries by nobody", err)
+	for _, user := range []chat.User{"alice", "bob", "$where.o.k@ex+am-ple_.com", "nobody"} {
+		var want []chat.Entry
+		for _, e := range es {
+			if e.From == user {
+				want = append(want, e)
+			}
+		}
+		for _, limit := range []int{1, len(want) - 1, len(want), len(want) + 1, 100} {
+			if limit < 1 {
+				continue
+			}
+			got, all, err := f.EntriesBy(f.ctx, key, user, limit)
+			f.ok("entries by "+string(user), err)
+			if fits := indexed && limit >= len(want); all != fits {
+				f.Errorf("%d entries by %s, at most %d: all %v, want %v", len(want), user, limit, all, fits)
+			}
+			if all {
+				f.sameEntries(got, want)
+			} else {
+				same(f, "without an index, or of too many", len(got), 0)
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -97,7 +98,7 @@ func getJob(r pebble.Reader, ns chat.NS, id chat.JobID) (j store.Job, there bool
 	return j, err == nil, err
 }
 
-// putJob writes a job, and its row in place of that of old. A job that has ended loses
+// putJob writes a job, and its row in place of that of old. A job that is done loses
 // its payload.
 func (w *write) putJob(old, j *store.Job) error {
 	if old != nil {
@@ -105,7 +106,7 @@ func (w *write) putJob(old, j *store.Job) error {
 			return err
 		}
 	}
-	if j.State.Ended() {
+	if j.State == store.JobDone || j.State.Ended() && mutant.Is(mutant.DeadForgets) {
 		if err := w.changes().Delete(payloadKey(j.NS, j.ID), nil); err != nil {
 			return err
 		}
@@ -155,28 +156,6 @@ func jobRows(r pebble.Reader, kind store.JobKind, ended bool, before time.Time, 
 
 // forever is after every time that a job is due.
 var forever = time.UnixMilli(1 << 60)
-
-// Jobs implements [store.Jobs].
-func (s *Store) Jobs(ctx context.Context, q store.JobQuery) ([]store.Job, error) {
-	return read(ctx, s, "read jobs", []fence{fenceOf(s, jobsFence{})}, func() (out []store.Job, err error) {
-		add := func(ns chat.NS, id chat.JobID) (bool, error) {
-			if ns != q.NS {
-				return true, nil
-			}
-			j, there, err := getJob(s.db, ns, id)
-			if there {
-				out = append(out, j)
-			}
-			return len(out) < q.Limit, err
-		}
-		if q.ID != "" {
-			_, err = add(q.NS, q.ID)
-			return out, err
-		}
-		err = jobRows(s.db, q.Kind, false, forever, add)
-		return out, err
-	})
-}
 
 // ClaimJobs implements [store.Jobs].
 func (s *Store) ClaimJobs(ctx context.Context, c store.Claim) (out []store.Job, err error) {

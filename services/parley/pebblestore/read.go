@@ -21,6 +21,12 @@ func (s *Store) Entries(ctx context.Context, key chat.Key, r store.Range) ([]cha
 	})
 }
 
+// EntriesBy implements [store.Log]: there is no index by sender, which each message would
+// have to write, and reading a log here costs no round trips.
+func (s *Store) EntriesBy(ctx context.Context, _ chat.Key, _ chat.User, _ int) ([]chat.Entry, bool, error) {
+	return nil, false, ctx.Err()
+}
+
 func (s *Store) entries(key chat.Key, r store.Range) (es []chat.Entry, err error) {
 	o := &pebble.IterOptions{
 		LowerBound: entryKey(key, max(r.After, 0)+1),

@@ -17,7 +17,7 @@ type Body = Record<string, unknown>;
 const golden = new Map(readdirSync(dir).map((file) => [file.replace(".json", ""), JSON.parse(readFileSync(resolve(dir, file), "utf8")) as Body] as const));
 
 /** What an operator or a server of one's own asks and is told: no client does. */
-const notOurs = /^(Ban|SetBan|Broadcast|NewBroadcast|Erasure|NewErasure|Export|Retention|SetRetention|Revocation|Revoke|Token|TokenRequest|Trace|PostMessages?|EditMessage|BatchResult)/;
+const notOurs = /^(Ban|SetBan|Broadcast|NewBroadcast|Erasure|NewErasure|Job|JobList|RetryJob|Export|Retention|SetRetention|Revocation|Revoke|Token|TokenRequest|Trace|PostMessages?|EditMessage|BatchResult)/;
 
 /** Answers with a body, whatever is asked; gives what was asked, too. */
 async function asked<T>(body: Body, ask: (w: Awaited<ReturnType<typeof liveWorld>>) => Promise<T>): Promise<{ got: T; method: string; path: string; sent: Body | undefined }> {

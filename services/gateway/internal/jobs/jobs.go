@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -260,7 +261,11 @@ func (w *work) run(ctx context.Context, h Handler) {
 			w.save(ctx, step.Again)
 			return
 		}
-		if !w.save(ctx, w.r.opts.Lease) {
+		lease := w.r.opts.Lease
+		if mutant.Is(mutant.LeaseNotRenewed) {
+			lease = 0
+		}
+		if !w.save(ctx, lease) {
 			return
 		}
 		if !sleep(ctx, min(step.Pause, w.r.opts.Lease/4)) {
@@ -274,7 +279,7 @@ func (w *work) run(ctx context.Context, h Handler) {
 func (w *work) step(ctx context.Context, h Handler) (Step, error) {
 	begun := time.Now()
 	by := begun.Add(w.r.opts.Lease / 2)
-	if w.until.Before(by) {
+	if w.until.Before(by) && !mutant.Is(mutant.LeaseUnchecked) {
 		by = w.until
 	}
 	ctx, cancel := context.WithDeadline(ctx, by)

@@ -36,7 +36,7 @@ func run(args []string) int {
 		LongHelp:   "A horizontally scaled WebSocket chat cluster.\n\nStart with \"parley up\", and then \"parley chat --as alice --to bob\".",
 		FlagSet:    flag.NewFlagSet("parley", flag.ContinueOnError),
 		Subcommands: []*ffcli.Command{
-			newUpCmd(), newChatCmd(), newTokenCmd(), newVerifyCmd(), newBenchCmd(), newSimulateCmd(), newEpochCmd(), newSearchCmd(), newDoctorCmd(), newStatusCmd(), newVersionCmd(),
+			newUpCmd(), newChatCmd(), newTokenCmd(), newVerifyCmd(), newBenchCmd(), newSimulateCmd(), newEpochCmd(), newSearchCmd(), newDoctorCmd(), newStatusCmd(), newJobsCmd(), newVersionCmd(),
 		},
 		Exec: func(_ context.Context, args []string) error {
 			if len(args) > 0 {

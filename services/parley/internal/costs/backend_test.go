@@ -50,7 +50,7 @@ func (s searchable) Search() search.Store { return s.Store.Search() }
 var background = map[memstore.Op]bool{
 	memstore.OpRevocations: true, memstore.OpDropRevocations: true,
 	memstore.OpRegister: true, memstore.OpPods: true, memstore.OpForget: true, memstore.OpReadJournal: true, memstore.OpTrimJournal: true,
-	memstore.OpMeta: true, memstore.OpPing: true, memstore.OpDueAttachments: true, memstore.OpClaimJobs: true, memstore.OpForgetJobs: true,
+	memstore.OpMeta: true, memstore.OpPing: true, memstore.OpDueAttachments: true, memstore.OpClaimJobs: true, memstore.OpCountJobs: true, memstore.OpForgetJobs: true,
 }
 
 func (b *memory) open(*testing.T) allinone.Store {

@@ -8,7 +8,7 @@
 // can cut, slow or swallow it. The files are: drill.go the run, world.go a
 // scenario's cluster, link.go the proxies, faults.go, store.go and clients.go what
 // is done to it, load.go the load that meanwhile goes on, follower.go and storm.go
-// what has clients of its own, report.go what is told afterwards.
+// what has clients of its own, jobs.go, erasure.go and revoke.go what operators do meanwhile, report.go what is told afterwards.
 package drill
 
 import (
@@ -50,6 +50,7 @@ type Scenario struct {
 
 	outage    time.Duration // for which the fault itself keeps entries from connected devices
 	restarts  bool          // processes end and begin: what they hold cannot be compared
+	memory    bool          // only on the store in memory, without search: on FerretDB it takes too long
 	failpoint string        // where gateways die by themselves; "": nowhere
 	// run makes the load and the fault, and fills in the result. The error is about
 	// the drill itself.
@@ -90,7 +91,7 @@ func (s Store) open(ctx context.Context) (*mongotest.Server, error) {
 
 // Scenarios are all that there are, in the order in which they are run.
 func Scenarios() []Scenario {
-	return slices.Concat(processFaults(), busFaults(), storeFaults(), clientFaults())
+	return slices.Concat(processFaults(), busFaults(), storeFaults(), clientFaults(), jobFaults(), revocationFaults())
 }
 
 // chosen are the scenarios that the options ask for.
@@ -98,6 +99,12 @@ func (o *Options) chosen() ([]Scenario, error) {
 	all := Scenarios()
 	var list []Scenario
 	for _, s := range all {
+		if s.memory && o.Store != Memory {
+			if slices.Contains(o.Only, s.Name) {
+				return nil, fmt.Errorf("the scenario %s is for the store %s", s.Name, Memory)
+			}
+			continue
+		}
 		if len(o.Only) > 0 && slices.Contains(o.Only, s.Name) || len(o.Only) == 0 && (s.Short || !o.Short) {
 			list = append(list, s)
 		}

@@ -53,6 +53,12 @@ func TestScenarios(t *testing.T) {
 	if list, err := (&Options{Only: []string{"storm", noFault}}).chosen(); err != nil || len(list) != 2 || list[0].Name != noFault {
 		t.Error(list, err)
 	}
+	if _, err := (&Options{Only: []string{"kill-in-erasure"}, Store: FerretDB}).chosen(); err == nil {
+		t.Error("a scenario was taken that is for another store")
+	}
+	if list, err := (&Options{Only: []string{"kill-in-erasure"}, Store: Memory}).chosen(); err != nil || len(list) != 1 {
+		t.Error(list, err)
+	}
 	if _, err := (&Options{Only: []string{"earthquake"}}).chosen(); err == nil {
 		t.Error("an unknown scenario was taken")
 	}

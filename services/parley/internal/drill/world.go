@@ -82,7 +82,7 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 	if err != nil {
 		return w, fmt.Errorf("make a directory: %w", err)
 	}
-	start := procs.Options{Dir: dir, Programs: o.programs, MongoURI: mongo.String(), Logs: logs, Through: w.through, NoSearch: o.Store == FerretDB}
+	start := procs.Options{Dir: dir, Programs: o.programs, MongoURI: mongo.String(), Logs: logs, Through: w.through, NoSearch: o.Store == FerretDB || o.memory}
 	if o.Routing != "" {
 		start.Args = []string{"--routing", o.Routing}
 	}

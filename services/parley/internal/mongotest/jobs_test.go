@@ -47,20 +47,24 @@ func TestJobFaults(t *testing.T) {
 				return err
 			})
 			var got store.Job
-			twice("claim", "update", func() error {
-				for end := time.Now().Add(patience); time.Now().Before(end); {
-					list, err := st.ClaimJobs(t.Context(), store.Claim{Owner: "w", Kinds: []store.JobKind{"k"}, Lease: 100 * time.Millisecond, Limit: 1})
-					if err != nil {
-						return err
+			claim := func() {
+				t.Helper()
+				twice("claim", "update", func() error {
+					for end := time.Now().Add(patience); time.Now().Before(end); {
+						list, err := st.ClaimJobs(t.Context(), store.Claim{Owner: "w", Kinds: []store.JobKind{"k"}, Lease: 100 * time.Millisecond, Limit: 1})
+						if err != nil {
+							return err
+						}
+						if len(list) == 1 {
+							got = list[0]
+							return nil
+						}
 					}
-					if len(list) == 1 {
-						got = list[0]
-						return nil
-					}
-				}
-				t.Fatal("it does not come back")
-				return nil
-			})
+					t.Fatal("it does not come back")
+					return nil
+				})
+			}
+			claim()
 			if got.Attempt < 1 || got.Attempt > 3 || string(got.Payload) != "p" {
 				t.Errorf("%+v", got)
 			}
@@ -73,14 +77,35 @@ func TestJobFaults(t *testing.T) {
 				_, err := st.CancelJob(t.Context(), "_", j.ID)
 				return err
 			})
-			got.Version, got.State = 2, store.JobDone
+			got.Version, got.State = 2, store.JobDead
 			twice("end", "update", func() error {
 				kept, err := st.SaveJob(t.Context(), got, 0)
-				if err == nil && (kept.State != store.JobDone || !kept.Cancel || string(kept.Progress) != "1" || kept.Attempt != got.Attempt) {
+				if err == nil && (kept.State != store.JobDead || !kept.Cancel || string(kept.Progress) != "1" || kept.Attempt != got.Attempt) {
 					t.Errorf("%+v", kept)
 				}
 				return err
 			})
+			resolve := func(to store.JobState) {
+				t.Helper()
+				twice("resolve", "update", func() error {
+					kept, err := st.ResolveJob(t.Context(), "_", j.ID, got.Attempt, to)
+					if err == nil && (kept.State != to || kept.Cancel != (to == store.JobDone) || kept.Attempt != got.Attempt+1) {
+						t.Errorf("%+v", kept)
+					}
+					return err
+				})
+			}
+			resolve(store.JobNew)
+			claim()
+			if string(got.Payload) != "p" {
+				t.Errorf("%+v", got)
+			}
+			got.Version, got.State = 1, store.JobDead
+			twice("end again", "update", func() error {
+				_, err := st.SaveJob(t.Context(), got, 0)
+				return err
+			})
+			resolve(store.JobDone)
 			twice("forget", "delete", func() error {
 				_, err := st.ForgetJobs(t.Context(), []store.JobKind{"k"}, -time.Hour, 9)
 				return err

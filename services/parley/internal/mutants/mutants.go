@@ -32,9 +32,10 @@ const (
 
 // Options configure a run. Dir must be set.
 type Options struct {
-	Dir    string       // for what is built; a folder that the caller removes
-	AtOnce int          // children at a time; default: as many as there are processors
-	Done   func(Result) // called for every result, one at a time; nil: nobody wants to know
+	Dir    string        // for what is built; a folder that the caller removes
+	Only   []mutant.Name // default: all
+	AtOnce int           // children at a time; default: as many as there are processors
+	Done   func(Result)  // called for every result, one at a time; nil: nobody wants to know
 }
 
 // Result is what one catcher made of one mutant.
@@ -64,6 +65,9 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	}
 	var healthy, jobs []job
 	for _, p := range proofs {
+		if len(o.Only) > 0 && !slices.Contains(o.Only, p.mutant) {
+			continue
+		}
 		for _, c := range p.by {
 			jobs = append(jobs, job{p.mutant, c})
 			c.wants = "" // nothing

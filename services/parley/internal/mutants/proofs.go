@@ -27,6 +27,8 @@ const (
 	inGateway = "services/gateway"
 	inMem     = "pkg/store/memstore"
 	inPebble  = "services/parley/pebblestore"
+	inJobs    = "services/gateway/internal/jobs"
+	inRevoke  = "pkg/revoke"
 )
 
 // splice is the model with enough random scripts: it finds a defect in one of
@@ -65,4 +67,14 @@ var proofs = []proof{
 	{mutant.StaleJudge, []catcher{{pkg: inCommit, test: "TestUnfinishedRemovalCounts"}}},
 	{mutant.AckWithoutLease, []catcher{{pkg: inCommit, test: "TestNothingIsAckedWithoutALease"}}},
 	{mutant.ForeignEpoch, []catcher{{pkg: inGateway, test: "TestForeignEpochIsNotHeard"}}},
+	{mutant.JobUnfenced, []catcher{{pkg: inMem, test: "TestLateSaveOfAnOldAttempt"}, {pkg: inGateway, test: "TestRetryOfABroadcast"}}},
+	{mutant.ResolveUnfenced, []catcher{{pkg: inMem, test: "TestLateResolveOfAnOldAttempt"}, {pkg: inGateway, test: "TestRetryIsFenced"}, {pkg: inPebble, test: "TestContract"}}},
+	{mutant.LeaseNotRenewed, []catcher{{pkg: inJobs, test: "TestJobsAreDoneStepByStep"}}},
+	{mutant.LeaseUnchecked, []catcher{{pkg: inJobs, test: "TestStepEndsWithTheLease"}}},
+	{mutant.ProgressEarly, []catcher{{pkg: inGateway, test: "TestBroadcastWaitsForTheStore"}}},
+	{mutant.ErasedUnindexed, []catcher{{pkg: inGateway, test: "TestErasureUnderEveryFault"}}},
+	{mutant.DeadForgets, []catcher{{pkg: inGateway, test: "TestRetryOfABroadcast"}, {pkg: inPebble, test: "TestContract"}}},
+	{mutant.RevokeByBusAlone, []catcher{{pkg: inRevoke, test: "TestChangesAreFound"}, {pkg: inGateway, test: "TestRevokedWithTheBusAway"}}},
+	{mutant.RevokeCached, []catcher{{pkg: inRevoke, test: "TestChangesAreFound"}}},
+	{mutant.RevokedStays, []catcher{{pkg: inGateway, test: "TestRevokedTokenEndsItsSessions"}}},
 }

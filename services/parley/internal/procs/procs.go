@@ -208,6 +208,11 @@ func (c *Cluster) Token(user chat.User) (string, error) {
 	return c.signer.Sign(auth.Identity{User: user}, time.Hour)
 }
 
+// Scoped makes a token with scopes.
+func (c *Cluster) Scoped(user chat.User, scopes ...string) (string, error) {
+	return c.signer.Sign(auth.Identity{User: user, Scopes: scopes}, time.Hour)
+}
+
 // Stop ends all processes, the services before NATS, and returns what any of them
 // complained about: an exit code other than 0, or an end that nobody wanted.
 func (c *Cluster) Stop() error {

@@ -10,6 +10,7 @@ import (
 // plan is what a question asks for beside its filter.
 type plan struct {
 	sort  string // a field; "": the order of the index that is used
+	then  string // another field, for what is equal by the first; "": none
 	desc  bool
 	skip  int
 	limit int      // 0: none
@@ -48,11 +49,16 @@ func cursorOf(collection string, batch bson.A) bson.D {
 func planOf(req *request) (p plan, err error) {
 	if sort, ok := req.Lookup("sort").DocumentOK(); ok {
 		elements, err := sort.Elements()
-		if err != nil || len(elements) != 1 {
-			return p, refuse(codeBadValue, "this server sorts by one field")
+		if err != nil || len(elements) == 0 || len(elements) > 2 {
+			return p, refuse(codeBadValue, "this server sorts by one field, or two")
 		}
 		p.sort = elements[0].Key()
 		p.desc = elements[0].Value().AsInt64() < 0
+		if len(elements) == 2 {
+			if p.then = elements[1].Key(); elements[1].Value().AsInt64() < 0 != p.desc {
+				return p, refuse(codeBadValue, "this server sorts by two fields in one direction")
+			}
+		}
 	}
 	if n, ok := req.Lookup("limit").AsInt64OK(); ok {
 		p.limit = int(n)
@@ -119,6 +125,7 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 		return nil, err
 	}
 	ordered, merged := w.sorts(p.sort)
+	ordered = ordered && p.then == ""
 	most := p.skip + p.limit
 	take := func(doc bson.Raw) bool {
 		ok := w.covered || w.whole
@@ -161,6 +168,9 @@ func (c *collection) match(filter bson.Raw, p plan) (found []bson.Raw, err error
 		c.used.sorted += len(found)
 		slices.SortStableFunc(found, func(a, b bson.Raw) int {
 			n := compare(lookup(a, p.sort), lookup(b, p.sort))
+			if n == 0 && p.then != "" {
+				n = compare(lookup(a, p.then), lookup(b, p.then))
+			}
 			if p.desc {
 				return -n
 			}

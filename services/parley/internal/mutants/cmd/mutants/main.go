@@ -5,10 +5,14 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 
+	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/services/parley/internal/mutants"
 )
 
@@ -20,6 +24,18 @@ func main() {
 }
 
 func run() (err error) {
+	only := flag.String("only", "", "try these mutants only, separated by commas")
+	flag.Parse()
+	var names []mutant.Name
+	for name := range strings.SplitSeq(*only, ",") {
+		switch name := mutant.Name(name); {
+		case name == "":
+		case !slices.Contains(mutant.All(), name):
+			return fmt.Errorf("there is no mutant %q", name)
+		default:
+			names = append(names, name)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	dir, err := os.MkdirTemp("", "parley-mutants-")
@@ -28,7 +44,7 @@ func run() (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	fmt.Fprintln(os.Stderr, "building the tests and parley with mutants")
-	results, err := mutants.Run(ctx, mutants.Options{Dir: dir, Done: func(r mutants.Result) {
+	results, err := mutants.Run(ctx, mutants.Options{Dir: dir, Only: names, Done: func(r mutants.Result) {
 		fmt.Fprintf(os.Stderr, "%-22s %s\n", r.Mutant, r.By)
 	}})
 	if err != nil {
