@@ -59,7 +59,7 @@ func TestTable(t *testing.T) {
 // Names and labels are as Prometheus has them, and no label is of what clients
 // choose.
 func TestNames(t *testing.T) {
-	labels := []string{"code", "op", "outcome", "part", "path", "reason", "route", "status", "trigger", "type", "version", "limit", "use"}
+	labels := []string{"code", "op", "outcome", "part", "path", "reason", "route", "status", "trigger", "type", "version", "limit", "use", "state"}
 	rows := table(t)
 	for _, r := range rows {
 		if !regexp.MustCompile(`^parley_[a-z]+(_[a-z]+)*$`).MatchString(r.Name) {
