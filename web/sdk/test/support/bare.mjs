@@ -61,6 +61,7 @@ listeners.net({ isConnected: true });
 listeners.app("active");
 const c = parley.direct("bob");
 const stored = await c.stored(c.send({ text: "from a phone" }).cmid);
+await when(c.thread.head, (seq) => seq >= stored.seq); // its entry comes apart from the ack
 await c.thread.load(1, stored.seq);
 console.log("shown", c.thread.item(stored.seq).body.text);
 await parley.close();
