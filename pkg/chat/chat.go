@@ -194,6 +194,14 @@ type Preview struct {
 	Seq  Seq
 	From User
 	Time time.Time
+	Text string // as sent, at most PreviewRunes runes
+	Edit PreviewEdit
+}
+
+// PreviewEdit is the latest edit of the message that a [Preview] shows. The zero
+// value: nobody has edited it, or its text is gone.
+type PreviewEdit struct {
+	Seq  Seq    // of the edit
 	Text string // at most PreviewRunes runes
 }
 

@@ -71,14 +71,22 @@ func PreviewOf(e *chat.Entry) (p chat.Preview, ok bool) {
 	if e.Kind != chat.KindMessage {
 		return p, false
 	}
-	p = chat.Preview{Seq: e.Seq, From: e.From, Time: e.Time}
-	var body struct {
+	return chat.Preview{Seq: e.Seq, From: e.From, Time: e.Time, Text: previewText(e.Body)}, true
+}
+
+// PreviewEditOf is what an edit makes of the preview of its message.
+func PreviewEditOf(seq chat.Seq, body []byte) chat.PreviewEdit {
+	return chat.PreviewEdit{Seq: seq, Text: previewText(body)}
+}
+
+func previewText(body []byte) string {
+	var text struct {
 		Text string `json:"text"`
 	}
-	if len(e.Body) > 0 && json.Unmarshal(e.Body, &body) == nil {
-		p.Text = clip(body.Text, chat.PreviewRunes)
+	if len(body) == 0 || json.Unmarshal(body, &text) != nil {
+		return ""
 	}
-	return p, true
+	return clip(text.Text, chat.PreviewRunes)
 }
 
 func clip(s string, runes int) string {

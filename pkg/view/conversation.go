@@ -18,7 +18,8 @@ const readers = 8
 // [Reader.Unread] costs.
 //
 // Last is the stored preview. It is left out, not read from the log, where that
-// is not in the user's part; so is a title that was set after the part's end.
+// is not in the user's part; so is a title that was set after the part's end, and
+// the text of an edit after it: then the message is shown as sent, as in its history.
 // Peers are left out for a former member, in a closed group, and above
 // limits.receipt_members.
 func (r *Reader) Conversation(ctx context.Context, p Part) (wire.Conversation, error) {
@@ -87,6 +88,9 @@ func (r *Reader) Draft(ctx context.Context, p Part) (Draft, error) {
 	}
 	if last := c.Preview; last.Seq >= p.Start && last.Seq <= p.End {
 		w.Last = &wire.Last{Seq: last.Seq, From: last.From, Time: wire.Time{Time: last.Time}, Text: last.Text}
+		if e := last.Edit; e.Seq > 0 && e.Seq <= p.End {
+			w.Last.Text = e.Text
+		}
 	}
 	d := Draft{part: p, wire: w}
 	if !p.Former() && c.Closed == 0 && end.members <= r.limits.ReceiptMembers {

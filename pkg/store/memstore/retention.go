@@ -62,7 +62,7 @@ func (c *conversation) blankMessage(seq chat.Seq) {
 		f.edited.Body = nil
 	}
 	if c.doc != nil && c.doc.Preview.Seq == seq {
-		c.doc.Preview.Text = ""
+		c.doc.Preview.Text, c.doc.Preview.Edit = "", chat.PreviewEdit{}
 	}
 }
 

@@ -113,7 +113,7 @@ func TestFoldedFirst(t *testing.T) {
 	for _, c := range []struct {
 		doc  any
 		want []string
-	}{{lastDoc{}, []string{"s"}}, {titleDoc{}, []string{"s"}}, {previewDoc{}, []string{"s", "g"}}} {
+	}{{lastDoc{}, []string{"s"}}, {titleDoc{}, []string{"s"}}, {previewDoc{}, []string{"s", "g"}}, {previewEditDoc{}, []string{"m", "s"}}} {
 		raw, err := bson.Marshal(c.doc)
 		if err != nil {
 			t.Fatal(err)

@@ -171,6 +171,11 @@ type recalledPreview struct {
 	previewDoc
 }
 
+// blanked is what such a preview, and the text of an edit beside it, become by $max.
+func (p *recalledPreview) blanked() bson.D {
+	return bson.D{{Key: "preview", Value: p.previewDoc}, {Key: "preview_ed", Value: goneEdit(p.Seq)}}
+}
+
 // blankRecalled looks at the targets of edits and recalls after their folds were
 // written. Of those that are recalled it blanks all edits, and returns the
 // previews. An edit is listed before it looks whether its target is recalled, and
@@ -235,9 +240,13 @@ func conversationFolds(entries []chat.Entry, recalled []recalledPreview) []mongo
 		// Later entries of a conversation replace earlier ones.
 		*d = append(slices.DeleteFunc(*d, func(e bson.E) bool { return e.Key == field }), bson.E{Key: field, Value: value})
 	}
+	edits := previewEdits(entries, recalled)
 	for i := range entries {
 		e := &entries[i]
 		conv := convID(e.Key)
+		if edit, ok := edits[conv]; ok {
+			maxOf(conv, "preview_ed", edit)
+		}
 		maxOf(conv, "last", lastOf(store.LastOf(e)))
 		if p, ok := store.PreviewOf(e); ok {
 			preview := previewOf(p)
@@ -260,9 +269,29 @@ func conversationFolds(entries []chat.Entry, recalled []recalledPreview) []mongo
 	}
 	for _, p := range recalled {
 		updates = append(updates, updateOne(byID(p.conv),
-			bson.D{{Key: "$max", Value: bson.D{{Key: "preview", Value: p.previewDoc}}}}))
+			bson.D{{Key: "$max", Value: p.blanked()}}))
 	}
 	return updates
+}
+
+// previewEdits are the largest edits of a batch, by conversation; those of messages
+// that are gone are none.
+func previewEdits(entries []chat.Entry, recalled []recalledPreview) map[string]previewEditDoc {
+	edits := make(map[string]previewEditDoc)
+	for i := range entries {
+		e := &entries[i]
+		conv := convID(e.Key)
+		if e.Kind != chat.KindEdited || slices.ContainsFunc(recalled, func(p recalledPreview) bool {
+			return p.conv == conv && p.Seq == int64(e.Target)
+		}) {
+			continue
+		}
+		edit := previewEditOf(e.Target, store.PreviewEditOf(e.Seq, e.Body))
+		if old, ok := edits[conv]; !ok || old.below(edit) {
+			edits[conv] = edit
+		}
+	}
+	return edits
 }
 
 // writeJournal writes the batch's line an entry as one document. A batch must

@@ -182,21 +182,41 @@ func conversationAt(it *pebble.Iterator, key chat.Key) (c conversation, ok bool,
 // finishing it would have written here. The document has those of older entries.
 func head(it *pebble.Iterator, c *conversation) error {
 	last, message, err := lastEntry(it, c.Key)
-	if err != nil || last.Seq <= max(c.base, c.Last.Seq) {
+	if err != nil {
 		return err
 	}
-	c.Last = store.LastOf(&last)
-	if message <= max(c.base, c.Preview.Seq) {
-		return nil
-	}
-	if message != last.Seq {
-		var ok bool
-		if last, ok, err = seekEntry(it, c.Key, message); err != nil || !ok {
-			return err
+	tail := last.Seq
+	if tail > max(c.base, c.Last.Seq) {
+		c.Last = store.LastOf(&last)
+		if message > max(c.base, c.Preview.Seq) {
+			ok := true
+			if message != tail {
+				last, ok, err = seekEntry(it, c.Key, message)
+			}
+			if err != nil || !ok {
+				return err
+			}
+			c.Preview, _ = store.PreviewOf(&last)
 		}
 	}
-	if p, ok := store.PreviewOf(&last); ok {
-		c.Preview = p
+	if c.Preview.Seq == 0 || c.Preview.Seq >= tail {
+		return nil // as a rule: nothing came after the message, so nobody has edited it
 	}
-	return nil
+	return editPreview(it, c)
+}
+
+// editPreview reads the latest edit of the message that a preview is of: no row tells
+// its text but the log, so a late or repeated Finish cannot bring an older one back. The
+// edits of a message that is gone are gone, too.
+func editPreview(it *pebble.Iterator, c *conversation) error {
+	prefix := editsKey(c.Key, c.Preview.Seq)
+	if !it.SeekLT(after(prefix)) || !bytes.HasPrefix(it.Key(), prefix) {
+		return it.Error()
+	}
+	edit := chat.Seq(binary.BigEndian.Uint64(it.Key()[len(prefix):]))
+	e, ok, err := seekEntry(it, c.Key, edit)
+	if ok && !e.Gone {
+		c.Preview.Edit = store.PreviewEditOf(edit, e.Body)
+	}
+	return err
 }
