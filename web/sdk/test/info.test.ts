@@ -49,7 +49,7 @@ describe("what an edit changes", () => {
   const last = { seq: 4, from: "bea", time: "2026-11-21T00:00:00.000Z", text: "as sent" };
   const edited = (seq: number, target: number, text: string): Entry =>
     ({ type: "edited", conv: "g_1", seq, id: `g_1-${seq}`, from: "bea", time: last.time, cmid: `e${seq}`, count: 2, target, body: { text } }) as Entry;
-  const after = (...list: Entry[]) => list.reduce((info, e) => withEntry(info, e, "ann", undefined), { ...group, last }).last;
+  const after = (...list: Entry[]) => list.reduce<ConversationInfo>((info, e) => withEntry(info, e, "ann", undefined), { ...group, last }).last;
 
   test("the list shows it, if it is of the latest message", () => {
     expect(after(edited(6, 4, "new"), edited(7, 3, "of another"))).toEqual({ ...last, text: "new" });
