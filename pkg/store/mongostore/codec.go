@@ -177,6 +177,10 @@ type previewDoc struct {
 	Text string    `bson:"x"`
 }
 
+func (d *previewDoc) below(p previewDoc) bool {
+	return d.Seq < p.Seq || d.Seq == p.Seq && d.Gone < p.Gone
+}
+
 // previewEditDoc moves by $max, too: an edit of an older message, and an older edit
 // of the same, are smaller. It is a document apart from previewDoc, since an edit
 // does not know who wrote its message when, and may be finished before it.
