@@ -268,7 +268,7 @@ func TestErasure(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if told[l.group.Conv] != chat.Seq(len(l.log(l.group))) || told[l.direct.Conv] != 4 {
+	if told[l.group.Conv] != chat.Seq(len(l.log(l.group))) || told[l.direct.Conv] != chat.Seq(len(l.log(l.direct))) {
 		t.Errorf("told %v", told)
 	}
 	if code := phone.closed(); code != 4401 {
