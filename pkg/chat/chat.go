@@ -196,6 +196,19 @@ type Preview struct {
 	From User
 	Time time.Time
 	Gone bool   // its content was taken away: nothing of what follows is set
+	Text string // as sent, at most PreviewRunes runes
+
+	Files    int    // how many files it carries, as sent
+	FileName string // of the first of them
+	FileType string // of the first of them; "" where they are not all pictures, all videos, …
+
+	Edit PreviewEdit
+}
+
+// PreviewEdit is the latest edit of the message that a [Preview] shows: what there is
+// in place of what was sent. The zero value: nobody has edited it, or it is gone.
+type PreviewEdit struct {
+	Seq  Seq    // of the edit
 	Text string // at most PreviewRunes runes
 
 	Files    int    // how many files it carries

@@ -73,6 +73,21 @@ func PreviewOf(e *chat.Entry) (p chat.Preview, ok bool) {
 		return p, false
 	}
 	p = chat.Preview{Seq: e.Seq, From: e.From, Time: e.Time, Gone: e.Gone}
+	if !p.Gone {
+		p.Text, p.Files, p.FileName, p.FileType = previewBody(e.Body)
+	}
+	return p, true
+}
+
+// PreviewEditOf is what an edit makes of the preview of its message.
+func PreviewEditOf(seq chat.Seq, body []byte) chat.PreviewEdit {
+	e := chat.PreviewEdit{Seq: seq}
+	e.Text, e.Files, e.FileName, e.FileType = previewBody(body)
+	return e
+}
+
+// previewBody is what lists show of a body.
+func previewBody(b []byte) (text string, files int, name, typ string) {
 	var body struct {
 		Text        string `json:"text"`
 		Attachments []struct {
@@ -80,20 +95,19 @@ func PreviewOf(e *chat.Entry) (p chat.Preview, ok bool) {
 			Type string `json:"type"`
 		} `json:"attachments"`
 	}
-	if p.Gone || len(e.Body) == 0 || json.Unmarshal(e.Body, &body) != nil {
-		return p, true
+	if len(b) == 0 || json.Unmarshal(b, &body) != nil {
+		return "", 0, "", ""
 	}
-	p.Text = clip(body.Text, chat.PreviewRunes)
 	kind := func(mime string) string { k, _, _ := strings.Cut(mime, "/"); return k }
 	for i, a := range body.Attachments {
-		switch p.Files++; {
+		switch {
 		case i == 0:
-			p.FileName, p.FileType = a.Name, a.Type
-		case kind(a.Type) != kind(p.FileType):
-			p.FileType = ""
+			name, typ = a.Name, a.Type
+		case kind(a.Type) != kind(typ):
+			typ = ""
 		}
 	}
-	return p, true
+	return clip(body.Text, chat.PreviewRunes), len(body.Attachments), name, typ
 }
 
 // Blanked is a preview whose message was taken back.

@@ -115,11 +115,13 @@ type Log interface {
 	//	message   Preview, if larger
 	//	members   role, joined, left of each user named, where AsOf < Seq (a member
 	//	          document is made if there is none); title, where older; closed, once
-	//	edited    the message's Edited fold, where older
+	//	edited    the message's Edited fold, where older, and so Preview.Edit if the
+	//	          Preview is of that message and not blanked
 	//	recalled  the message's Recalled fold, once, and for good whatever is
 	//	          finished after it; the bodies of the message, of
 	//	          the edit entries that target it and of its Edited fold are blanked
-	//	          (Gone), and so is the conversation's Preview if it shows it
+	//	          (Gone), and so is the conversation's Preview if it shows it, which then
+	//	          has no Edit
 	//	reacted   the user's reaction with that emoji, where older
 	Finish(ctx context.Context, b Batch) error
 

@@ -18,7 +18,8 @@ const readers = 8
 // [Reader.Unread] costs.
 //
 // Last is the stored preview. It is left out, not read from the log, where that
-// is not in the user's part; so is a title that was set after the part's end.
+// is not in the user's part; so is a title that was set after the part's end, and
+// the text of an edit after it: then the message is shown as sent, as in its history.
 // Peers are left out for a former member, in a closed group, and above
 // limits.receipt_members.
 func (r *Reader) Conversation(ctx context.Context, p Part) (wire.Conversation, error) {
@@ -86,6 +87,9 @@ func (r *Reader) Draft(ctx context.Context, p Part) (Draft, error) {
 		w.Title = c.Title
 	}
 	if last := c.Preview; last.Seq >= p.Start && last.Seq <= p.End {
+		if e := last.Edit; e.Seq > 0 && e.Seq <= p.End {
+			last.Text, last.Files, last.FileName, last.FileType = e.Text, e.Files, e.FileName, e.FileType
+		}
 		w.Last = &wire.Last{Seq: last.Seq, From: last.From, Time: wire.Time{Time: last.Time}, Text: last.Text, Gone: last.Gone}
 		if last.Files > 0 {
 			w.Last.Files = &wire.LastFiles{Count: last.Files, Name: last.FileName, Type: last.FileType}

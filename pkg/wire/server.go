@@ -166,7 +166,7 @@ type Peer struct {
 	Delivered chat.Seq  `json:"delivered"`
 }
 
-// Last is the latest message of a conversation, cut short.
+// Last is the latest message of a conversation as edited, cut short.
 type Last struct {
 	Seq   chat.Seq   `json:"seq"`
 	From  chat.User  `json:"from"`

@@ -83,7 +83,9 @@ func newLife(c *cluster) *life {
 	edit(first, "e3")
 	l.direct = chat.Key{NS: chat.DefaultNS, Conv: c.send("alice", `"to":"bob"`, "d1", "to bob "+secret).Conv}
 	c.send("bob", `"to":"alice"`, "d2", "kept two")
-	c.send("alice", `"to":"bob"`, "d3", "again "+secret) // the preview
+	preview := c.send("alice", `"to":"bob"`, "d3", "again "+secret)
+	path = "/v1/conversations/" + string(l.direct.Conv)
+	edit(preview.Seq, "e4")
 	l.texts = 4
 	for path, in := range map[string]string{"/v1/me": `{"hide_read":true}`, "/v1/conversations/" + string(l.group.Conv) + "/me": `{"pinned":true,"muted":true}`} {
 		if status := c.rest("PATCH", path, "alice", in, nil); status != http.StatusOK {
@@ -158,7 +160,7 @@ func (l *life) everything() string {
 			add(e.Kind, err)
 		}
 		convs, err := l.store.ConversationsByKey(ctx, []chat.Key{key})
-		add(convs[0].Preview.Text, err)
+		add(convs[0].Preview, err)
 		for _, user := range []chat.User{"alice", "bob"} {
 			part, err := r.Access(ctx, key, user)
 			if err != nil {
@@ -274,7 +276,7 @@ func testErasure(t *testing.T, way func(*Options)) {
 			t.Errorf("%+v", f)
 		}
 	}
-	if told[l.group.Conv] != chat.Seq(len(l.log(l.group))) || told[l.direct.Conv] != 4 {
+	if told[l.group.Conv] != chat.Seq(len(l.log(l.group))) || told[l.direct.Conv] != chat.Seq(len(l.log(l.direct))) {
 		t.Errorf("told %v", told)
 	}
 	if code := phone.closed(); code != 4401 {

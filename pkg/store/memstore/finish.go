@@ -117,8 +117,17 @@ func (c *conversation) head(e *chat.Entry) {
 	if c.doc.Event.Seq < c.doc.Preview.Seq {
 		c.doc.Event = chat.Event{}
 	}
+	c.editPreview()
 	if c.doc.Last.Seq < e.Seq {
 		c.doc.Last = store.LastOf(e)
+	}
+}
+
+// editPreview shows the latest edit of the message that the preview is of.
+func (c *conversation) editPreview() {
+	p := &c.doc.Preview
+	if f := c.folds[p.Seq]; f != nil && f.edited != nil && f.recalled == nil && !c.gone(p.Seq) {
+		p.Edit = store.PreviewEditOf(f.edited.Seq, f.edited.Body)
 	}
 }
 

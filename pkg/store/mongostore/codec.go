@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -113,7 +114,7 @@ type reactionDoc struct {
 
 func (d *reactionDoc) on() bool { return d.Version&1 == 1 }
 
-// conversationDoc is a document of the collection conversations. Last, Preview
+// conversationDoc is a document of the collection conversations. Last, Preview, Edit
 // and Title begin with a seq, and Keep with a version; they move by $max, which compares documents field by
 // field: so the order of their fields is part of the format.
 type conversationDoc struct {
@@ -129,6 +130,9 @@ type conversationDoc struct {
 	Last    lastDoc    `bson:"last"`
 	Preview previewDoc `bson:"preview"`
 	Event   *eventDoc  `bson:"event,omitempty"`
+	// Edit is the latest edit of the latest message that was edited: the preview's if
+	// it is of the same message. Not there before the first edit.
+	Edit *previewEditDoc `bson:"preview_ed,omitempty"`
 }
 
 // keepDoc is a [chat.Keep] that somebody has decided.
@@ -207,6 +211,37 @@ func (d *eventDoc) event(message int64) chat.Event {
 		User: chat.User(d.User), Role: chat.Role(d.Role), Users: int(d.Users)}
 }
 
+func (d *previewDoc) below(p previewDoc) bool {
+	return d.Seq < p.Seq || d.Seq == p.Seq && d.Gone < p.Gone
+}
+
+// previewEditDoc moves by $max, too: an edit of an older message, and an older edit
+// of the same, are smaller. It is a document apart from previewDoc, since an edit
+// does not know who wrote its message when, and may be finished before it.
+type previewEditDoc struct {
+	Message int64  `bson:"m"`
+	Seq     int64  `bson:"s"`
+	Text    string `bson:"x"`
+
+	Files    int64  `bson:"n,omitempty"`
+	FileName string `bson:"fn,omitempty"`
+	FileType string `bson:"ft,omitempty"`
+}
+
+// goneEdit is larger than every edit of a message, and so removes its text for good.
+func goneEdit(message int64) previewEditDoc {
+	return previewEditDoc{Message: message, Seq: math.MaxInt64}
+}
+
+func previewEditOf(message chat.Seq, e chat.PreviewEdit) previewEditDoc {
+	return previewEditDoc{Message: int64(message), Seq: int64(e.Seq), Text: e.Text,
+		Files: int64(e.Files), FileName: e.FileName, FileType: e.FileType}
+}
+
+func (d *previewEditDoc) below(e previewEditDoc) bool {
+	return d.Message < e.Message || d.Message == e.Message && d.Seq < e.Seq
+}
+
 func lastOf(l chat.Last) lastDoc {
 	return lastDoc{Seq: int64(l.Seq), Count: l.Count, MV: int64(l.MV), Members: int64(l.Members), Time: l.Time}
 }
@@ -226,16 +261,21 @@ func (d *previewDoc) preview() chat.Preview {
 }
 
 func conversationOf(c *chat.Conversation) *conversationDoc {
-	return &conversationDoc{
+	d := &conversationDoc{
 		ID: convID(c.Key), Kind: string(c.Kind), Users: stringsOf(c.Users), History: string(c.History),
 		Created: c.Created, Floor: int64(c.Floor), Keep: keepOf(c.Keep),
 		Title: titleDoc{Seq: int64(c.TitleAsOf), Text: c.Title}, Closed: int64(c.Closed),
 		Last: lastOf(c.Last), Preview: previewOf(c.Preview), Event: eventOf(c.Event),
 	}
+	if e := c.Preview.Edit; e != (chat.PreviewEdit{}) {
+		edit := previewEditOf(c.Preview.Seq, e)
+		d.Edit = &edit
+	}
+	return d
 }
 
 func (d *conversationDoc) conversation() chat.Conversation {
-	return chat.Conversation{
+	c := chat.Conversation{
 		Key: parseConvID(d.ID), Kind: chat.ConvKind(d.Kind), Users: idsOf[chat.User](d.Users), History: chat.History(d.History),
 		Created: d.Created.UTC(), Floor: chat.Seq(d.Floor), Keep: d.Keep.keep(),
 		Title: d.Title.Text, TitleAsOf: chat.Seq(d.Title.Seq), Closed: chat.Seq(d.Closed),
@@ -245,6 +285,11 @@ func (d *conversationDoc) conversation() chat.Conversation {
 		},
 		Preview: d.Preview.preview(), Event: d.Event.event(d.Preview.Seq),
 	}
+	if e := d.Edit; e != nil && e.Message == d.Preview.Seq && d.Preview.Gone == 0 {
+		c.Preview.Edit = chat.PreviewEdit{Seq: chat.Seq(e.Seq), Text: e.Text,
+			Files: int(e.Files), FileName: e.FileName, FileType: e.FileType}
+	}
+	return c
 }
 
 // memberDoc is a document of the collection members. Its key sorts a

@@ -92,7 +92,9 @@ func TestEntryRoundTrip(t *testing.T) {
 }
 
 func TestConversationRoundTrip(t *testing.T) {
-	for _, want := range []chat.Conversation{filled[chat.Conversation](), {Key: testKey}} {
+	full, gone := filled[chat.Conversation](), filled[chat.Conversation]()
+	full.Preview.Gone, gone.Preview.Edit = false, chat.PreviewEdit{} // what is gone has no edit
+	for _, want := range []chat.Conversation{full, gone, {Key: testKey}} {
 		if got := roundTrip(t, conversationOf(&want)).conversation(); !reflect.DeepEqual(got, want) {
 			t.Errorf("conversation %+v\nwant %+v", got, want)
 		}
@@ -113,7 +115,7 @@ func TestFoldedFirst(t *testing.T) {
 	for _, c := range []struct {
 		doc  any
 		want []string
-	}{{lastDoc{}, []string{"s"}}, {titleDoc{}, []string{"s"}}, {previewDoc{}, []string{"s", "g"}}} {
+	}{{lastDoc{}, []string{"s"}}, {titleDoc{}, []string{"s"}}, {previewDoc{}, []string{"s", "g"}}, {previewEditDoc{}, []string{"m", "s"}}} {
 		raw, err := bson.Marshal(c.doc)
 		if err != nil {
 			t.Fatal(err)

@@ -171,6 +171,11 @@ type recalledPreview struct {
 	previewDoc
 }
 
+// blanked is what such a preview, and the text of an edit beside it, become by $max.
+func (p *recalledPreview) blanked() bson.D {
+	return bson.D{{Key: "preview", Value: p.previewDoc}, {Key: "preview_ed", Value: goneEdit(p.Seq)}}
+}
+
 // blankRecalled looks at the targets of edits and recalls after their folds were
 // written. Of those that are recalled it blanks all edits, and returns the
 // previews. An edit is listed before it looks whether its target is recalled, and
@@ -218,10 +223,9 @@ func (s *Store) blankEdits(ctx context.Context, targets []string) ([]recalledPre
 	return previews, s.update(ctx, s.messages, blanks)
 }
 
-// conversationFolds are one update for each conversation of a batch. Everything
-// in them moves by $max, so that they need no fence. A recalled message's preview
-// is written even where the message has not been finished: then its late Finish
-// finds a larger one.
+// conversationFolds are one update for each conversation of a batch, so that no
+// head is seen, or outlives a crash, without what led to it. Everything in them moves
+// by $max, so that they need no fence.
 func conversationFolds(entries []chat.Entry, recalled []recalledPreview) []mongo.WriteModel {
 	folds := make(map[string]*bson.D)
 	var order []string
@@ -235,15 +239,19 @@ func conversationFolds(entries []chat.Entry, recalled []recalledPreview) []mongo
 		// Later entries of a conversation replace earlier ones.
 		*d = append(slices.DeleteFunc(*d, func(e bson.E) bool { return e.Key == field }), bson.E{Key: field, Value: value})
 	}
+	previews, edits := previewFolds(entries, recalled)
 	for i := range entries {
 		e := &entries[i]
 		conv := convID(e.Key)
 		maxOf(conv, "last", lastOf(store.LastOf(e)))
-		if p, ok := store.PreviewOf(e); ok {
-			maxOf(conv, "preview", previewOf(p))
-		}
 		if v, ok := store.EventOf(e); ok {
 			maxOf(conv, "event", eventOf(v))
+		}
+		if preview, ok := previews[conv]; ok {
+			maxOf(conv, "preview", preview)
+		}
+		if edit, ok := edits[conv]; ok {
+			maxOf(conv, "preview_ed", edit)
 		}
 		switch {
 		case e.Kind != chat.KindMembers:
@@ -257,11 +265,42 @@ func conversationFolds(entries []chat.Entry, recalled []recalledPreview) []mongo
 	for _, conv := range order {
 		updates = append(updates, updateOne(byID(conv), bson.D{{Key: "$max", Value: *folds[conv]}}))
 	}
-	for _, p := range recalled {
-		updates = append(updates, updateOne(byID(p.conv),
-			bson.D{{Key: "$max", Value: bson.D{{Key: "preview", Value: p.previewDoc}}}}))
-	}
 	return updates
+}
+
+// previewFolds are the largest previews and edits of a batch, by conversation. A
+// recalled message's preview is written even where the message has not been finished:
+// then its late Finish finds a larger one. So do late edits of it.
+func previewFolds(entries []chat.Entry, recalled []recalledPreview) (map[string]previewDoc, map[string]previewEditDoc) {
+	previews, edits := make(map[string]previewDoc), make(map[string]previewEditDoc)
+	raise := func(conv string, p previewDoc) {
+		if old, ok := previews[conv]; !ok || old.below(p) {
+			previews[conv] = p
+		}
+	}
+	raiseEdit := func(conv string, e previewEditDoc) {
+		if old, ok := edits[conv]; !ok || old.below(e) {
+			edits[conv] = e
+		}
+	}
+	for _, p := range recalled {
+		raise(p.conv, p.previewDoc)
+		raiseEdit(p.conv, goneEdit(p.Seq))
+	}
+	for i := range entries {
+		e := &entries[i]
+		if p, ok := store.PreviewOf(e); ok {
+			preview := previewOf(p)
+			if e.Gone {
+				preview.Gone = 1
+			}
+			raise(convID(e.Key), preview)
+		}
+		if e.Kind == chat.KindEdited {
+			raiseEdit(convID(e.Key), previewEditOf(e.Target, store.PreviewEditOf(e.Seq, e.Body)))
+		}
+	}
+	return previews, edits
 }
 
 // writeJournal writes the batch's line an entry as one document. A batch must

@@ -98,5 +98,7 @@ func (s *Store) blankPreview(ctx context.Context, previews []recalledPreview) er
 		return nil
 	}
 	last := slices.MaxFunc(previews, func(a, b recalledPreview) int { return int(a.Seq - b.Seq) })
-	return s.raise(ctx, s.conversations, last.conv, "preview", last.previewDoc, false)
+	return s.update(ctx, s.conversations, []mongo.WriteModel{
+		updateOne(byID(last.conv), bson.D{{Key: "$max", Value: last.blanked()}}),
+	})
 }

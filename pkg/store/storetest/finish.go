@@ -100,7 +100,10 @@ func finishPreviewFiles(f *fixture) {
 	f.put(m)
 	want := chat.Preview{Seq: 1, From: "alice", Time: at(1), Text: "look", Files: 2, FileName: "ridge.jpg", FileType: "image/jpeg"}
 	f.samePreview(key, want)
-	f.put(edit(key, 2, 1, "other words"))
+	less := edit(key, 2, 1, "")
+	less.Body = []byte(`{"text":"other words","attachments":[{"id":"b","name":"x","type":"image/png","size":2}]}`)
+	f.put(less)
+	want.Edit = chat.PreviewEdit{Seq: 2, Text: "other words", Files: 1, FileName: "x", FileType: "image/png"}
 	f.samePreview(key, want)
 	f.put(recall(key, 3, 1))
 	f.samePreview(key, store.Blanked(want))

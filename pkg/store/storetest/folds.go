@@ -39,7 +39,9 @@ func foldEdited(f *fixture) {
 	f.sameEdit(f.fold(key, 1).Edited, want)
 	// The log keeps what was said first.
 	f.sameEntries(f.log(key), []chat.Entry{m, e})
-	same(f, "preview", f.conversation(key).Preview.Text, "first")
+	f.samePreview(key, chat.Preview{
+		Seq: 1, From: "alice", Time: at(1), Text: "first", Edit: chat.PreviewEdit{Seq: 2, Text: "second"},
+	})
 }
 
 func foldEditedOutOfOrder(f *fixture) {

@@ -61,7 +61,9 @@ func recallBlanks(f *fixture) {
 	key := f.group()
 	es := recalledLog(key)
 	f.put(es[:5]...)
-	f.samePreview(key, chat.Preview{Seq: 2, From: "bob", Time: at(2), Text: "secret"})
+	f.samePreview(key, chat.Preview{
+		Seq: 2, From: "bob", Time: at(2), Text: "secret", Edit: chat.PreviewEdit{Seq: 5, Text: "secret 3"},
+	})
 	f.put(es[5])
 	f.blanked(key, es)
 }
@@ -118,7 +120,9 @@ func recallLeavesTheRest(f *fixture) {
 	f.sameReactions(key, 2, store.Reaction{Emoji: "👍", User: "bob"})
 	f.sameEntries(f.log(key)[6:], rest)
 	f.sameEdit(f.fold(key, 8).Edited, &store.Edited{Seq: 9, Time: at(9), Body: rest[2].Body})
-	f.samePreview(key, chat.Preview{Seq: 8, From: "alice", Time: at(8), Text: "later"})
+	f.samePreview(key, chat.Preview{
+		Seq: 8, From: "alice", Time: at(8), Text: "later", Edit: chat.PreviewEdit{Seq: 9, Text: "later 2"},
+	})
 }
 
 func recallOlder(f *fixture) {

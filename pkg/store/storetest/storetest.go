@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Members", memberTests},
 		{"Fold", foldTests},
 		{"Recall", recallTests},
+		{"Preview of an edit", previewTests},
 		{"Conversations", conversationTests},
 		{"Cursors", cursorTests},
 		{"Devices", deviceTests},

@@ -188,9 +188,23 @@ func conversationAt(it *pebble.Iterator, key chat.Key) (c conversation, ok bool,
 // finishing it would have written here. The document has those of older entries.
 func head(it *pebble.Iterator, c *conversation) error {
 	last, message, err := lastEntry(it, c.Key)
-	if err != nil || last.Seq <= max(c.base, c.Last.Seq) {
+	if err != nil {
 		return err
 	}
+	tail := last.Seq
+	if tail > max(c.base, c.Last.Seq) {
+		if err := later(it, c, last, message); err != nil {
+			return err
+		}
+	}
+	if c.Preview.Seq == 0 || c.Preview.Gone || c.Preview.Seq >= tail {
+		return nil // as a rule: nothing came after the message, so nobody has edited it
+	}
+	return editPreview(it, c)
+}
+
+// later takes what the last entry, and the last message before it, say beyond the document.
+func later(it *pebble.Iterator, c *conversation, last chat.Entry, message chat.Seq) error {
 	c.Last = store.LastOf(&last)
 	if err := event(it, c, last, message); err != nil {
 		return err
@@ -200,6 +214,7 @@ func head(it *pebble.Iterator, c *conversation) error {
 	}
 	if message != last.Seq {
 		var ok bool
+		var err error
 		if last, ok, err = seekEntry(it, c.Key, message); err != nil || !ok {
 			return err
 		}
@@ -208,6 +223,22 @@ func head(it *pebble.Iterator, c *conversation) error {
 		c.Preview = p
 	}
 	return nil
+}
+
+// editPreview reads the latest edit of the message that a preview is of: no row tells
+// its text but the log, so a late or repeated Finish cannot bring an older one back. The
+// edits of a message that is gone are gone, too.
+func editPreview(it *pebble.Iterator, c *conversation) error {
+	prefix := editsKey(c.Key, c.Preview.Seq)
+	if !it.SeekLT(after(prefix)) || !bytes.HasPrefix(it.Key(), prefix) {
+		return it.Error()
+	}
+	edit := chat.Seq(binary.BigEndian.Uint64(it.Key()[len(prefix):]))
+	e, ok, err := seekEntry(it, c.Key, edit)
+	if ok && !e.Gone {
+		c.Preview.Edit = store.PreviewEditOf(edit, e.Body)
+	}
+	return err
 }
 
 // event reads the latest members entry, of which the last entry tells, if no message

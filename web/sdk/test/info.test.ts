@@ -44,3 +44,18 @@ describe("what a members entry changes", () => {
     expect(withEntry({ ...group, head: 6 }, members("removed", { ann: "member" }), "ann", undefined).left).toBeUndefined();
   });
 });
+
+describe("what an edit changes", () => {
+  const last = { seq: 4, from: "bea", time: "2026-11-21T00:00:00.000Z", text: "as sent" };
+  const edited = (seq: number, target: number, text: string): Entry =>
+    ({ type: "edited", conv: "g_1", seq, id: `g_1-${seq}`, from: "bea", time: last.time, cmid: `e${seq}`, count: 2, target, body: { text } }) as Entry;
+  const after = (...list: Entry[]) => list.reduce<ConversationInfo>((info, e) => withEntry(info, e, "ann", undefined), { ...group, last }).last;
+
+  test("the list shows it, if it is of the latest message", () => {
+    expect(after(edited(6, 4, "new"), edited(7, 3, "of another"))).toEqual({ ...last, text: "new" });
+    expect(after(edited(6, 4, "new"), edited(7, 4, "x".repeat(200)))).toEqual({ ...last, text: "x".repeat(160) });
+  });
+  test("what the server's picture includes changes nothing", () => {
+    expect(after(edited(5, 4, "old"))).toEqual(last);
+  });
+});
