@@ -93,9 +93,9 @@ export class Client {
     if (user === undefined || this.phase !== "running") return;
     this.user = user;
     this.store.open(`u/${user}/`);
-    await this.state.restore().catch((err: unknown) => this.events.threw(err));
+    // Before anybody sees it: who sends at once, sends behind what waits.
+    await this.state.restore((waiting) => this.commands.after(waiting)).catch((err: unknown) => this.events.threw(err));
     if (this.phase !== "running") return;
-    this.commands.after(this.state.unsettled());
     this.hub = this.makeHub(user);
     this.hub.start();
     if (!this.online) this.hub.setOnline(false);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { StorageAdapter } from "../src/index.js";
-import { memoryStorage } from "../src/index.js";
-import { ackOf, at, conv, conversation, liveWorld, message, settle, welcome, world } from "./support/fake.js";
+import { createParley, memoryStorage } from "../src/index.js";
+import { ackOf, at, conv, conversation, jwt, liveWorld, message, settle, welcome, world } from "./support/fake.js";
 
 const texts = (frames: Record<string, unknown>[]) => frames.map((f) => (f["body"] as { text: string }).text);
 
@@ -180,6 +180,27 @@ describe("storage", () => {
     await settle();
     expect(w.net.last.take("send")).toHaveLength(1);
     expect(w.errors[0]).toContain("storage: storage failed");
+  });
+
+  test("who sends the moment a conversation is there after a reload, sends behind what waits", async () => {
+    const w = await liveWorld();
+    const c = w.parley.direct("bob");
+    for (let i = 0; i < 20; i++) c.send({ text: String(i) }); // in one millisecond
+    await settle();
+    await w.parley.close();
+    const parley = createParley({ url: "http://parley.test", user: "alice", token: () => Promise.resolve(jwt({})), clock: w.clock, network: w.net, storage: w.storage });
+    const sent = new Promise<void>((done) => {
+      parley.conversations.subscribe((list) => {
+        const d = list.find((x) => x.id === conv);
+        if (d !== undefined) queueMicrotask(() => (d.send({ text: "new" }), done()));
+      });
+    });
+    parley.start();
+    await sent;
+    await settle();
+    await w.net.last.welcome();
+    expect(texts(w.net.last.take("send"))).toEqual([...Array.from({ length: 20 }, (_, i) => String(i)), "new"]);
+    await parley.close();
   });
 
   test("a reload in the middle of sends: the same cmids, in order, and the state is there at once", async () => {

@@ -32,12 +32,14 @@ test("what is taken away is gone for good", () => {
   expect(withFrame(info, told({ head: 2, last: { ...last, text: "secret" } })).last).toEqual({ ...last, text: "", gone: true });
 });
 
-test("an edit stays when the server tells of the message as it was first sent", () => {
-  const edited: Entry = { type: "edited", ...head(2), target: 1, body: { text: "right" } };
-  const info = after(said(1, "wrong", file("a.png", "image/png")), edited);
-  const now = withFrame(info, told({ head: 2, last: { ...last, text: "wrong", files: { count: 1, name: "a.png", type: "image/png" } } })).last;
-  expect(now).toEqual({ ...last, text: "right", edited: 2, files: { count: 1, name: "a.png", type: "image/png" } });
-  expect(withFrame(info, told({ head: 3, last: { ...last, seq: 3, text: "later" } })).last).toEqual({ ...last, seq: 3, text: "later" });
+test("an edit takes the place of what was sent, files included", () => {
+  const edited: Entry = { type: "edited", ...head(2), target: 1, body: { text: "right", attachments: [file("b.pdf", "application/pdf")] } };
+  const info = after(said(1, "wrong", file("a.png", "image/png"), file("c.png", "image/png")), edited);
+  const right = { ...last, text: "right", files: { count: 1, name: "b.pdf", type: "application/pdf" } };
+  expect(info.last).toEqual(right);
+  // An answer that was made before, and one that knows of a later edit.
+  expect(withFrame(info, told({ head: 1, last: { ...last, text: "wrong" } })).last).toEqual(right);
+  expect(withFrame(info, told({ head: 3, last: { ...last, text: "better" } })).last).toEqual({ ...last, text: "better" });
 });
 
 test("what happened since, until somebody writes", () => {

@@ -36,7 +36,7 @@ export interface ConversationInfo {
   readonly event?: LastEvent | undefined;
 }
 
-/** The latest message, cut short for lists. */
+/** The latest message as it was last edited, cut short for lists. */
 export interface LastMessage {
   readonly seq: number;
   readonly from: string;
@@ -45,8 +45,6 @@ export interface LastMessage {
   /** Its content was taken away. */
   readonly gone?: boolean | undefined;
   readonly files?: LastFiles | undefined;
-  /** The edit that `text` is from, where one is known. */
-  readonly edited?: number | undefined;
 }
 
 export interface LastFiles {

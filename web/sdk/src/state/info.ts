@@ -1,7 +1,7 @@
 // The numbers of a conversation, as they follow from frames. Pure functions.
 
 import type { ConversationInfo, Position } from "../api.js";
-import { eventOf, lastOf, newest, withEdit, withoutBody } from "./preview.js";
+import { eventOf, lastOf, toldOf, withEdit, withoutBody } from "./preview.js";
 import type { ConversationFrame, Entry, MembersEntry, Receipt } from "../protocol/frames.js";
 
 /** A conversation that the server does not have yet, or that is not known yet. */
@@ -59,7 +59,7 @@ export function withFrame(old: ConversationInfo, f: ConversationFrame): Conversa
     archived: f.archived ?? false,
     keep: f.keep,
     peers: f.peers === undefined ? undefined : mergePeers(old.peers ?? [], f.peers),
-    last: newest(old.last, log.last),
+    last: toldOf(old.last, log.last),
     event: log.event,
   };
   return read > f.read ? withRead(now, read, undefined) : now;
@@ -100,7 +100,7 @@ export function withEntry(old: ConversationInfo, e: Entry, me: string, target: T
       };
     }
     case "edited":
-      if (old.last?.seq === e.target && e.body !== undefined) now.last = withEdit(old.last, e.body.text, e.seq);
+      if (old.last?.seq === e.target && e.body !== undefined) now.last = withEdit(old.last, e.body);
       return now;
     case "recalled":
       if (old.last?.seq === e.target) now.last = withoutBody(old.last);

@@ -17,16 +17,16 @@ export function withoutBody(last: Pick<LastMessage, "seq" | "from" | "time">): L
   return { seq: last.seq, from: last.from, time: last.time, text: "", gone: true };
 }
 
-/** The same after an edit; files stay. */
-export function withEdit(last: LastMessage, text: string | undefined, seq: number): LastMessage {
-  return last.gone || seq <= (last.edited ?? 0) ? last : { ...last, text: preview(text), edited: seq };
+/** The same after an edit. */
+export function withEdit(last: LastMessage, body: WireBody): LastMessage {
+  if (last.gone) return last;
+  const files = filesOf(body);
+  return { seq: last.seq, from: last.from, time: last.time, text: preview(body.text), ...(files && { files }) };
 }
 
-/** What to keep of a message that the server tells of as it was first sent. */
-export function newest(old: LastMessage | undefined, told: LastMessage | undefined): LastMessage | undefined {
-  if (old === undefined || told === undefined || old.seq !== told.seq || told.gone) return told;
-  if (old.gone) return old; // for good
-  return old.edited === undefined ? told : { ...told, text: old.text, edited: old.edited };
+/** What the server tells, but for what is gone for good: an answer may be from before that. */
+export function toldOf(old: LastMessage | undefined, told: LastMessage | undefined): LastMessage | undefined {
+  return old?.gone && old.seq === told?.seq ? old : told;
 }
 
 export function eventOf(e: MembersEntry): LastEvent {

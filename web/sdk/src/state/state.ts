@@ -46,13 +46,14 @@ export class State {
   }
 
   /** Reads what was kept: an instant start. */
-  async restore(): Promise<void> {
+  async restore(before: (commands: readonly Command[]) => void): Promise<void> {
     const { store } = this.ctx;
     const session = await store.get<Session>("session");
     const pages = await store.list<CachedThread>("page/");
     const drafts = await store.list<string>("draft/");
     const infos = await store.list<KeptConversation>("conv/");
     const commands = await store.list<Command>(outboxPrefix);
+    before(commands.map(([, command]) => command));
     batch(() => {
       if (session !== undefined && this.me.peek() === undefined) this.welcome(session);
       for (const [key, c] of pages) this.cachedPages.set(key.slice("page/".length), c);
