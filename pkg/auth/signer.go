@@ -19,9 +19,10 @@ type SignerOptions struct {
 	Now         func() time.Time // nil: time.Now
 }
 
-// Signer makes HS256 tokens for development: POST /dev/token of the all-in-one
-// binary and `parley token`. In production an identity provider makes them. It is
-// immutable and safe for concurrent use.
+// Signer makes HS256 tokens for development: POST /dev/token and
+// `parley token` of the all-in-one binary. In production an identity provider makes
+// them, and no production program calls this. It is immutable and safe for concurrent
+// use.
 type Signer struct{ o SignerOptions }
 
 // NewSigner refuses the secrets that [NewVerifier] refuses.

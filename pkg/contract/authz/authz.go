@@ -84,7 +84,7 @@ func Tables() string {
 	}{
 		{"What changes something: gateway", Gateway, spec.Gateway},
 		{"What is read: history", History, spec.History},
-		{"Dev tokens: `parley up` alone, switched off by `--dev-tokens=false`", Dev, spec.AllInOne},
+		{"Dev tokens: `parley up`, where `--dev-tokens=false` switches them off, and `parley dev-tokens`", Dev, spec.AllInOne},
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n| request | about |", part.title)
 		for _, r := range Roles {

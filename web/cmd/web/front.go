@@ -13,11 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parley-chat/parley/pkg/auth"
 	"github.com/parley-chat/parley/pkg/certs"
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/config"
-	"github.com/parley-chat/parley/pkg/devtoken"
 	"github.com/parley-chat/parley/pkg/forward"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/web"
@@ -28,11 +26,9 @@ import (
 type behind struct {
 	gateways []*url.URL
 	history  []*url.URL
-	bucket   *url.URL // nil: files are at another address
+	bucket   *url.URL   // nil: files are at another address
+	tokens   []*url.URL // nil: nobody gets one here
 	caFile   string
-
-	devTokens                    bool
-	secretFile, issuer, audience string
 }
 
 func (b *behind) Register(fs *flag.FlagSet) {
@@ -46,10 +42,7 @@ func (b *behind) Register(fs *flag.FlagSet) {
 		}
 		return err
 	})
-	fs.BoolVar(&b.devTokens, "dev-tokens", false, "let POST /dev/token give a token for any user to anybody who asks for localhost:\nto try a deployment out with, where nobody else reaches it")
-	fs.StringVar(&b.secretFile, "jwt-hs256-secret-file", "", "sign those tokens with the secret in this `file`")
-	fs.StringVar(&b.issuer, "jwt-issuer", "", "`issuer` that those tokens name")
-	fs.StringVar(&b.audience, "jwt-audience", "", "`audience` that those tokens name")
+	fs.Func("dev-token-url", "pass POST /dev/token on to the \"parley dev-tokens\" at this `url`, for those who ask for localhost:\nit makes anybody anybody, to try a deployment out with that nobody else reaches; none: no tokens here", places(&b.tokens))
 }
 
 func places(list *[]*url.URL) func(string) error {
@@ -85,10 +78,8 @@ func (b *behind) Validate() error {
 	switch {
 	case (b.gateways == nil) != (b.history == nil):
 		return fmt.Errorf("gateways without history, or history without gateways: set %s and %s", set("gateway-url"), set("history-url"))
-	case b.gateways == nil && (b.bucket != nil || b.devTokens || b.caFile != ""):
+	case b.gateways == nil && (b.bucket != nil || b.tokens != nil || b.caFile != ""):
 		return fmt.Errorf("nobody to pass requests on to: set %s and %s", set("gateway-url"), set("history-url"))
-	case b.devTokens != (b.secretFile != ""):
-		return fmt.Errorf("dev tokens without a secret, or a secret for nothing: set %s and %s", set("dev-tokens"), set("jwt-hs256-secret-file"))
 	}
 	return nil
 }
@@ -99,7 +90,7 @@ type front struct {
 	gateway, history *forward.Proxy
 	bucket           *forward.Proxy // nil: files are at another address
 	prefix           string         // of what the bucket answers
-	token            http.Handler   // nil: nobody gets one
+	token            *forward.Proxy // nil: nobody gets one
 }
 
 func newFront(b *behind, app *web.App, log *slog.Logger) (*front, error) {
@@ -111,40 +102,25 @@ func newFront(b *behind, app *web.App, log *slog.Logger) (*front, error) {
 		}
 	}
 	f := &front{app: app}
-	if b.devTokens {
-		if f.token, err = b.issuerOf(); err != nil {
-			return nil, err
-		}
-	}
 	to := func(o forward.Options) *forward.Proxy {
 		o.Name, o.Log = "parley-web", log
 		return forward.New(o)
 	}
 	f.gateway = to(forward.Options{To: b.gateways, Authorities: authorities})
 	f.history = to(forward.Options{To: b.history, Authorities: authorities})
+	if b.tokens != nil {
+		f.token = to(forward.Options{To: b.tokens, Authorities: authorities, Most: mostTokens, Request: bare})
+	}
 	if b.bucket != nil {
 		f.prefix = "/" + b.bucket.Path + "/"
-		f.bucket = to(forward.Options{To: []*url.URL{{Scheme: b.bucket.Scheme, Host: b.bucket.Host}}, Request: presigned, Answer: foreign})
+		f.bucket = to(forward.Options{To: []*url.URL{{Scheme: b.bucket.Scheme, Host: b.bucket.Host}}, Request: bare, Answer: foreign})
 	}
 	return f, nil
 }
 
-func (b *behind) issuerOf() (http.Handler, error) {
-	keys, err := auth.LoadFiles(auth.FileOptions{HS256SecretFile: b.secretFile})
-	if err != nil {
-		return nil, err
-	}
-	signer, err := auth.NewSigner(auth.SignerOptions{HS256Secret: keys.HS256Secret, Issuer: b.issuer, Audience: b.audience})
-	if err != nil {
-		return nil, err
-	}
-	sign := func(user chat.User) (string, error) { return signer.Sign(auth.Identity{User: user}, devtoken.TTL) }
-	return devtoken.Loopback(rest.Origins(nil).Handler(devtoken.Handler(sign))), nil
-}
-
-// presigned leaves out what a signed URL does without, and a store that has no tokens
-// must not see.
-func presigned(out, _ *http.Request) {
+// bare leaves out what neither a signed URL nor a request for a token needs, and a
+// service that checks no tokens must not see.
+func bare(out, _ *http.Request) {
 	out.Header.Del("Authorization")
 	out.Header.Del("Cookie")
 }
@@ -163,8 +139,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 	switch {
-	case path == devtoken.Path && f.token != nil:
-		f.token.ServeHTTP(w, r)
+	case path == tokenPath && f.token != nil:
+		f.serveToken(w, r)
 	case f.bucket != nil && strings.HasPrefix(path, f.prefix):
 		f.serveFile(w, r)
 	case path == "/v1/ws":
@@ -214,8 +190,10 @@ func (t *timed) WriteHeader(status int) {
 // Close ends what is passed on, sockets included.
 func (f *front) Close(ctx context.Context) error {
 	errs := []error{f.gateway.Close(ctx), f.history.Close(ctx)}
-	if f.bucket != nil {
-		errs = append(errs, f.bucket.Close(ctx))
+	for _, p := range []*forward.Proxy{f.bucket, f.token} {
+		if p != nil {
+			errs = append(errs, p.Close(ctx))
+		}
 	}
 	return errors.Join(errs...)
 }

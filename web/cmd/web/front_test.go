@@ -9,9 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/parley-chat/parley/pkg/certs/certstest"
@@ -153,24 +152,58 @@ func TestEndsWithSockets(t *testing.T) {
 	}
 }
 
-// Dev tokens are for localhost, and only where they are switched on.
+// Requests for dev tokens go on for localhost and the page's own origin alone, without
+// anybody's token, and the service behind sees what was asked for.
 func TestDevTokens(t *testing.T) {
-	secret := filepath.Join(t.TempDir(), "jwt")
-	if err := os.WriteFile(secret, []byte("dev-only-secret-of-at-least-32-bytes\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	var seen atomic.Int64
+	signer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen.Add(1)
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s%s %s %q %q", r.Method, r.Host, r.URL.RequestURI(), body, r.Header.Get("Origin"), r.Header.Get("Authorization")+r.Header.Get("Cookie"))
+	}))
+	t.Cleanup(signer.Close)
 	back := named(t, "gateway")
-	at, end := begin(t, "--gateway-url", back, "--history-url", back, "--dev-tokens", "--jwt-hs256-secret-file", secret, "--jwt-audience", "parley")
+	at, end := begin(t, "--gateway-url", back, "--history-url", back, "--dev-token-url", signer.URL)
+	const body = `{"user":"alice"}`
 	for _, c := range []struct {
-		host, origin string
-		status       int
-	}{{at, "", 200}, {at, "http://" + at, 200}, {"localhost", "http://localhost", 200}, {"chat.example", "", 404}, {"chat.example", "http://chat.example", 404}, {at, "https://evil.example", 403}, {at, "null", 403}} {
-		if status, text, _ := ask(t, "POST", "http://"+at+"/dev/token", `{"user":"alice"}`, "Host", c.host, "Origin", c.origin); status != c.status || status == 200 && !strings.Contains(text, `{"token":"ey`) {
+		method, host, origin string
+		status               int
+	}{
+		{"POST", at, "", 200}, {"POST", at, "http://" + at, 200}, {"POST", "localhost", "http://localhost", 200},
+		{"POST", "chat.example", "", 404}, {"POST", "chat.example", "http://chat.example", 404}, {"POST", at, "https://evil.example", 403}, {"POST", at, "null", 403},
+		{"GET", at, "", 405}, {"OPTIONS", at, "", 405}, {"GET", "chat.example", "", 404},
+	} {
+		before := seen.Load()
+		status, text, _ := ask(t, c.method, "http://"+at+"/dev/token", body, "Host", c.host, "Origin", c.origin, "Authorization", "Bearer t", "Cookie", "a=b")
+		want := fmt.Sprintf("POST %s/dev/token %s %q %q", c.host, body, c.origin, "")
+		if status != c.status || status == 200 && text != want {
 			t.Errorf("%+v: %d %s", c, status, text)
 		}
+		if got := seen.Load() - before; (got == 1) != (c.status == 200) {
+			t.Errorf("%+v: the service was asked %d times", c, got)
+		}
+	}
+	if status, text, _ := ask(t, "POST", "http://"+at+"/dev/token/", body, "Host", at); status != 404 {
+		t.Errorf("beside the path: %d %s", status, text)
+	}
+	signer.Close()
+	if status, text, _ := ask(t, "POST", "http://"+at+"/dev/token", body); status != 503 || strings.Contains(text, signer.URL) {
+		t.Errorf("nobody signs: %d %s", status, text)
 	}
 	if c := end(); c != 0 {
 		t.Errorf("exit code %d", c)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "localhost:8080": true, "LOCALHOST:8080": true, "127.0.0.1:8080": true, "127.8.8.8": true, "[::1]:8080": true, "[::1]": true,
+		"chat.example": false, "chat.example:8080": false, "localhost.evil.example": false, "10.0.0.1:8080": false, "192.168.1.2": false, "0.0.0.0:8080": false,
+		"": false, "127.0.0.1.nip.io": false, "web:8080": false,
+	} {
+		if got := loopback(host); got != want {
+			t.Errorf("%q: %v", host, got)
+		}
 	}
 }
 

@@ -83,9 +83,9 @@ func TestRefuses(t *testing.T) {
 		"did you mean --ops-listen?": {"--opslisten"},
 		"gateways without history":   {"--gateway-url=http://g"},
 		"nobody to pass":             {"--bucket-url=http://s3:9000/b"},
-		"PARLEY_GATEWAY_URL":         {"--dev-tokens", "--jwt-hs256-secret-file=x"},
-		"without a secret":           {"--gateway-url=http://g", "--history-url=http://h", "--dev-tokens"},
-		"a secret for nothing":       {"--gateway-url=http://g", "--history-url=http://h", "--jwt-hs256-secret-file=x"},
+		"PARLEY_GATEWAY_URL":         {"--dev-token-url=http://t"},
+		"unknown flag --jwt":         {"--gateway-url=http://g", "--history-url=http://h", "--jwt-hs256-secret-file=x"},
+		"has a path":                 {"--gateway-url=http://g", "--history-url=http://h", "--dev-token-url=http://t/dev/token"},
 		"end with a bucket":          {"--gateway-url=http://g", "--history-url=http://h", "--bucket-url=http://s3:9000"},
 		"of the form http":           {"--gateway-url=gateway:8080", "--history-url=http://h"},
 	} {

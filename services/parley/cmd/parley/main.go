@@ -36,7 +36,7 @@ func run(args []string) int {
 		LongHelp:   "A horizontally scaled WebSocket chat cluster.\n\nStart with \"parley up\", and then \"parley chat --as alice --to bob\".",
 		FlagSet:    flag.NewFlagSet("parley", flag.ContinueOnError),
 		Subcommands: []*ffcli.Command{
-			newUpCmd(), newChatCmd(), newTokenCmd(), newVerifyCmd(), newBenchCmd(), newSimulateCmd(), newEpochCmd(), newSearchCmd(), newDoctorCmd(), newStatusCmd(), newJobsCmd(), newVersionCmd(),
+			newUpCmd(), newChatCmd(), newTokenCmd(), newDevTokensCmd(), newVerifyCmd(), newBenchCmd(), newSimulateCmd(), newEpochCmd(), newSearchCmd(), newDoctorCmd(), newStatusCmd(), newJobsCmd(), newVersionCmd(),
 		},
 		Exec: func(_ context.Context, args []string) error {
 			if len(args) > 0 {
@@ -49,6 +49,8 @@ func run(args []string) int {
 	switch {
 	case len(args) > 0 && args[0] == "up":
 		err = up(ctx, args[1:])
+	case len(args) > 0 && args[0] == "dev-tokens":
+		err = devTokens(ctx, args[1:], os.Stdout, os.Stderr)
 	case len(args) > 0 && args[0] == "epoch":
 		err = epoch(ctx, args[1:])
 	case len(args) > 0 && args[0] == "search":

@@ -6,10 +6,10 @@ import (
 	"strings"
 
 	"github.com/parley-chat/parley/pkg/contract"
-	"github.com/parley-chat/parley/pkg/devtoken"
 	"github.com/parley-chat/parley/pkg/rest"
 	"github.com/parley-chat/parley/services/gateway"
 	"github.com/parley-chat/parley/services/history"
+	"github.com/parley-chat/parley/services/parley/internal/devtoken"
 	"github.com/parley-chat/parley/web"
 )
 

@@ -109,7 +109,7 @@ func TestCompose(t *testing.T) {
 			}
 			continue
 		}
-		program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
+		program := programOf(&s)
 		read(t, s.Build.Dockerfile)
 		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Equal(s.SecurityOpt, []string{"no-new-privileges:true"}) {
 			t.Errorf("%s: read_only %v, cap_drop %v, security_opt %v", name, s.ReadOnly, s.CapDrop, s.SecurityOpt)
@@ -137,6 +137,36 @@ func TestCompose(t *testing.T) {
 		t.Errorf("a gateway has %q to drain, and not what a pod has", s)
 	}
 	composedAddresses(t, &file)
+	composedTokens(t, &file)
+}
+
+// programOf is the name of a service's settings: a program, or a command of parley.
+func programOf(s *containerSpec) string {
+	program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
+	if program == "parley" && len(s.Command) > 0 {
+		return s.Command[0]
+	}
+	return program
+}
+
+// composedTokens: the page has no key, and what signs has the one that gateways and
+// history have, and no port on this machine.
+func composedTokens(t *testing.T, file *composed) {
+	t.Helper()
+	web, signs := file.Services["web"], file.Services[signer]
+	if slices.Contains(web.Secrets, "jwt") || web.Environment["PARLEY_DEV_TOKEN_URL"] != "http://"+signer+":8080" {
+		t.Errorf("web has the secrets %v, and asks for tokens at %q", web.Secrets, web.Environment["PARLEY_DEV_TOKEN_URL"])
+	}
+	if !slices.Equal(signs.Command, []string{signer}) || len(signs.Ports) > 0 {
+		t.Errorf("%s runs %v, at %v", signer, signs.Command, signs.Ports)
+	}
+	for _, name := range []string{"gateway-1", "gateway-2", "history"} {
+		for _, k := range []string{"PARLEY_JWT_HS256_SECRET_FILE", "PARLEY_JWT_AUDIENCE", "PARLEY_JWT_ISSUER"} {
+			if of := file.Services[name].Environment[k]; of != signs.Environment[k] {
+				t.Errorf("%s of %s is %q, and of %s %q", k, name, of, signer, signs.Environment[k])
+			}
+		}
+	}
 }
 
 // composedAddresses: the word about a client's address is believed of the page's
@@ -161,7 +191,7 @@ func composedAddresses(t *testing.T, file *composed) {
 	page, _ := strings.CutSuffix(web.Ports[0], ":8080")
 	_, port, _ := strings.Cut(page, ":")
 	for name, s := range file.Services {
-		if name != "web" && s.Build != nil && s.Environment["PARLEY_TRUSTED_PROXIES"] != at.String() {
+		if name != "web" && name != signer && s.Build != nil && s.Environment["PARLEY_TRUSTED_PROXIES"] != at.String() {
 			t.Errorf("%s believes %q about addresses, and web is at %v", name, s.Environment["PARLEY_TRUSTED_PROXIES"], at)
 		}
 		if public, ok := s.Environment["PARLEY_S3_PUBLIC_ENDPOINT"]; ok && (public != "http://localhost:"+port ||

@@ -48,7 +48,7 @@ func compose(t *testing.T) *composition {
 	key := func(name string) string { return strings.TrimSpace(string(readAt(t, secret(name)))) }
 	env := file.Services["gateway-1"].Environment
 	files := s3fake.StartAs(t, s3fake.Account{Bucket: env["PARLEY_S3_BUCKET"], AccessKey: key("files-user"), SecretKey: key("files-password")})
-	order := []string{"gateway-1", "gateway-2", "history", "web"}
+	order := []string{"gateway-1", "gateway-2", "history", signer, "web"}
 	first, err := procs.PortRange(2 * len(order))
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func compose(t *testing.T) *composition {
 	for i, name := range order {
 		s := file.Services[name]
 		program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
-		c.start(name, c.build(dir, program), first+2*i, s.Environment, here)
+		c.start(name, c.build(dir, program), first+2*i, &s, here)
 	}
 	return c
 }
@@ -107,10 +107,10 @@ func serveMongo(t *testing.T, ln net.Listener) {
 	t.Cleanup(func() { cancel(); <-ended })
 }
 
-func (c *composition) start(name, path string, port int, given map[string]string, here *strings.Replacer) {
+func (c *composition) start(name, path string, port int, s *containerSpec, here *strings.Replacer) {
 	c.t.Helper()
 	env := []string{fmt.Sprintf("PARLEY_LISTEN=127.0.0.1:%d", port), fmt.Sprintf("PARLEY_OPS_LISTEN=127.0.0.1:%d", port+1), "PARLEY_DRAIN_WINDOW=0s"}
-	for k, v := range given {
+	for k, v := range s.Environment {
 		v = here.Replace(v)
 		if secret, ok := strings.CutPrefix(v, root); ok { // the process has another folder
 			abs, err := filepath.Abs(root)
@@ -121,7 +121,7 @@ func (c *composition) start(name, path string, port int, given map[string]string
 		}
 		env = append(env, k+"="+v)
 	}
-	p := procs.New(procs.Program{Name: name, Path: path, Port: port, OpsPort: port + 1})
+	p := procs.New(procs.Program{Name: name, Path: path, Port: port, OpsPort: port + 1, Args: s.Command})
 	p.SetEnv(env...)
 	if err := p.Start(); err != nil {
 		c.t.Fatal(err)
@@ -248,6 +248,18 @@ func TestComposeRuns(t *testing.T) {
 	c.reads(conv)
 	c.file()
 	c.origins()
+	c.tokensAway(conv)
+}
+
+// tokensAway: where nothing signs, nobody new gets in, and who is in stays.
+func (c *composition) tokensAway(conv chat.ConvID) {
+	c.t.Helper()
+	bob := c.signIn("bob")
+	if err := c.all[signer].Kill(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.want(http.StatusServiceUnavailable, c.do("POST", "/dev/token", "", []byte(`{"user":"alice"}`), nil))
+	c.want(http.StatusOK, c.do("GET", "/v1/conversations/"+string(conv)+"/messages", bob, nil, nil))
 }
 
 // say sends from alice to bob, who hears it.

@@ -130,9 +130,24 @@ func TestRulesCatch(t *testing.T) {
 		{"dev", "NetworkPolicy dns", "169.254.20.10/32", "169.254.20.11/32", "names", "of the node's cache false"},
 		{"production", "NetworkPolicy dns", "", "-", "names", "cannot ask for addresses"},
 		{"production", "ConfigMap history-config", "PARLEY_TRUSTED_PROXIES: 10.0.0.0/8", `PARLEY_TRUSTED_PROXIES: ""`, "behind", "history has no trusted proxies"},
-		{"production", "ConfigMap web-config", "PARLEY_LISTEN: :8080", "PARLEY_LISTEN: :8080\n  PARLEY_DEV_TOKENS: \"true\"", "sign-in", "anybody is anybody"},
-		{"dev", "ConfigMap web-config", `PARLEY_DEV_TOKENS: "true"`, `PARLEY_DEV_TOKENS: "false"`, "sign-in", "nobody can sign in"},
-		{"dev", "ConfigMap web-config", "PARLEY_JWT_AUDIENCE: parley", "PARLEY_JWT_AUDIENCE: parleys", "sign-in", "do not take"},
+		{"production", "ConfigMap web-config", "PARLEY_LISTEN: :8080", "PARLEY_LISTEN: :8080\n  PARLEY_DEV_TOKEN_URL: http://dev-tokens:8080", "sign-in", "anybody is anybody"},
+		{"production", "Deployment web", "ghcr.io/parley-chat/web:", "ghcr.io/parley-chat/parley:", "sign-in", "web can sign"},
+		{"production", "Deployment history", "image: ", "args: [dev-tokens]\n        image: ", "sign-in", "history can sign"},
+		{"production", "Service web", "name: web\n  namespace", "name: dev-tokens\n  namespace", "sign-in", "a service dev-tokens"},
+		{"dev", "ConfigMap web-config", "PARLEY_DEV_TOKEN_URL: http://dev-tokens:8080", `PARLEY_DEV_TOKEN_URL: ""`, "sign-in", "nobody can sign in"},
+		{"dev", "ConfigMap web-config", "PARLEY_LISTEN: :8080", "PARLEY_LISTEN: :8080\n  PARLEY_JWT_HS256_SECRET_FILE: /run/secrets/parley-jwt/secret", "sign-in", "web has the key"},
+		{"dev", "Deployment web", "serviceAccountName: web", "serviceAccountName: web\n      volumes:\n      - name: jwt\n        secret:\n          secretName: parley-jwt-", "sign-in", "web has the key"},
+		{"dev", "Deployment dev-tokens", "", "-", "sign-in", "no dev-tokens"},
+		{"dev", "Deployment dev-tokens", "- dev-tokens", "- up", "variables", "dev-tokens is told by variables"},
+		{"dev", "Deployment dev-tokens", "parley-chat/parley:", "parley-chat/web:", "pods", "dev-tokens runs"},
+		{"dev", "Deployment dev-tokens", "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "pods", "dev-tokens: the security context"},
+		{"dev", "Deployment dev-tokens", "terminationGracePeriodSeconds: 30", "terminationGracePeriodSeconds: 20", "grace", "dev-tokens is killed after"},
+		{"dev", "ConfigMap dev-tokens-config", "PARLEY_JWT_AUDIENCE: parley", "PARLEY_JWT_AUDIENCE: parleys", "sign-in", "do not take"},
+		{"dev", "NetworkPolicy dev-tokens", "", "-", "sign-in", "web may not talk to dev-tokens:8080"},
+		{"dev", "NetworkPolicy dev-tokens", "- podSelector:\n        matchLabels:\n          app.kubernetes.io/name: web", "- podSelector: {}", "sign-in", "history reaches what signs"},
+		{"dev", "NetworkPolicy dev-tokens", "- podSelector:", "- ipBlock:\n        cidr: 0.0.0.0/0\n    - podSelector:", "sign-in", "others than pods of this namespace"},
+		{"dev", "NetworkPolicy dev-tokens", "  podSelector:\n    matchLabels:", "  egress:\n  - ports:\n    - port: 443\n      protocol: TCP\n  podSelector:\n    matchLabels:", "sign-in", "may talk to others"},
+		{"dev", "NetworkPolicy one-address", "name: dev-tokens", "name: nats", "sign-in", "web may not talk to dev-tokens:8080"},
 		{"dev", "NetworkPolicy one-address", "", "-", "sign-in", "web may not talk to gateway:8080"},
 		{"dev", "Ingress parley", "path: /openapi.json", "path: /openapi", "proxies", "the paths are"},
 		{"production", "HTTPRoute parley", "value: /openapi.json", "value: /openapi", "proxies", "the route is"},
@@ -174,7 +189,7 @@ func mutate(t *testing.T, all []object, which, old, text string) []object {
 
 // rollout: one new pod comes before an old one goes.
 func rollout(t reporter, w *world) {
-	for _, name := range programs {
+	for _, name := range w.ours() {
 		if w.strategy[name] != "0" {
 			t.Errorf("a rollout may take pods of %s away before others are there", name)
 		}

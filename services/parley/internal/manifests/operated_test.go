@@ -80,34 +80,6 @@ func behindProxies(t reporter, w *world) {
 	}
 }
 
-// signIn: where tokens are signed with a secret that everybody can read, the page signs
-// people in with the same; and nowhere else.
-func signIn(t reporter, w *world) {
-	page, gateway := w.workload(t, "web"), w.workload(t, "gateway")
-	env := w.env(page.pod.Spec.Containers[0])
-	if forMany(w) {
-		if env["PARLEY_DEV_TOKENS"] == "true" {
-			t.Errorf("anybody is anybody")
-		}
-		return
-	}
-	if env["PARLEY_DEV_TOKENS"] != "true" || env["PARLEY_GATEWAY_URL"] == "" {
-		t.Errorf("nobody can sign in at the page")
-		return
-	}
-	if env["PARLEY_JWT_AUDIENCE"] != w.setting(t, gateway, "PARLEY_JWT_AUDIENCE") ||
-		w.setting(t, page, "PARLEY_JWT_HS256_SECRET") != w.setting(t, gateway, "PARLEY_JWT_HS256_SECRET") {
-		t.Errorf("gateways do not take the page's tokens")
-	}
-	for _, k := range []string{"PARLEY_GATEWAY_URL", "PARLEY_HISTORY_URL"} {
-		for url := range strings.SplitSeq(env[k], ",") {
-			for _, at := range addresses(url) {
-				w.reach(t, page, at)
-			}
-		}
-	}
-}
-
 // podMonitor is what is used of monitoring.coreos.com/v1, whose Go types would bring an
 // operator's dependencies.
 type podMonitor struct {

@@ -19,18 +19,31 @@ import (
 // variable is a line of --help.
 var variable = regexp.MustCompile(`(?m)^ +(PARLEY_[A-Z0-9_]+)$`)
 
-// programs are ours, in pods.
+// programs are ours, in pods of every overlay.
 var programs = []string{"gateway", "history", "web"}
+
+// ours are the workloads that run our programs: where people sign in by a name alone,
+// the one that signs as well.
+func (w *world) ours() []string {
+	if slices.ContainsFunc(w.workloads, func(l workload) bool { return l.name == signer }) {
+		return append(slices.Clone(programs), signer)
+	}
+	return programs
+}
+
+// commands are how to ask our programs for their settings.
+var commands = map[string][]string{
+	"gateway": {"./services/gateway/cmd/gateway"},
+	"history": {"./services/history/cmd/history"},
+	"web":     {"./web/cmd/web"},
+	signer:    {"./services/parley/cmd/parley", signer},
+}
 
 // settings asks a binary for its variables.
 var settings = sync.OnceValues(func() (map[string][]string, error) {
 	all := map[string][]string{}
-	for _, name := range programs {
-		path := "./services/" + name + "/cmd/" + name
-		if name == "web" {
-			path = "./web/cmd/web"
-		}
-		cmd := exec.Command("go", "run", path, "--help")
+	for name, command := range commands {
+		cmd := exec.Command("go", append(append([]string{"run"}, command...), "--help")...)
 		cmd.Dir = root
 		out, err := cmd.Output()
 		if err != nil {
@@ -49,8 +62,8 @@ func variablesExist(t reporter, w *world) {
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	for name, vars := range known {
-		c := w.workload(t, name).pod.Spec.Containers[0]
+	for _, name := range w.ours() {
+		vars, c := known[name], w.workload(t, name).pod.Spec.Containers[0]
 		env := w.env(c)
 		for k := range env {
 			if strings.HasPrefix(k, "PARLEY_") && !slices.Contains(vars, k) {
@@ -60,6 +73,7 @@ func variablesExist(t reporter, w *world) {
 		need := map[string][]string{
 			"gateway": {"PARLEY_MONGO_URI_FILE", "PARLEY_JWT_AUDIENCE", "PARLEY_NATS_URL_FILE"},
 			"history": {"PARLEY_MONGO_URI_FILE", "PARLEY_JWT_AUDIENCE", "PARLEY_GATEWAY_URL"},
+			signer:    {"PARLEY_JWT_AUDIENCE", "PARLEY_JWT_HS256_SECRET_FILE"},
 		}[name]
 		for _, n := range need {
 			if env[n] == "" {
@@ -70,7 +84,7 @@ func variablesExist(t reporter, w *world) {
 		if name != "web" && (!keyed || env["PARLEY_JWKS_URL"] != "" && env["PARLEY_JWT_ISSUER"] == "") {
 			t.Errorf("%s has not one key for tokens, or no issuer of it", name)
 		}
-		if len(c.Args)+len(c.Command) > 0 {
+		if told := map[string][]string{signer: {signer}}[name]; len(c.Command) > 0 || !slices.Equal(c.Args, told) {
 			t.Errorf("%s is told by variables, not %v %v", name, c.Command, c.Args)
 		}
 	}
@@ -89,8 +103,11 @@ func grace(t reporter, w *world) {
 	const (
 		historyClose = 20 * time.Second // closeTime of services/history/cmd/history
 		webClose     = 10 * time.Second // the same of web/cmd/web
+		signerClose  = 10 * time.Second // devTokensClose of services/parley/cmd/parley
 	)
-	for name, inside := range map[string]time.Duration{"gateway": own, "history": historyClose, "web": webClose} {
+	times := map[string]time.Duration{"gateway": own, "history": historyClose, "web": webClose, signer: signerClose}
+	for _, name := range w.ours() {
+		inside := times[name]
 		pod := w.workload(t, name).pod.Spec
 		hook := pod.Containers[0].Lifecycle
 		if hook == nil || hook.PreStop == nil || hook.PreStop.Sleep == nil || hook.PreStop.Sleep.Seconds < 3 {
@@ -106,7 +123,7 @@ func grace(t reporter, w *world) {
 // probesAndPods: probes ask what is there, ports are those that are listened on, and pods
 // are restricted.
 func probesAndPods(t reporter, w *world) {
-	for _, name := range programs {
+	for _, name := range w.ours() {
 		c := w.workload(t, name).pod.Spec.Containers[0]
 		for path, p := range map[string]*corev1.Probe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
 			if p == nil || p.HTTPGet == nil || p.HTTPGet.Path != path || p.HTTPGet.Port.String() != "ops" {
@@ -118,7 +135,11 @@ func probesAndPods(t reporter, w *world) {
 				t.Errorf("%s listens on %s, and its port %s is %d", name, listen, port, portOf(c, port))
 			}
 		}
-		if !strings.Contains(c.Image, "/parley-chat/"+name+":") {
+		image := name
+		if name == signer {
+			image = "parley"
+		}
+		if !strings.Contains(c.Image, "/parley-chat/"+image+":") {
 			t.Errorf("%s runs %s", name, c.Image)
 		}
 	}
@@ -176,7 +197,7 @@ func memory(t reporter, l workload, w *world) {
 	}
 	soft, ok := w.env(c)["GOMEMLIMIT"]
 	if !ok {
-		if l.name == "nats" || slices.Contains(programs, l.name) {
+		if l.name == "nats" || slices.Contains(w.ours(), l.name) {
 			t.Errorf("%s has no GOMEMLIMIT", l.name)
 		}
 		return

@@ -1,13 +1,11 @@
 // Package devtoken gives out tokens to whoever asks, so that people can try a
 // deployment out without a login of their own. Whoever reaches it can be anybody: it
-// has no place where others can.
+// has no place where others can. It is of the all-in-one binary alone: the production
+// programs have nothing that signs.
 package devtoken
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -45,31 +43,4 @@ func Handler(sign func(chat.User) (string, error)) http.Handler {
 		}
 		rest.JSON(w, http.StatusOK, wire.Token{Token: token})
 	})
-}
-
-// Loopback answers 404 to those who did not ask for localhost or a loopback address. In
-// a container, which must listen for all, that is what keeps a page of somebody else's
-// away, whose name was made to lead to this machine (DNS rebinding), and people who
-// reach the machine by its name; who makes requests by hand can write any Host.
-func Loopback(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopback(r.Host) {
-			rest.Error(w, chat.Errorf(chat.CodeNotFound, "dev tokens are given out to localhost only"))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func loopback(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.IsLoopback()
 }
