@@ -93,17 +93,21 @@ test("who goes to another conversation and comes back finds everything as it was
   const before = await place(fay);
 
   await fay.open("hal");
-  expect(await fay.page.locator("textarea").inputValue()).toBe("");
-  expect(await fay.page.locator(".upload, .context").count()).toBe(0);
+  await expect.poll(() => fay.page.locator("textarea").inputValue()).toBe("");
+  await expect.poll(() => fay.page.locator(".upload, .context").count()).toBe(0);
   await fay.inList("gus").getByText("half a sen").waitFor();
   await say("gus", "fay", { text: "meanwhile" });
   await fay.inList("gus").getByText("1 unread").waitFor();
 
   await fay.open("gus");
   await expect.poll(() => fay.page.locator(".scroller .skeleton").count()).toBe(0);
-  await expect.poll(async () => (await place(fay)).seq).toBe(before.seq);
-  expect(Math.abs((await place(fay)).y - before.y)).toBeLessThan(3);
-  expect(await fay.page.locator("textarea").inputValue()).toBe("half a sen");
+  await expect
+    .poll(async () => {
+      const now = await place(fay);
+      return now.seq === before.seq && Math.abs(now.y - before.y) < 3;
+    })
+    .toBe(true);
+  await expect.poll(() => fay.page.locator("textarea").inputValue()).toBe("half a sen");
   await fay.page.locator(".context").getByText("Reply to gus").waitFor();
   await fay.page.locator("textarea").fill("half a sentence");
   await fay.page.getByRole("button", { name: "Send", exact: true }).click();
@@ -115,11 +119,12 @@ test("who goes to another conversation and comes back finds everything as it was
   await fay.open("hal");
   await fay.write("rigt");
   await fay.act("rigt", "Edit");
-  await fay.page.locator("textarea").fill("right");
+  const change = fay.page.getByRole("textbox", { name: "Change the message" });
+  await change.fill("right");
   await fay.open("gus");
   await fay.open("hal");
-  expect(await fay.page.getByRole("textbox", { name: "Change the message" }).inputValue()).toBe("right");
-  await fay.page.keyboard.press("Enter");
+  await expect.poll(() => change.inputValue()).toBe("right");
+  await change.press("Enter");
   const changed = await fay.sees("right");
   await changed.getByText("edited").waitFor();
   await fay.leave();
@@ -157,13 +162,13 @@ test("keys: composing sends nothing, a change to the same is none, and who write
   await cdp.send("Input.dispatchKeyEvent", { type: "rawKeyDown", ...enter });
   await cdp.send("Input.dispatchKeyEvent", { type: "keyUp", ...enter });
   await cdp.send("Input.insertText", { text: "你" });
-  expect(await box.inputValue()).toBe("你");
+  await expect.poll(() => box.inputValue()).toBe("你");
   expect(await kim.page.locator(".scroller .bubble").count()).toBe(0);
   await box.press("Enter");
   await kim.sees("你");
 
   await kim.act("你", "Edit");
-  await kim.page.keyboard.press("Enter");
+  await kim.page.getByRole("textbox", { name: "Change the message" }).press("Enter");
   await box.waitFor();
   await kim.write("after it");
   await kim.is("after it", "Sent");
@@ -172,7 +177,7 @@ test("keys: composing sends nothing, a change to the same is none, and who write
   const row = await kim.sees("after it");
   await row.focus();
   await kim.page.keyboard.type("to the composer");
-  expect(await box.inputValue()).toBe("to the composer");
+  await expect.poll(() => box.inputValue()).toBe("to the composer");
   await kim.leave();
 });
 
@@ -194,7 +199,7 @@ test("the first message of a conversation does not flicker on its way into the l
   for (const p of [lil!, max!]) {
     const seen = await p.page.evaluate(() => (window as { seen?: string[] }).seen ?? []);
     expect([...new Set(seen.slice(seen.indexOf("hello")))]).toEqual(["hello"]);
-    if (p === lil) expect(seen[0]).toBe("hello");
+    if (p === lil) expect(seen.find((rows) => rows !== "")).toBe("hello");
     await p.leave();
   }
 });
