@@ -73,7 +73,7 @@ func (s *Service) jobQuery(r *http.Request, ns chat.NS) (store.JobQuery, error) 
 	case len(q.States) == 0:
 		return q, chat.Errorf(chat.CodeBadRequest, `"state" is waiting, running, done or failed`)
 	case len(q.Kinds) == 0:
-		return q, chat.Errorf(chat.CodeBadRequest, `"kind" is broadcast, erasure or keep`)
+		return q, chat.Errorf(chat.CodeBadRequest, `"kind" is broadcast, erasure, keep or sweep`)
 	case order != "" && order != "newest" && order != "due":
 		return q, chat.Errorf(chat.CodeBadRequest, `"order" is newest or due`)
 	case !ok:

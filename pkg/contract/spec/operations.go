@@ -200,7 +200,7 @@ var Operations = []Operation{
 		Summary: "Work in the background, of all kinds. Needs the scope operator.",
 		Query: []Parameter{
 			{"state", "", false, "waiting, running, done (with what was cancelled) or failed; default: all"},
-			{"kind", "", false, "broadcast, erasure or keep; default: all"},
+			{"kind", "", false, "broadcast, erasure, keep or sweep; default: all"},
 			{"order", "", false, "newest, the default: the latest due first; or due: the earliest"},
 			cursor, limit},
 		Answers: []Answer{{200, wire.List[wire.Job]{}, "A part of the list."}}},

@@ -72,7 +72,7 @@ func newJobsListCmd() *ffcli.Command {
 	var o operatorFlags
 	o.register(fs)
 	state := fs.String("state", "", "only those that are waiting, running, done or failed")
-	kind := fs.String("kind", "", "only those of a kind: broadcast, erasure or keep")
+	kind := fs.String("kind", "", "only those of a kind: broadcast, erasure, keep or sweep")
 	order := fs.String("order", "newest", "newest: the latest due first; due: the earliest")
 	limit := fs.Int("limit", 50, "jobs at most")
 	return &ffcli.Command{
