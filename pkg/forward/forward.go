@@ -104,7 +104,7 @@ func New(o Options) *Proxy {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if !errors.Is(err, context.Canceled) {
-				o.Log.Error("gateway does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
+				o.Log.Error("the service behind does not answer", "method", r.Method, tracing.From(r.Context()).LogAttr(), "error", err)
 			}
 			rest.Error(w, chat.Unavailable("the service behind this address does not answer now; repeat this unchanged"))
 		},

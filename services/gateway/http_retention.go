@@ -27,9 +27,10 @@ const (
 )
 
 // setRetention sets for how long a conversation is kept, see [keeper], or raises the
-// floor of a conversation and takes the content below it away. The floor is stored first: from then on nobody may read below it, so whatever
-// a crash leaves behind is seen by nobody, and the same request again takes it
-// away. Everything is for good and may be repeated, by several at once too.
+// floor of a conversation and takes the content below it away. The floor is stored
+// first: from then on nobody may read below it, so whatever a crash leaves behind is
+// seen by nobody, and the same request again takes it away. Everything is for good and
+// may be repeated, by several at once too.
 //
 // The floor may rise to one behind the head as it was when the request came: a
 // message that is stored meanwhile stays.
