@@ -110,9 +110,18 @@ func TestAppendFaults(t *testing.T) {
 			proxy, uri := server.Proxy(t, wireproxy.Options{})
 			st := open(t, server, uri)
 			b := mixed()
-			c.fault.Command, c.fault.Collection, c.fault.Times = "insert", "messages", 2
-			proxy.Inject(c.fault)
-			expect(t, st.Append(t.Context(), b), u, u, u, u)
+			// Both inserts arrive before either is answered: the driver ends its other
+			// connections after some of these answers, and would not send the second.
+			hold := make(chan struct{})
+			c.fault.Command, c.fault.Collection, c.fault.Times, c.fault.Hold = "insert", "messages", 2, hold
+			hit := proxy.Inject(c.fault)
+			first := make(chan store.Appended, 1)
+			go func() { first <- st.Append(t.Context(), b) }()
+			for range 2 {
+				await(t, hit, "an insert at the proxy")
+			}
+			close(hold)
+			expect(t, <-first, u, u, u, u)
 
 			again := st.Append(t.Context(), b)
 			if c.applied {
