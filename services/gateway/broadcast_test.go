@@ -60,7 +60,7 @@ func brisk() func(*Options) {
 // ended waits until a job has ended.
 func (c *cluster) ended(id chat.JobID) store.Job {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*patience)
 	defer cancel()
 	saved := c.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Pass})
 	defer saved.Remove()

@@ -167,6 +167,10 @@ func (c *cluster) narrow() {
 // testReaderEnv names the reader that tests run with; default: as in production.
 const testReaderEnv = "PARLEY_TEST_READER"
 
+// patience is how long a test waits for what has to come. Only a test that fails waits so
+// long: it is far more than a machine that does other things, too, may stand still.
+const patience = time.Minute
+
 const testSecret = "a-secret-of-the-tests-that-is-long-enough-0123456789"
 
 func newCluster(t *testing.T, n int, change ...func(*Options)) *cluster {
@@ -194,7 +198,7 @@ func newCluster(t *testing.T, n int, change ...func(*Options)) *cluster {
 		}
 		srv := httptest.NewServer(g.Handler())
 		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			g.Drain(ctx)
 			srv.Close()
@@ -236,7 +240,7 @@ type conn struct {
 }
 
 func (c *cluster) dialRaw(pod int, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	if protocols == nil {
 		protocols = []string{wire.Subprotocol}
@@ -281,7 +285,7 @@ func (c *cluster) login(pod int, user, hello string) (*conn, []*wire.Entry) {
 
 func (k *conn) send(format string, args ...any) {
 	k.t.Helper()
-	ctx, cancel := context.WithTimeout(k.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
 	defer cancel()
 	if err := k.ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, format, args...)); err != nil {
 		k.t.Fatalf("send: %v", err)
@@ -289,7 +293,7 @@ func (k *conn) send(format string, args ...any) {
 }
 
 func (k *conn) read() (any, error) {
-	ctx, cancel := context.WithTimeout(k.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
 	defer cancel()
 	_, data, err := k.ws.Read(ctx)
 	if err != nil {

@@ -53,7 +53,7 @@ func (c *cluster) goneAway(list []*conn, n, to int) map[int]bool {
 			gone[i] = true
 			_ = list[i].ws.CloseNow()
 			c.login(to, fmt.Sprint("user-", i), "")
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			c.t.Fatalf("%d of %d sessions were told to go", len(gone), n)
 		}
 	}
@@ -111,7 +111,7 @@ func (c *cluster) hearBeats(n int) {
 		select {
 		case pod := <-heard:
 			beats[pod]++
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			c.t.Fatalf("heard only %v", beats)
 		}
 		least = n

@@ -71,12 +71,12 @@ func lostLastAnnouncement(t *testing.T, way func(*Options)) {
 			alice, _ := c.login(0, "alice", "")
 			bob, _ := c.login(1, "bob", "")
 			alice.sendTo("bob", "m1", "heard")
-			if !bob.waitEntry(1, 10*time.Second) {
+			if !bob.waitEntry(1, patience) {
 				t.Fatal("the first message was not delivered")
 			}
 			c.bus.set(func() { c.bus.drop = isAnnouncement })
 			alice.sendTo("bob", "m2", "not heard")
-			if !bob.waitEntry(2, 10*time.Second) {
+			if !bob.waitEntry(2, patience) {
 				t.Fatal("the lost message was not found")
 			}
 			if found := c.gates[1].Stats().Repaired[trigger.String()]; found == 0 {
@@ -99,7 +99,7 @@ func lostFirstMessageOfANewConversation(t *testing.T, way func(*Options)) {
 			bob, _ := c.login(1, "bob", "")
 			c.bus.set(func() { c.bus.drop = isAnnouncement })
 			alice.sendTo("bob", "m1", "not heard")
-			if !bob.waitEntry(1, 10*time.Second) {
+			if !bob.waitEntry(1, patience) {
 				t.Fatal("the lost message was not found")
 			}
 		})
@@ -114,12 +114,12 @@ func busAway(t *testing.T, way func(*Options)) {
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	alice.sendTo("bob", "m1", "heard")
-	bob.waitEntry(1, 10*time.Second)
+	bob.waitEntry(1, patience)
 	c.bus.set(func() { c.bus.cut = true })
 	for i := 2; i <= 5; i++ {
 		alice.sendTo("bob", fmt.Sprint("m", i), "not heard")
 	}
-	if !bob.waitEntry(5, 10*time.Second) {
+	if !bob.waitEntry(5, patience) {
 		t.Fatal("not served while the bus is away")
 	}
 	c.bus.set(func() { c.bus.cut = false })
@@ -127,7 +127,7 @@ func busAway(t *testing.T, way func(*Options)) {
 		g.Missed()
 	}
 	alice.sendTo("bob", "m6", "heard again")
-	if !bob.waitEntry(6, 10*time.Second) {
+	if !bob.waitEntry(6, patience) {
 		t.Fatal("not served after the bus came back")
 	}
 }
@@ -140,7 +140,7 @@ func podDiesBeforeItAnnounces(t *testing.T, way func(*Options)) {
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	alice.sendTo("bob", "m1", "heard")
-	bob.waitEntry(1, 10*time.Second)
+	bob.waitEntry(1, patience)
 	mute := c.gates[0].Pod()
 	c.bus.set(func() {
 		c.bus.drop = func(topic bus.Topic, data []byte) bool {
@@ -152,7 +152,7 @@ func podDiesBeforeItAnnounces(t *testing.T, way func(*Options)) {
 		}
 	})
 	alice.sendTo("bob", "m2", "not heard")
-	if !bob.waitEntry(2, 10*time.Second) {
+	if !bob.waitEntry(2, patience) {
 		t.Fatal("the message of the dead pod was not found")
 	}
 }
@@ -165,7 +165,7 @@ func nothingIsFoundWithoutTriggers(t *testing.T, way func(*Options)) {
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	alice.sendTo("bob", "m1", "heard")
-	bob.waitEntry(1, 10*time.Second)
+	bob.waitEntry(1, patience)
 	c.bus.set(func() { c.bus.drop = isAnnouncement })
 	alice.sendTo("bob", "m2", "not heard")
 	if bob.waitEntry(2, 3*time.Second) {
@@ -182,7 +182,7 @@ func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	alice.sendTo("bob", "m1", "heard")
-	bob.waitEntry(1, 10*time.Second)
+	bob.waitEntry(1, patience)
 	c.bus.set(func() { c.bus.drop = isAnnouncement })
 	held := c.store.Inject(memstore.Fault{Op: memstore.OpFinish, Kind: memstore.Block, Times: 1})
 	alice.send(`{"type":"send","to":"bob","cmid":"m2","body":{"text":"stuck"}}`)
@@ -194,7 +194,7 @@ func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
 	dave, _ := c.login(1, "dave", "")
 	reads := c.store.Calls(memstore.OpReadJournal)
 	carol.sendTo("dave", "c1", "overtakes")
-	if !dave.waitEntry(1, 10*time.Second) {
+	if !dave.waitEntry(1, patience) {
 		t.Fatal("the later document was not found")
 	}
 	if c.gates[0].opts.Routing == RoutingBroadcast { // else the hole is not known to be one
@@ -210,7 +210,7 @@ func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
 		}
 	}
 	held.Release()
-	if !bob.waitEntry(2, 10*time.Second) {
+	if !bob.waitEntry(2, patience) {
 		t.Fatal("the late document was not found")
 	}
 }
@@ -218,7 +218,7 @@ func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
 // until polls a condition of the running cluster.
 func (c *cluster) until(cond func() bool) {
 	c.t.Helper()
-	deadline := time.NewTimer(60 * time.Second)
+	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -226,7 +226,7 @@ func (c *cluster) until(cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			c.t.Fatal("the condition did not come true in a minute")
+			c.t.Fatal("the condition did not come true in", patience)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func TestPresenceAtDrain(t *testing.T) {
 	expect[*wire.Presence](alice)
 	expect[*wire.Presence](alice)
 	c.login(2, "bob", `{"type":"hello","device":"other"}`)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c.gates[1].Drain(ctx)
 	bob.closed()

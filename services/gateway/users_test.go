@@ -111,7 +111,7 @@ func TestUserWhoseSubscriptionIsNotThereYet(t *testing.T) {
 	c.bus.set(func() { c.bus.deaf = true })
 	bob, _ := c.login(1, "bob", "")
 	alice.sendTo("bob", "m1", "hello")
-	if !bob.waitEntry(1, 10*time.Second) {
+	if !bob.waitEntry(1, patience) {
 		t.Fatal("the message was not found")
 	}
 	if c.gates[1].Stats().Repaired["jump"] == 0 {
@@ -155,11 +155,11 @@ func TestPodsOfBothWaysTogether(t *testing.T) {
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	bob.sendTo("alice", "b1", "to a pod that takes users' subjects")
-	if !alice.waitEntry(1, 10*time.Second) {
+	if !alice.waitEntry(1, patience) {
 		t.Fatal("not delivered from broadcast to users")
 	}
 	alice.sendTo("bob", "a1", "to a pod that does not")
-	if !bob.waitEntry(2, 10*time.Second) {
+	if !bob.waitEntry(2, patience) {
 		t.Fatal("not delivered from users to broadcast")
 	}
 }
