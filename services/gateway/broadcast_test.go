@@ -47,15 +47,20 @@ func (c *cluster) as(user string, scopes []string, pod int, method, path, body s
 
 var sendAny = []string{auth.ScopeSendAny}
 
-// brisk has pods look for jobs often, with short leases, and names their stores.
+// brisk has pods look for jobs often, and names their stores. Their leases are longer
+// than a machine stands still: a step has half of one.
 func brisk() func(*Options) {
 	n := 0
 	return func(o *Options) {
 		o.Store = o.Store.(*memstore.Store).As(fmt.Sprint("pod", n))
 		n++
-		o.jobs.Every, o.jobs.Lease = 20*time.Millisecond, 2*time.Second
+		o.jobs.Every, o.jobs.Lease = 20*time.Millisecond, time.Minute
 	}
 }
+
+// mortal has leases end soon, where one is lost: then steps may fail, too, and are
+// tried again.
+func mortal(o *Options) { o.jobs.Lease, o.keep.jobs.Lease = 2*time.Second, 2*time.Second }
 
 // ended waits until a job has ended.
 func (c *cluster) ended(id chat.JobID) store.Job {
@@ -228,12 +233,12 @@ func TestBroadcastsAreBounded(t *testing.T) {
 func TestBroadcastIsCancelled(t *testing.T) {
 	c := newCluster(t, 2, brisk())
 	users := crowd(5000)
-	saved := c.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Pass})
+	saved := c.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Block, Skip: 1, Times: 1}) // it is cancelled meanwhile
 	var b wire.Broadcast
 	if status := c.as("shop", sendAny, 0, "POST", "/v1/broadcasts", broadcastOf(users, ""), &b); status != http.StatusAccepted {
 		t.Fatal(status)
 	}
-	if err := saved.Wait(t.Context(), 2); err != nil {
+	if err := saved.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	path := "/v1/broadcasts/" + string(b.ID)
@@ -242,6 +247,7 @@ func TestBroadcastIsCancelled(t *testing.T) {
 			t.Errorf("%s: %d", who, status)
 		}
 	}
+	saved.Release()
 	got := c.broadcastEnded(b.ID)
 	if got.State != wire.JobCancelled || got.Sent == 0 || got.Sent > 1000 {
 		t.Errorf("%+v", got)
@@ -309,7 +315,7 @@ func TestBroadcastSurvivesItsPod(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCluster(t, 2, brisk())
+			c := newCluster(t, 2, brisk(), mortal)
 			users := crowd(300)
 			online, _ := c.login(1, users[299], "")
 			died := c.killFirst(k.op, k.kind, k.skip)
@@ -402,7 +408,7 @@ func TestBroadcastUnderFaultsOfItsRequests(t *testing.T) {
 // While the store does not take messages nobody is counted as failed; when it does
 // again, the rest is sent.
 func TestBroadcastWaitsForTheStore(t *testing.T) {
-	c := newCluster(t, 1, brisk())
+	c := newCluster(t, 1, brisk(), mortal)
 	away := c.store.Inject(memstore.Fault{Op: memstore.OpAppend, Kind: memstore.Fail, Skip: 1})
 	users := crowd(300)
 	var b wire.Broadcast

@@ -14,7 +14,8 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-// keeping has pods look often for conversations that are due, and names their stores.
+// keeping has pods look often for conversations that are due, and names their stores;
+// leases are as with brisk.
 func keeping() func(*Options) {
 	n := 0
 	return func(o *Options) {
@@ -22,7 +23,7 @@ func keeping() func(*Options) {
 		o.Search = mem.Search()
 		o.Store = mem.As(fmt.Sprint("pod", n))
 		n++
-		o.keep.jobs.Every, o.keep.jobs.Lease = 20*time.Millisecond, 2*time.Second
+		o.keep.jobs.Every, o.keep.jobs.Lease = 20*time.Millisecond, time.Minute
 	}
 }
 
@@ -45,7 +46,7 @@ func (c *cluster) aged(each chat.Seq) *aged {
 func (c *cluster) agedIn(ns chat.NS, name chat.CMID, each chat.Seq) *aged {
 	c.t.Helper()
 	a := &aged{c, chat.Key{NS: ns, Conv: chat.GroupID(ns, "alice", name)}, each}
-	now := time.Now().UTC().Truncate(time.Millisecond).Add(time.Minute) // nothing is of an age to the second
+	now := time.Now().UTC().Truncate(time.Millisecond).Add(30 * time.Minute) // nothing is of an age to the minute, nor becomes so in a test
 	conv := chat.Conversation{Key: a.key, Kind: chat.Group, History: chat.HistoryAll, Created: now.Add(-100 * time.Hour), Floor: 1}
 	member := func(user chat.User, role chat.Role) chat.Member {
 		return chat.Member{Key: a.key, User: user, Role: role, AsOf: 1, Joined: 1}
@@ -295,7 +296,7 @@ func TestKeepSurvivesItsPod(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			c := newCluster(t, 2, keeping())
+			c := newCluster(t, 2, keeping(), mortal)
 			a := c.aged(30) // 1,200 are too old: two steps
 			died := c.killFirst(k.op, k.kind, k.skip)
 			_ = c.operate("PUT", retentionPath(a.key.Conv), `{"keep":"10h"}`, nil)
@@ -316,7 +317,7 @@ func TestKeepUnderEveryFault(t *testing.T) {
 		for _, kind := range []memstore.Kind{memstore.Fail, memstore.FailApplied} {
 			t.Run(fmt.Sprint(op, kind), func(t *testing.T) {
 				t.Parallel()
-				c := newCluster(t, 1, keeping())
+				c := newCluster(t, 1, keeping(), mortal)
 				a := c.aged(2)
 				c.store.Inject(memstore.Fault{Op: op, Kind: kind, Times: 2, When: func(call memstore.Call) bool { return call.Client == "pod0" || op == memstore.OpSearchApply }})
 				a.decide("10h")

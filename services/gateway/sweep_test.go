@@ -25,17 +25,17 @@ type swept struct {
 
 const sweptHours = 10
 
-func newSwept(t *testing.T, pods int) *swept {
+func newSwept(t *testing.T, pods int, change ...func(*Options)) *swept {
 	t.Helper()
 	s := &swept{}
 	keep := keeping()
-	s.cluster = newCluster(t, pods, keep, func(o *Options) {
+	s.cluster = newCluster(t, pods, append([]func(*Options){keep, func(o *Options) {
 		mem := o.Store.(*memstore.Store)
 		o.Retention, o.Conversations = sweptHours, mem
 		if s.held == nil {
 			s.held = mem.Inject(memstore.Fault{Op: memstore.OpClaimJobs, Kind: memstore.Fail})
 		}
-	})
+	}}, change...)...)
 	return s
 }
 
@@ -249,7 +249,7 @@ func TestSweepSurvivesItsPod(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSwept(t, 2)
+			s := newSwept(t, 2, mortal)
 			a, b := s.agedIn(chat.DefaultNS, "a", 30), s.agedIn("tenant", "b", 3) // 1,200 are too old of a: two steps
 			s.dies(k.op, k.kind, k.skip)()
 			s.sweep()
@@ -265,7 +265,7 @@ func TestSweepUnderEveryFault(t *testing.T) {
 		for _, kind := range []memstore.Kind{memstore.Fail, memstore.FailApplied} {
 			t.Run(fmt.Sprint(op, kind), func(t *testing.T) {
 				t.Parallel()
-				s := newSwept(t, 1)
+				s := newSwept(t, 1, mortal)
 				a := s.aged(2)
 				s.store.Inject(memstore.Fault{Op: op, Kind: kind, Times: 1})
 				s.sweep()
@@ -290,7 +290,7 @@ func TestSweepAfterAChange(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(k.kind, k.hours), func(t *testing.T) {
 			t.Parallel()
-			s := newSwept(t, 2)
+			s := newSwept(t, 2, mortal)
 			s.gates[1].sweeper.hours = k.hours // no claim of it has got through yet
 			a := s.aged(2)
 			s.dies(memstore.OpRaiseFloor, k.kind, 0)()
