@@ -8,6 +8,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store/memstore"
 	"github.com/parley-chat/parley/pkg/wire"
+	"github.com/parley-chat/parley/services/gateway/internal/route"
 )
 
 // marks waits for a receipt of a user that tells at least so much as delivered, and
@@ -28,7 +29,7 @@ func (k *conn) marks(user chat.User, delivered chat.Seq) (read chat.Seq) {
 func TestHiddenReadPositions(t *testing.T) {
 	c := newCluster(t, 2)
 	alice, _ := c.login(0, "alice", "")
-	conv := alice.sendTo("bob", "m1", "x").Conv
+	conv := alice.begin("bob", "m1").Conv
 	phone, _ := c.login(0, "bob", `{"type":"hello","device":"phone"}`)
 	laptop, _ := c.login(1, "bob", `{"type":"hello","device":"laptop"}`)
 	far, _ := c.login(1, "alice", `{"type":"hello","device":"far"}`)
@@ -49,6 +50,10 @@ func TestHiddenReadPositions(t *testing.T) {
 			t.Errorf("bob's own device is told %d", read)
 		}
 	}
+	c.until(func() bool { // both pods know by now
+		bob := route.UserKey{NS: chat.DefaultNS, User: "bob"}
+		return c.gates[0].hiders.has(bob) && c.gates[1].hiders.has(bob)
+	})
 	// And bob is not told what alice reads, on either pod: on one a session began
 	// before bob hid it, on the other as well.
 	alice.sendTo("bob", "m2", "x")
@@ -86,7 +91,7 @@ func TestHiddenReadPositions(t *testing.T) {
 func TestReceiptsWaitForProfiles(t *testing.T) {
 	c := newCluster(t, 1)
 	alice, _ := c.login(0, "alice", "")
-	conv := alice.sendTo("bob", "m1", "x").Conv
+	conv := alice.begin("bob", "m1").Conv
 	bob, _ := c.login(0, "bob", "")
 	c.rest("PATCH", "/v1/me", "bob", `{"hide_read":true}`, nil)
 	in := c.store.Inject(memstore.Fault{Op: memstore.OpProfiles, Kind: memstore.Fail, Times: 2})
