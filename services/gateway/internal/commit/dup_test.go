@@ -56,18 +56,21 @@ func TestARepeatedBatchIsFoundTogether(t *testing.T) {
 		s := memstore.New(memstore.Options{})
 		one, other := newPod(t, s.As("one")), newPod(t, s.As("other"))
 		const n = 100
-		send := func(p *pod) (answers []<-chan Result) {
+		send := func(p *pod, client string) (answers []<-chan Result) {
+			hold := s.Inject(memstore.Fault{Op: memstore.OpAny, Kind: memstore.Block, Times: 1, When: func(c memstore.Call) bool { return c.Client == client }})
 			for i := range n {
 				answers = append(answers, p.start(message(fmt.Sprint("m", i), nil)))
+				synctest.Wait() // the first one is held, the others gather behind it
 			}
+			hold.Release()
 			return answers
 		}
-		for i, answer := range send(one) {
+		for i, answer := range send(one, "one") {
 			mustAck(t, <-answer, chat.Seq(i+1))
 		}
 		mustAck(t, one.do(message("later", nil)), n+1)
 		appends, lookups := s.Calls(memstore.OpAppend), s.Calls(memstore.OpLookup)
-		for i, answer := range send(other) {
+		for i, answer := range send(other, "other") {
 			res := <-answer
 			mustAck(t, res, chat.Seq(i+1))
 			if !res.Dup {
