@@ -17,6 +17,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/meters"
 	"github.com/parley-chat/parley/pkg/ops"
+	"github.com/parley-chat/parley/pkg/store/memstore"
 	"github.com/parley-chat/parley/pkg/tracing"
 	"github.com/parley-chat/parley/pkg/wire"
 )
@@ -148,14 +149,20 @@ func oneMessageIsOneTrace(t *testing.T, way func(*Options)) {
 
 // An append that stores several messages is linked with each, and each with it.
 func TestABatchIsLinkedWithItsCommands(t *testing.T) {
-	c, got := followed(t, 1, func(o *Options) { o.Linger = 50 * time.Millisecond })
+	c, got := followed(t, 1, patient)
 	alice, _ := c.login(0, "alice", "")
 	alice.sendTo("bob", "m0", "first")
-	alice.sendTo("bob", "m00", "second") // begins the time in which others collect
+	second := c.store.Inject(memstore.Fault{Op: memstore.OpAppend, Kind: memstore.Block, Times: 1}) // others collect behind it
+	alice.send(`{"type":"send","to":"bob","cmid":"m00","body":{"text":"second"}}`)
+	if err := second.Wait(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 8 {
 		alice.send(`{"type":"send","ref":"%d","to":"bob","cmid":"m%d","body":{"text":"hello"}}`, i, i+1)
 	}
-	for range 8 {
+	c.until(func() bool { return c.gates[0].Stats().Pending == 9 })
+	second.Release()
+	for range 9 {
 		expect[*wire.Ack](alice)
 	}
 	c.until(func() bool { return len(named(got.all(), "commit")) == 10 })

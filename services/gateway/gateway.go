@@ -102,6 +102,7 @@ type Options struct {
 	// For tests: triggers of repair that are switched off, the time of a sweep.
 	without  repair.Trigger
 	sweep    time.Duration
+	deadline time.Duration    // of commands; default: of package commit
 	session  session.Options  // fields of it that a test sets
 	presence presence.Options // fields of it that a test sets
 	balance  balanceOptions   // for tests: zero fields have defaults
@@ -237,7 +238,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	g.table = route.NewTable(route.Options{Read: g.readFrames, Present: g.attending, Hides: g.hiders.has, Log: opts.Log})
 	g.table.Gaps = func() { g.stats.gaps.Add(1) }
 	g.repair = repair.New(repair.Options{Store: opts.Store, Table: g.table, Self: g.journal.Pod, Log: opts.Log, Without: opts.without, Sweep: opts.sweep})
-	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Tracer: opts.Tracer, Linger: opts.Linger, Log: opts.Log}
+	committer := commit.Options{Store: opts.Store, Journal: g.journal, Committed: g.committed, Keeps: g.table.Keep, Appended: g.meters.appended, Tracer: opts.Tracer, Linger: opts.Linger, Deadline: opts.deadline, Log: opts.Log}
 	if opts.Routing == RoutingUsers {
 		committer.Audience = fewReaders
 	}

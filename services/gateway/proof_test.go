@@ -29,7 +29,7 @@ func (k *conn) nothing(why string) {
 // An entry that is stored and not finished is in no head yet: its effects may be
 // missing, a removal's too. It is not flushed before.
 func TestUnfinishedEntryIsNotFlushed(t *testing.T) {
-	c := newCluster(t, 2)
+	c := newCluster(t, 2, patient)
 	alice, _ := c.login(0, "alice", "")
 	alice.sendTo("bob", "m1", "finished")
 	held := c.store.Inject(memstore.Fault{Op: memstore.OpFinish, Kind: memstore.Block, Times: 1})

@@ -31,6 +31,9 @@ func eachWay(t *testing.T, test func(t *testing.T, way func(*Options))) {
 	}
 }
 
+// patient has commands wait for a store that a test holds, however long this takes.
+func patient(o *Options) { o.deadline = 2 * patience }
+
 // isAnnouncement tells announcements from heartbeats.
 func isAnnouncement(topic bus.Topic, data []byte) bool {
 	if topic != bus.TopicEntries && topic != bus.TopicUsers {
@@ -70,10 +73,12 @@ func lostLastAnnouncement(t *testing.T, way func(*Options)) {
 			c := newCluster(t, 2, way, only(trigger))
 			alice, _ := c.login(0, "alice", "")
 			bob, _ := c.login(1, "bob", "")
-			alice.sendTo("bob", "m1", "heard")
+			conv := alice.sendTo("bob", "m1", "heard").Conv
 			if !bob.waitEntry(1, patience) {
 				t.Fatal("the first message was not delivered")
 			}
+			// Bob's pod knows now how far the conversation is: what is above that is found.
+			c.until(func() bool { return c.gates[1].table.Heads()[chat.Key{NS: chat.DefaultNS, Conv: conv}] == 1 })
 			c.bus.set(func() { c.bus.drop = isAnnouncement })
 			alice.sendTo("bob", "m2", "not heard")
 			if !bob.waitEntry(2, patience) {
@@ -178,7 +183,7 @@ func nothingIsFoundWithoutTriggers(t *testing.T, way func(*Options)) {
 func TestHoleInAJournalIsReadAgain(t *testing.T) { eachWay(t, holeInAJournalIsReadAgain) }
 
 func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
-	c := newCluster(t, 2, way, only(repair.Jump))
+	c := newCluster(t, 2, way, only(repair.Jump), patient)
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
 	alice.sendTo("bob", "m1", "heard")
