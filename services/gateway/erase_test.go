@@ -394,7 +394,7 @@ func TestErasureOfWhatIsNotFinished(t *testing.T) {
 func TestErasureAmongWriters(t *testing.T) { bothWays(t, testErasureAmongWriters) }
 
 func testErasureAmongWriters(t *testing.T, way func(*Options)) {
-	c := newCluster(t, 2, brisk(), way)
+	c := newCluster(t, 2, brisk(), tireless, way)
 	l := &life{cluster: c, group: chat.Key{NS: chat.DefaultNS, Conv: c.group("bob", "alice")}}
 	for i := range 20 {
 		c.send("alice", fmt.Sprintf(`"conv":%q`, l.group.Conv), fmt.Sprint("m", i), secret)
@@ -439,7 +439,7 @@ func testErasureUnderEveryFault(t *testing.T, way func(*Options)) {
 		for _, kind := range []memstore.Kind{memstore.Fail, memstore.FailApplied} {
 			t.Run(fmt.Sprint(op, kind), func(t *testing.T) {
 				t.Parallel()
-				c, srv, _ := fileCluster(t, 2, brisk(), way, func(o *Options) { o.Search = c0(o).Search() })
+				c, srv, _ := fileCluster(t, 2, brisk(), mortal, way, func(o *Options) { o.Search = c0(o).Search() })
 				l := newLife(c)
 				c.login(1, "alice", `{"type":"hello","device":"phone"}`)
 				index := l.index()
@@ -469,7 +469,7 @@ func testErasureSurvivesItsPod(t *testing.T, way func(*Options)) {
 	} {
 		t.Run(fmt.Sprint(k.op, k.kind, k.skip), func(t *testing.T) {
 			t.Parallel()
-			c, srv, _ := fileCluster(t, 2, brisk(), way, func(o *Options) { o.Search = c0(o).Search() })
+			c, srv, _ := fileCluster(t, 2, brisk(), mortal, way, func(o *Options) { o.Search = c0(o).Search() })
 			l := newLife(c)
 			c.login(1, "alice", `{"type":"hello","device":"phone"}`)
 			index := l.index()

@@ -59,9 +59,7 @@ func TestConnectionsPerUser(t *testing.T) {
 	two.closedWith(chat.CloseReplaced)
 	one.lives()
 	c.session(0, c.token("alice", time.Hour), "three").lives()
-	if err := again.ws.Close(websocket.StatusNormalClosure, ""); err != nil {
-		t.Fatal(err)
-	}
+	_ = again.ws.CloseNow()
 	c.until(func() bool { return len(c.gates[0].table.Sessions("_", "bob")) == 1 })
 	c.session(0, token, "three").lives()
 	if n := c.gates[0].Stats().Limited[string(guard.ConnectionsPerUser)]; n != 1 {
@@ -77,9 +75,7 @@ func TestConnectionsPerAddress(t *testing.T) {
 	}
 	_, res, err := c.dialRaw(0, c.header("u3"))
 	refused(t, res, err)
-	if err := first.ws.Close(websocket.StatusNormalClosure, ""); err != nil {
-		t.Fatal(err)
-	}
+	_ = first.ws.CloseNow()
 	c.until(func() bool { return c.gates[0].Stats().Sessions == 2 })
 	c.login(0, "u3", "")
 	_, res, err = c.dialRaw(0, c.header("u4"))

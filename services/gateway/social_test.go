@@ -41,6 +41,9 @@ func (k *conn) trySend(to, cmid string) chat.Code {
 	}
 }
 
+// tireless lets a client send as fast as it can.
+func tireless(o *Options) { o.Limits.SendsPerS = 1 << 20 }
+
 func TestBlockHoldsOnEveryPodAtOnce(t *testing.T) {
 	c := newCluster(t, 3)
 	alice, _ := c.login(0, "alice", "")
@@ -88,7 +91,7 @@ func TestBlockHoldsOnEveryPodAtOnce(t *testing.T) {
 // A send that is submitted after the block was confirmed is never stored, however
 // many are under way around it.
 func TestBlockAmongManySends(t *testing.T) {
-	c := newCluster(t, 2)
+	c := newCluster(t, 2, tireless)
 	k, _ := c.login(1, "bob", "")
 	if code := k.trySend("alice", "warm"); code != "" {
 		t.Fatal(code)
@@ -212,7 +215,7 @@ func TestLateUnblockIsOvertaken(t *testing.T) {
 // While blocks cannot be read, nothing goes into direct conversations, and groups go
 // on; afterwards what waited is stored.
 func TestSendsWaitWhileBlocksCannotBeRead(t *testing.T) {
-	c := newCluster(t, 1)
+	c := newCluster(t, 1, patient)
 	conv := c.group("alice", "bob")
 	bob, _ := c.login(0, "bob", "")
 	bob.sendTo("alice", "warm", "x")

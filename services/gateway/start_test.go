@@ -47,7 +47,9 @@ func TestASessionThatNeverStartedLeavesNothing(t *testing.T) {
 // What a session was refused is kept in order, conversation by conversation, until it
 // is repeated. Conversations can be made up: there is a bound.
 func TestMadeUpConversationsAreBounded(t *testing.T) {
-	c := limited(t, guard.Options{UserSends: 1})
+	c := limited(t, guard.Options{UserSends: 1}, func(o *Options) {
+		o.session.HardFrames = 4 * maxStreams // however slowly the refusals go out
+	})
 	bob, _ := c.login(0, "bob", "")
 	refused := make(chan int)
 	go func() {
