@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/wire"
 )
@@ -62,9 +64,9 @@ func TestRepeatGetsTheSameAnswer(t *testing.T) {
 func TestOfflineFlushContinuesWhereRecvStood(t *testing.T) {
 	c := newCluster(t, 2)
 	alice, _ := c.login(0, "alice", "")
-	var conv chat.ConvID
-	for i := range 250 {
-		conv = alice.sendTo("bob", fmt.Sprintf("m%d", i), "x").Conv
+	conv := alice.begin("bob", "m0").Conv
+	for i := range 249 {
+		alice.sendTo("bob", fmt.Sprintf("m%d", i+1), "x")
 	}
 	bob, missed := c.login(1, "bob", "")
 	if len(missed) != 250 {
@@ -234,8 +236,7 @@ func TestReceiptsGoToTheOtherSide(t *testing.T) {
 	c := newCluster(t, 2)
 	alice, _ := c.login(0, "alice", "")
 	bob, _ := c.login(1, "bob", "")
-	conv := alice.sendTo("bob", "m1", "hello").Conv
-	expect[*wire.Entry](alice) // her session follows the conversation: receipts from now on are hers
+	conv := alice.begin("bob", "m1").Conv
 	expect[*wire.Entry](bob)
 	bob.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
 	if r := expect[*wire.Receipt](alice); r.User != "bob" || r.Delivered != 1 || r.Read != 0 {
@@ -280,19 +281,41 @@ func TestTokenExpiresAndIsRefreshed(t *testing.T) {
 
 func tokenExpiresAndIsRefreshed(t *testing.T, reader Reader) {
 	c := newCluster(t, 1, func(o *Options) { o.Reader = reader })
-	open := func() *conn {
-		ws, _, err := c.dialRaw(0, http.Header{"Authorization": {"Bearer " + c.token("bob", 2*time.Second)}})
+	open := func(token string, frames ...string) (*conn, error) { // all of them were taken
+		ws, _, err := c.dialRaw(0, http.Header{"Authorization": {"Bearer " + token}})
+		if err != nil {
+			return nil, err
+		}
+		k := &conn{t, ws}
+		for _, f := range append(frames, `{"type":"ping"}`) {
+			if err := ws.Write(t.Context(), websocket.MessageText, []byte(f)); err != nil {
+				return nil, err
+			}
+		}
+		for {
+			f, err := k.read()
+			if _, ok := f.(*wire.Pong); ok || err != nil {
+				return k, err
+			}
+		}
+	}
+	longer := fmt.Sprintf(`{"type":"auth","token":%q}`, c.token("bob", time.Hour))
+	var refreshed, expired *conn
+	for life := 2 * time.Second; ; life *= 2 {
+		end := time.Now().Add(life).Truncate(time.Second)
+		token := c.token("bob", life)
+		var err error
+		if refreshed, err = open(token, `{"type":"hello","device":"refreshed"}`, longer); err == nil {
+			expired, err = open(token, `{"type":"hello","device":"expired"}`)
+		}
+		if !time.Now().Before(end) {
+			continue // this machine stood still until the token had ended
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		k := &conn{t, ws}
-		k.send(`{"type":"hello","device":"d%d"}`, time.Now().UnixNano())
-		expect[*wire.Welcome](k)
-		return k
+		break
 	}
-	refreshed := open()
-	refreshed.send(`{"type":"auth","token":%q}`, c.token("bob", time.Hour))
-	expired := open()
 	if code := expired.closed(); code != 4401 {
 		t.Fatalf("closed with %d", code)
 	}
@@ -331,7 +354,7 @@ func joiningAgainIsAnnouncedByAReset(t *testing.T, way func(*Options)) {
 		t.Fatalf("flushed %d", len(missed))
 	}
 	away.send(`{"type":"recv","conv":%q,"seq":1}`, conv)
-	c.until(func() bool { return c.store.Calls("advance") > 0 })
+	expect[*wire.Receipt](away) // it is stored
 	_ = away.ws.CloseNow()
 	if status := c.rest("DELETE", base+"/members/bob?cmid=rm", "alice", "", nil); status != http.StatusNoContent {
 		t.Fatalf("remove: %d", status)
@@ -360,9 +383,9 @@ func joiningAgainIsAnnouncedByAReset(t *testing.T, way func(*Options)) {
 func TestNewDeviceStartsAtTheReadPosition(t *testing.T) {
 	c := newCluster(t, 1)
 	alice, _ := c.login(0, "alice", "")
-	var conv chat.ConvID
-	for i := range 10 {
-		conv = alice.sendTo("bob", fmt.Sprint("m", i), "x").Conv
+	conv := alice.begin("bob", "m0").Conv
+	for i := range 9 {
+		alice.sendTo("bob", fmt.Sprint("m", i+1), "x")
 	}
 	phone, _ := c.login(0, "bob", `{"type":"hello","device":"phone"}`)
 	phone.send(`{"type":"read","conv":%q,"seq":7}`, conv)
