@@ -13,10 +13,12 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-// signalCluster is a cluster that does not linger long.
+// signalCluster is a cluster that does not linger long. Whether a user is offline it waits
+// for longer than a machine stands still: nobody who is there counts as offline before.
 func signalCluster(t *testing.T, n int) *cluster {
 	return newCluster(t, n, func(o *Options) {
 		o.presence.Linger, o.presence.Batch, o.presence.Beat = 100*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond
+		o.presence.Answer = 8 * time.Second
 	})
 }
 
@@ -83,6 +85,7 @@ func TestPresenceAtDrain(t *testing.T) {
 	expect[*wire.Presence](alice)
 	expect[*wire.Presence](alice)
 	c.login(2, "bob", `{"type":"hello","device":"other"}`)
+	c.until(func() bool { return c.gates[0].Online().Cluster == 4 }) // it has heard that bob is on two pods
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c.gates[1].Drain(ctx)
@@ -148,6 +151,12 @@ func TestSignalsWithBlocks(t *testing.T) {
 	bob.send(`{"type":"watch","users":["alice"]}`) // the blocker sees what is
 	bob.presence("alice", true)
 	groups := []chat.ConvID{c.group("alice", "bob"), c.group("bob", "alice")}
+	for _, k := range []*conn{alice, bob} { // they follow both: typing is for who does
+		joined := map[chat.ConvID]bool{}
+		for !joined[groups[0]] || !joined[groups[1]] {
+			joined[expect[*wire.Entry](k).Conv] = true
+		}
+	}
 	quiet := func(k, typist *conn) {
 		t.Helper()
 		typist.send(`{"type":"typing","conv":%q,"on":true}`, ack.Conv)
