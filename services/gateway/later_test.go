@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -9,7 +10,8 @@ import (
 	"github.com/parley-chat/parley/pkg/wire"
 )
 
-// gatedStore answers questions for one conversation only once it is told to.
+// gatedStore answers questions for one conversation only once it is told to, however
+// long the caller would have waited.
 type gatedStore struct {
 	store.Store
 	conv chat.ConvID
@@ -18,11 +20,8 @@ type gatedStore struct {
 
 func (s *gatedStore) ConversationsByKey(ctx context.Context, keys []chat.Key) ([]chat.Conversation, error) {
 	if len(keys) == 1 && keys[0].Conv == s.conv {
-		select {
-		case <-s.open:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		<-s.open
+		ctx = context.WithoutCancel(ctx)
 	}
 	return s.Store.ConversationsByKey(ctx, keys)
 }
@@ -35,6 +34,8 @@ func TestFramesDoNotWaitForTheStoreBehindOthers(t *testing.T) {
 		gated.Store = o.Store
 		o.Store = gated
 	})
+	open := sync.OnceFunc(func() { close(gated.open) })
+	t.Cleanup(open) // a test that fails does not wait for it
 	bob, _ := c.login(0, "bob", "")
 	for _, frame := range []string{
 		`{"type":"recv","ref":"recv","conv":%q,"seq":1}`,
@@ -48,7 +49,7 @@ func TestFramesDoNotWaitForTheStoreBehindOthers(t *testing.T) {
 	if p := expect[*wire.Pong](bob); p.Ref != "behind" {
 		t.Fatalf("%+v", p)
 	}
-	close(gated.open)
+	open()
 	left := map[string]bool{"recv": true, "read": true, "typing": true, "history": true}
 	for len(left) > 0 {
 		f, ok := bob.next().(*wire.Error)

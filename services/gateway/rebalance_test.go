@@ -81,9 +81,10 @@ func TestRebalance(t *testing.T) {
 	c := newCluster(t, 2, soon(true))
 	list := c.full(40)
 	c.goneAway(list, 19, 1) // 21 is 5 % above the mean
-	if s := c.gates[0].Stats(); s.Moved != 19 {
-		t.Errorf("%d moved", s.Moved)
-	}
+	c.until(func() bool {   // who was told is counted after that, and who goes ends after that
+		s := c.gates[0].Stats()
+		return s.Moved >= 19 && s.Sessions <= 21
+	})
 	c.hearBeats(2)
 	if s := c.gates[0].Stats(); s.Moved != 19 || s.Over != 0 || s.Sessions != 21 {
 		t.Errorf("it goes on: %+v", s)
@@ -93,7 +94,8 @@ func TestRebalance(t *testing.T) {
 	}
 }
 
-// hearBeats waits until every pod has told its status n times.
+// hearBeats waits until every pod has told its status n times, and every other one knows
+// of all.
 func (c *cluster) hearBeats(n int) {
 	c.t.Helper()
 	heard := make(chan string, 1000)
@@ -119,6 +121,14 @@ func (c *cluster) hearBeats(n int) {
 			least = min(least, beats[g.Pod()])
 		}
 	}
+	c.until(func() bool {
+		for _, g := range c.gates {
+			if len(g.Pods()) != len(c.gates) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // Nothing moves unless it is switched on or asked for; who asks one pod asks all.
@@ -126,7 +136,8 @@ func TestRebalanceOnRequest(t *testing.T) {
 	c := newCluster(t, 2, soon(false))
 	list := c.full(10)
 	c.hearBeats(3)
-	if s := c.gates[0].Stats(); s.Moved != 0 || s.Over == 0 {
+	c.until(func() bool { return c.gates[0].Stats().Over > 0 })
+	if s := c.gates[0].Stats(); s.Moved != 0 {
 		t.Fatalf("unasked: %+v", s)
 	}
 	o := ops.New(ops.Options{})
@@ -159,7 +170,7 @@ func TestRebalanceLeavesTheBusyAlone(t *testing.T) {
 	conv := alice.sendTo("bob", "m1", "hello").Conv
 	_ = alice.ws.CloseNow()
 	c.until(func() bool { return g.sessionCount() == 0 })
-	blocked := c.store.Inject(memstore.Fault{Op: memstore.OpEntries, Kind: memstore.Block, Times: 1})
+	blocked := c.store.Inject(memstore.Fault{Op: memstore.OpEntries, Kind: memstore.Block})
 	bob := c.connect(0, "bob")
 	bob.send(`{"type":"hello"}`)
 	if err := blocked.Wait(t.Context(), 1); err != nil {
@@ -168,6 +179,7 @@ func TestRebalanceLeavesTheBusyAlone(t *testing.T) {
 	if n := g.sendAway(10, time.Now()); n != 0 || g.Stats().Syncing != 1 {
 		t.Errorf("%d told in the middle of a flush; %d syncing", n, g.Stats().Syncing)
 	}
+	blocked.Remove()
 	blocked.Release()
 	if e := expect[*wire.Entry](bob); e.Conv != conv {
 		t.Errorf("%+v", e)
@@ -190,6 +202,14 @@ func TestPods(t *testing.T) {
 	c := newCluster(t, 3, func(o *Options) { o.Name = "gateway" })
 	c.login(1, "alice", "")
 	c.hearBeats(2)
+	c.until(func() bool { // what it knows of the second pod is as new as that
+		for _, p := range c.gates[0].Pods() {
+			if p.Pod == c.gates[1].Pod() && p.Sessions == 1 {
+				return true
+			}
+		}
+		return false
+	})
 	o := ops.New(ops.Options{})
 	c.gates[0].Operate(o)
 	w := httptest.NewRecorder()
