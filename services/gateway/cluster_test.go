@@ -168,8 +168,9 @@ func (c *cluster) narrow() {
 const testReaderEnv = "PARLEY_TEST_READER"
 
 // patience is how long a test waits for what has to come. Only a test that fails waits so
-// long: it is far more than a machine that does other things, too, may stand still.
-const patience = time.Minute
+// long: it is far more than a machine that does other things, too, may stand still, and
+// less than a test with a mutant is given.
+const patience = 30 * time.Second
 
 const testSecret = "a-secret-of-the-tests-that-is-long-enough-0123456789"
 

@@ -32,7 +32,7 @@ func eachWay(t *testing.T, test func(t *testing.T, way func(*Options))) {
 }
 
 // patient has commands wait for a store that a test holds, however long this takes.
-func patient(o *Options) { o.deadline = 2 * patience }
+func patient(o *Options) { o.deadline = 4 * patience }
 
 // isAnnouncement tells announcements from heartbeats.
 func isAnnouncement(topic bus.Topic, data []byte) bool {
@@ -223,7 +223,7 @@ func holeInAJournalIsReadAgain(t *testing.T, way func(*Options)) {
 // until polls a condition of the running cluster.
 func (c *cluster) until(cond func() bool) {
 	c.t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(2 * patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -231,7 +231,7 @@ func (c *cluster) until(cond func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			c.t.Fatal("the condition did not come true in", patience)
+			c.t.Fatal("the condition did not come true in a minute")
 		}
 	}
 }
