@@ -207,6 +207,9 @@ func newCluster(t *testing.T, n int, change ...func(*Options)) *cluster {
 		c.gates = append(c.gates, g)
 		c.urls = append(c.urls, srv.URL)
 	}
+	for _, g := range c.gates { // which tells nobody of what it stores while it has heard of no other
+		c.until(func() bool { return n == 1 || !g.repair.Alone() })
+	}
 	return c
 }
 
