@@ -62,10 +62,14 @@ func brisk() func(*Options) {
 // tried again.
 func mortal(o *Options) { o.jobs.Lease, o.keep.jobs.Lease = 2*time.Second, 2*time.Second }
 
+// jobPatience is how long a test waits for a job. Where leases are short a machine that
+// stands still makes steps fail, and from the third time on the next try is a minute away.
+const jobPatience = 5 * time.Minute
+
 // ended waits until a job has ended.
 func (c *cluster) ended(id chat.JobID) store.Job {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(c.t.Context(), jobPatience)
 	defer cancel()
 	saved := c.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Pass})
 	defer saved.Remove()

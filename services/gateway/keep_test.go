@@ -96,7 +96,7 @@ func (a *aged) decide(keep string) (out wire.Retention) {
 // is no policy any more finds that out only then.
 func (a *aged) settled() {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(a.t.Context(), jobPatience)
 	defer cancel()
 	saved := a.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Pass})
 	defer saved.Remove()

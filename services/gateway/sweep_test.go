@@ -43,7 +43,7 @@ func newSwept(t *testing.T, pods int, change ...func(*Options)) *swept {
 func (s *swept) sweep() {
 	s.t.Helper()
 	s.held.Remove()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), jobPatience)
 	defer cancel()
 	saved := s.store.Inject(memstore.Fault{Op: memstore.OpSaveJob, Kind: memstore.Pass})
 	defer saved.Remove()
