@@ -41,8 +41,12 @@ export async function tabIn(context: BrowserContext): Promise<Tab> {
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What axe finds against WCAG 2.2 A and AA in the page as it is now. */
+/** What axe finds against WCAG 2.2 A and AA in the page as it is, when what moves and fades has come to its end. */
 export async function axe(page: Page): Promise<string[]> {
+  await page.evaluate(async () => {
+    const ending = () => document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity && a.playState === "running");
+    for (let list = ending(); list.length > 0; list = ending()) await Promise.all(list.map((a) => a.finished.catch(() => {}))); // one that is cancelled is over
+  });
   if (!(await page.evaluate("typeof window.axe === 'object'"))) {
     await page.evaluate(axeSource); // not a script tag, which the CSP refuses
   }
