@@ -112,8 +112,19 @@ test("who goes to another conversation and comes back finds everything as it was
   await fay.page.locator("textarea").fill("half a sentence");
   await fay.page.getByRole("button", { name: "Send", exact: true }).click();
   const sent = await fay.sees("half a sentence · 1 file");
+  // It is pointed out for a moment only: whoever looks afterwards may come too late.
+  await fay.page.locator(".scroller").evaluate((box) => {
+    const flashed = new Promise<string | null>((resolve) => {
+      const look = () => {
+        const row = box.querySelector(".row.flash");
+        if (row !== null) resolve(row.getAttribute("data-seq"));
+      };
+      new MutationObserver(look).observe(box, { childList: true, subtree: true, attributes: true });
+    });
+    Object.assign(window, { flashed });
+  });
   await sent.locator("button.quote").click();
-  await fay.page.locator(`.row.flash[data-seq="${seq}"]`).waitFor();
+  expect(await fay.page.evaluate("flashed")).toBe(String(seq));
 
   // A change that is not done yet.
   await fay.open("hal");
