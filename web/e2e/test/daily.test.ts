@@ -239,7 +239,9 @@ test("several messages are copied as who said what when, and code as it was writ
 
 test("over midnight what was today is yesterday", async () => {
   await say("bob", "ned", { text: "late" });
-  const tab = await newTab(browser);
+  // Where it is about noon: the day does not end by itself in the middle of the test.
+  const west = new Date().getUTCHours() - 12; // hours of Greenwich
+  const tab = await newTab(browser, { timezoneId: `Etc/GMT${west < 0 ? west : `+${west}`}` });
   await tab.context.addInitScript(() => {
     const now = Date.now;
     Date.now = () => now() + Number((window as { later?: number }).later ?? 0);
