@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patience } from "./patience.js";
 
 export interface ClusterOptions {
   gateways?: number;
@@ -59,7 +60,9 @@ export class Cluster {
     this.child = child;
     this.output = "";
     // What it says, not what its address answers: that may be another one's, who has the port.
+    let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((up, failed) => {
+      timer = setTimeout(() => failed(new Error(`parley up did not start:\n${this.output}`)), 2 * patience);
       const keep = (chunk: Buffer) => {
         this.output = (this.output + chunk.toString()).slice(-8_000);
         if (this.output.includes(" is up.")) up();
@@ -68,7 +71,7 @@ export class Cluster {
       child.stderr.on("data", keep);
       child.once("error", failed);
       child.once("close", () => failed(new Error(`parley up ended:\n${this.output}`)));
-    });
+    }).finally(() => clearTimeout(timer));
   }
 
   /** Ends it: `SIGTERM` drains, `SIGKILL` does not. Its data stay. */
