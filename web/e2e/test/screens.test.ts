@@ -4,6 +4,7 @@ import type { Browser, BrowserContextOptions } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { axe, launch, newTab } from "../src/browser.js";
 import { Cluster } from "../src/cluster.js";
+import { resting } from "../src/log.js";
 import { Person } from "../src/person.js";
 import { attacks, world } from "../src/world.js";
 
@@ -87,9 +88,11 @@ for (const [size, viewport] of Object.entries(sizes)) {
       await p.page.getByRole("searchbox", { name: "Search" }).fill("");
 
       await p.open("layla");
+      await resting(p.page);
       await check(p, at("rtl"));
       if (phone) await p.page.getByRole("button", { name: "Back" }).click();
       await p.open("a-name.that_is-quite-as-long+as@names-may-be-in-this-protocol-ok");
+      await resting(p.page);
       await check(p, at("long"));
       await p.leave();
     });
@@ -104,6 +107,7 @@ test("in Chinese", async () => {
   await tab.page.locator('[data-phase="live"]').waitFor();
   await tab.page.getByRole("link").filter({ hasText: "Kitchen" }).click();
   await tab.page.getByRole("feed").waitFor();
+  await resting(tab.page);
   await expect.poll(() => tab.page.locator("[lang]").last().getAttribute("lang")).toMatch(/^zh/);
   expect(await axe(tab.page)).toEqual([]);
   // No English words are left in what the chat itself says.
