@@ -59,7 +59,7 @@ test("a group is made, renamed, added to, and one is removed from it", async () 
 
   await ada.page.getByRole("button", { name: "Actions for cid" }).click();
   await ada.page.getByRole("menuitem", { name: "Remove from the group" }).click();
-  await ada.page.getByRole("button", { name: "Remove from the group" }).last().click();
+  await ada.page.locator("dialog.ask").getByRole("button", { name: "Remove from the group" }).click();
   await cid.page.getByText("You are not in this group any more.").waitFor();
   await ada.page.keyboard.press("Escape");
   await ada.write("without cid now");
