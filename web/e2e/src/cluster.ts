@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect, vi } from "vitest";
 import { patience } from "./patience.js";
 
 export interface ClusterOptions {
@@ -102,6 +103,16 @@ export class Cluster {
     const res = await fetch(this.url() + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
     if (!res.ok) throw new Error(`${method} ${path}: ${res.status} ${await res.text()}`);
     return res.json();
+  }
+
+  /** Waits until a search of the user finds something: the index is behind the log. */
+  async indexed(user: string, q: string): Promise<void> {
+    const token = await this.token(user);
+    const look = async () => {
+      const found = await this.get<{ items: unknown[] }>(`/v1/search?q=${encodeURIComponent(q)}`, token);
+      expect(found.items.length).toBeGreaterThan(0);
+    };
+    await vi.waitFor(look, { timeout: patience, interval: 100 });
   }
 
   async get<T>(path: string, token: string): Promise<T> {

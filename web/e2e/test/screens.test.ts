@@ -15,6 +15,7 @@ const me = "rosa";
 beforeAll(async () => {
   [cluster, browser] = await Promise.all([Cluster.start(), launch()]);
   await world(cluster, me);
+  await cluster.indexed(me, "pan");
 });
 afterAll(async () => {
   await browser?.close();
