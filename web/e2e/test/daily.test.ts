@@ -62,6 +62,7 @@ test("the list says what was sent and what happened, without reading a message",
     }
     expect(read).toEqual([]);
     expect(ann.errors).toEqual([]);
+    await ann.context.unrouteAll({ behavior: "wait" });
     await ann.context.close();
   }
 });
