@@ -34,7 +34,10 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	  echo "Install them (Debian 13: apt install nodejs npm; others: https://nodejs.org), or leave the chat out:"; \
 	  echo "  make bin/parley && ./bin/parley up"; exit 1; }
 	@echo "fetching what the chat is built with"
-	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@cd web && for try in 1 2 3; do \
+	  npm ci --no-audit --no-fund --loglevel=error && exit 0; \
+	  echo "npm ci failed; the network may have: try $$try of 3"; \
+	done; exit 1
 	@touch $@
 
 .PHONY: bin/parley bin/gateway bin/history

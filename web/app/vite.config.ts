@@ -31,5 +31,5 @@ export default defineConfig({
     sourcemap: false,
   },
   server: { proxy: { "/v1": { target: server, ws: true, changeOrigin: true }, "/dev/token": { target: server, changeOrigin: true } } },
-  test: { include: ["test/**/*.test.ts"], environment: "node", testTimeout: 30_000 },
+  test: { include: ["test/**/*.test.ts"], environment: "node", testTimeout: 120_000 },
 } as Parameters<typeof defineConfig>[0]);

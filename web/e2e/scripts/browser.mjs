@@ -15,9 +15,10 @@ function install() {
   if (!mayInstall) return;
   console.log("no browser found: installing Debian's chromium (some 100 MB)");
   const quiet = { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
-  const args = ["install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"];
+  const patient = ["-o", "Acquire::Retries=5", "-o", "DPkg::Lock::Timeout=300"]; // mirrors have bad moments, and another apt may be at work
+  const args = [...patient, "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-noto-cjk", "fonts-noto-color-emoji"];
   if (spawnSync("apt-get", args, quiet).status === 0) return;
-  spawnSync("apt-get", ["update", "-qq"], quiet); // the lists are older than the packages
+  spawnSync("apt-get", [...patient, "update", "-qq"], quiet); // the lists are older than the packages
   spawnSync("apt-get", args, quiet);
 }
 

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { type Browser, type BrowserContext, type BrowserContextOptions, type Page, chromium } from "playwright-core";
 import { expect } from "vitest";
+import { patience } from "./patience.js";
 // @ts-expect-error a script without types, that make runs too
 import { browserPath } from "../scripts/browser.mjs";
 
@@ -11,7 +12,7 @@ const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 export function launch(): Promise<Browser> {
   const executablePath = browserPath() as string | undefined;
   if (!executablePath) throw new Error("no browser: run `npm run browser -w @parley-chat/e2e`");
-  return chromium.launch({ executablePath, args: quiet });
+  return chromium.launch({ executablePath, args: quiet, timeout: 2 * patience });
 }
 
 /** A page, with what went wrong in it: no test may leave an error in the console. */
@@ -23,7 +24,7 @@ export interface Tab {
 
 export async function newTab(browser: Browser, options: BrowserContextOptions = {}): Promise<Tab> {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1200, height: 800 }, ...options });
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(patience);
   return tabIn(context);
 }
 
@@ -40,8 +41,12 @@ export async function tabIn(context: BrowserContext): Promise<Tab> {
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What axe finds against WCAG 2.2 A and AA in the page as it is now. */
+/** What axe finds against WCAG 2.2 A and AA in the page as it is, when what moves and fades has come to its end. */
 export async function axe(page: Page): Promise<string[]> {
+  await page.evaluate(async () => {
+    const ending = () => document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity && a.playState === "running");
+    for (let list = ending(); list.length > 0; list = ending()) await Promise.all(list.map((a) => a.finished.catch(() => {}))); // one that is cancelled is over
+  });
   if (!(await page.evaluate("typeof window.axe === 'object'"))) {
     await page.evaluate(axeSource); // not a script tag, which the CSP refuses
   }

@@ -6,6 +6,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect, vi } from "vitest";
+import { patience } from "./patience.js";
 
 export interface ClusterOptions {
   gateways?: number;
@@ -27,10 +29,18 @@ export class Cluster {
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const all = { gateways: 1, flags: [], ...options };
-    const data = await mkdtemp(join(tmpdir(), "parley-e2e-"));
-    const cluster = new Cluster(await freePorts(all.gateways + 1), data, all);
-    await cluster.up();
-    return cluster;
+    for (let tries = 1; ; tries++) {
+      const data = await mkdtemp(join(tmpdir(), "parley-e2e-"));
+      const cluster = new Cluster(await freePorts(all.gateways + 1), data, all);
+      try {
+        await cluster.up();
+        return cluster;
+      } catch (err) {
+        await cluster.remove();
+        // Somebody else took a port between the look at it and the server.
+        if (tries === 5 || !cluster.output.includes("address already in use")) throw err;
+      }
+    }
   }
 
   /** The address of a gateway. */
@@ -40,7 +50,7 @@ export class Cluster {
     return url;
   }
 
-  /** Starts it (again) and waits until every gateway answers. */
+  /** Starts it (again) and waits until it says that every gateway listens. */
   async up(): Promise<void> {
     const bin = process.env.PARLEY_BIN;
     if (!bin) throw new Error("PARLEY_BIN is not set: globalSetup has not run");
@@ -49,16 +59,20 @@ export class Cluster {
     args.push("--gateways", String(n), "--data", this.data, ...this.options.flags);
     const child = spawn(bin, args, { stdio: ["ignore", "pipe", "pipe"] });
     this.child = child;
-    const keep = (chunk: Buffer) => (this.output = (this.output + chunk.toString()).slice(-8_000));
-    child.stdout?.on("data", keep);
-    child.stderr?.on("data", keep);
-    const deadline = Date.now() + 30_000;
-    for (const url of this.urls) {
-      while (!(await answers(url))) {
-        if (child.exitCode !== null || Date.now() > deadline) throw new Error(`parley up did not start:\n${this.output}`);
-        await pause(50);
-      }
-    }
+    this.output = "";
+    // What it says, not what its address answers: that may be another one's, who has the port.
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((up, failed) => {
+      timer = setTimeout(() => failed(new Error(`parley up did not start:\n${this.output}`)), 2 * patience);
+      const keep = (chunk: Buffer) => {
+        this.output = (this.output + chunk.toString()).slice(-8_000);
+        if (this.output.includes(" is up.")) up();
+      };
+      child.stdout.on("data", keep);
+      child.stderr.on("data", keep);
+      child.once("error", failed);
+      child.once("close", () => failed(new Error(`parley up ended:\n${this.output}`)));
+    }).finally(() => clearTimeout(timer));
   }
 
   /** Ends it: `SIGTERM` drains, `SIGKILL` does not. Its data stay. */
@@ -91,18 +105,20 @@ export class Cluster {
     return res.json();
   }
 
+  /** Waits until a search of the user finds something: the index is behind the log. */
+  async indexed(user: string, q: string): Promise<void> {
+    const token = await this.token(user);
+    const look = async () => {
+      const found = await this.get<{ items: unknown[] }>(`/v1/search?q=${encodeURIComponent(q)}`, token);
+      expect(found.items.length).toBeGreaterThan(0);
+    };
+    await vi.waitFor(look, { timeout: patience, interval: 100 });
+  }
+
   async get<T>(path: string, token: string): Promise<T> {
     const res = await fetch(this.url() + path, { headers: { authorization: `Bearer ${token}` } });
     if (!res.ok) throw new Error(`GET ${path}: ${res.status} ${await res.text()}`);
     return (await res.json()) as T;
-  }
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    return (await fetch(`${url}/openapi.json`)).ok;
-  } catch {
-    return false;
   }
 }
 
@@ -122,9 +138,4 @@ function isFree(port: number): Promise<boolean> {
     server.once("error", () => resolve(false));
     server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
   });
-}
-
-/** Only between two looks at a child process that gives no event. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

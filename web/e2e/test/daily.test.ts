@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, newTab } from "../src/browser.js";
 import { Cluster } from "../src/cluster.js";
 import { fill } from "../src/fill.js";
+import { resting } from "../src/log.js";
 import { Person } from "../src/person.js";
 import { landscape, upload } from "../src/picture.js";
 
@@ -24,16 +25,9 @@ async function say(from: string, to: string | { conv: string }, body: object): P
   return (await cluster.post("/v1/messages", { ...where, cmid: `daily-${++n}`, body }, await cluster.token(from))) as { conv: string; seq: number };
 }
 
-/** The first row that begins in sight, and how far below the upper edge. */
+/** The first row that begins in sight, and how far below the upper edge, when nothing moves any more. */
 async function place(p: Person): Promise<{ seq: number; y: number }> {
-  return p.page.locator(".scroller").evaluate((box) => {
-    const edge = box.getBoundingClientRect().top;
-    for (const row of box.querySelectorAll("[data-seq]")) {
-      const y = row.getBoundingClientRect().top - edge;
-      if (y >= 0) return { seq: Number(row.getAttribute("data-seq")), y };
-    }
-    return { seq: 0, y: 0 };
-  });
+  return (await resting(p.page)).find((row) => row.y >= 0) ?? { seq: 0, y: 0 };
 }
 
 test("the list says what was sent and what happened, without reading a message", async () => {
@@ -68,6 +62,7 @@ test("the list says what was sent and what happened, without reading a message",
     }
     expect(read).toEqual([]);
     expect(ann.errors).toEqual([]);
+    await ann.context.unrouteAll({ behavior: "wait" });
     await ann.context.close();
   }
 });
@@ -81,8 +76,8 @@ test("who goes to another conversation and comes back finds everything as it was
   await fay.page.locator(".scroller").evaluate((e) => (e.scrollTop = e.scrollHeight));
   await fay.page.locator('[data-seq="300"]').waitFor();
   await fay.inList("gus").getByText("unread").waitFor({ state: "detached" });
+  await resting(fay.page);
   await fay.page.locator(".scroller").evaluate((e) => (e.scrollTop -= 5000));
-  await expect.poll(() => fay.page.locator(".scroller .skeleton").count()).toBe(0);
   const seq = (await place(fay)).seq + 3;
   const row = fay.page.locator(`.scroller [data-seq="${seq}"]`);
   await row.hover();
@@ -100,7 +95,6 @@ test("who goes to another conversation and comes back finds everything as it was
   await fay.inList("gus").getByText("1 unread").waitFor();
 
   await fay.open("gus");
-  await expect.poll(() => fay.page.locator(".scroller .skeleton").count()).toBe(0);
   await expect
     .poll(async () => {
       const now = await place(fay);
@@ -112,8 +106,19 @@ test("who goes to another conversation and comes back finds everything as it was
   await fay.page.locator("textarea").fill("half a sentence");
   await fay.page.getByRole("button", { name: "Send", exact: true }).click();
   const sent = await fay.sees("half a sentence · 1 file");
+  // It is pointed out for a moment only: whoever looks afterwards may come too late.
+  await fay.page.locator(".scroller").evaluate((box) => {
+    const flashed = new Promise<string | null>((resolve) => {
+      const look = () => {
+        const row = box.querySelector(".row.flash");
+        if (row !== null) resolve(row.getAttribute("data-seq"));
+      };
+      new MutationObserver(look).observe(box, { childList: true, subtree: true, attributes: true });
+    });
+    Object.assign(window, { flashed });
+  });
   await sent.locator("button.quote").click();
-  await fay.page.locator(`.row.flash[data-seq="${seq}"]`).waitFor();
+  expect(await fay.page.evaluate("flashed")).toBe(String(seq));
 
   // A change that is not done yet.
   await fay.open("hal");
@@ -228,7 +233,9 @@ test("several messages are copied as who said what when, and code as it was writ
 
 test("over midnight what was today is yesterday", async () => {
   await say("bob", "ned", { text: "late" });
-  const tab = await newTab(browser);
+  // Where it is about noon: the day does not end by itself in the middle of the test.
+  const west = new Date().getUTCHours() - 12; // hours of Greenwich
+  const tab = await newTab(browser, { timezoneId: `Etc/GMT${west < 0 ? west : `+${west}`}` });
   await tab.context.addInitScript(() => {
     const now = Date.now;
     Date.now = () => now() + Number((window as { later?: number }).later ?? 0);

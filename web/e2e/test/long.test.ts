@@ -1,9 +1,10 @@
 // A thread of 10,000 messages.
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch } from "../src/browser.js";
 import { Cluster } from "../src/cluster.js";
 import { fill } from "../src/fill.js";
+import { resting } from "../src/log.js";
 import { Person } from "../src/person.js";
 
 const n = 10_000;
@@ -20,28 +21,18 @@ afterAll(async () => {
   await cluster?.remove();
 });
 
-/** The seqs of the rows that can be seen, with their texts. */
-function shown(page: Page): Promise<{ seq: number; text: string }[]> {
-  return page.locator(".scroller").evaluate((box) => {
-    const view = box.getBoundingClientRect();
-    return [...box.querySelectorAll<HTMLElement>("[data-seq]:not(.skeleton)")]
-      .filter((e) => e.getBoundingClientRect().bottom > view.top && e.getBoundingClientRect().top < view.bottom)
-      .map((e) => ({ seq: Number(e.dataset.seq), text: e.getAttribute("aria-label") ?? "" }));
-  });
-}
-
 test("it opens at the first unread message, scrolls to any place, and keeps few rows", async () => {
   const pit = await Person.signIn(browser, cluster, "pit");
   await pit.inList("oda").getByText(`${n} unread`).waitFor({ state: "attached" }).catch(() => undefined);
   await pit.open("oda");
-  await expect.poll(async () => (await shown(pit.page))[0]?.seq).toBe(1);
+  await expect.poll(async () => (await resting(pit.page))[0]?.seq).toBe(1);
 
   const token = await cluster.token("pit");
   for (const part of [0.25, 0.5, 0.9, 1]) {
     await pit.page.locator(".scroller").evaluate((box, p) => (box.scrollTop = (box.scrollHeight - box.clientHeight) * p), part);
     // Rows come in; what they say is what the server has there, and the place is about right.
-    await expect.poll(async () => (await shown(pit.page)).length).toBeGreaterThan(3);
-    const rows = await shown(pit.page);
+    const rows = await resting(pit.page);
+    expect(rows.length).toBeGreaterThan(3);
     const middle = rows[Math.floor(rows.length / 2)];
     if (!middle) throw new Error("nothing is shown");
     expect(Math.abs(middle.seq / n - part)).toBeLessThan(0.08);
@@ -58,12 +49,11 @@ test("it stays where one reads while new messages come, and goes to the end on r
   const oda = await Person.signIn(browser, cluster, "oda");
   await oda.open("pit");
   await oda.page.locator(".scroller").evaluate((box) => (box.scrollTop = (box.scrollHeight - box.clientHeight) / 2));
-  await expect.poll(async () => (await shown(oda.page)).length).toBeGreaterThan(3);
-  const before = (await shown(oda.page))[1];
+  const before = (await resting(oda.page))[1];
   const token = await cluster.token("pit");
   await cluster.post("/v1/messages", { to: "oda", cmid: "late-1", body: { text: "a late one" } }, token);
   await oda.page.getByRole("button", { name: /1 new message below|To the latest message/ }).waitFor();
-  expect((await shown(oda.page)).map((r) => r.seq)).toContain(before?.seq);
+  expect((await resting(oda.page)).map((r) => r.seq)).toContain(before?.seq);
   await oda.page.getByRole("button", { name: /new message below|To the latest message/ }).click();
   await oda.sees("a late one");
   await oda.leave();

@@ -61,12 +61,13 @@ test("a picture that is pasted, and one that is dropped, are shown small to the 
 test("what is too much is said, and nothing is added", async () => {
   const p = await Person.signIn(browser, cluster, "sam");
   await p.openNew("ron");
+  const said = p.page.getByText(/^At most \d+ files in a message\.$/).first().waitFor(); // it goes by itself
   await p.page.evaluate(() => {
     const data = new DataTransfer();
     for (let i = 0; i < 40; i++) data.items.add(new File(["x"], `${i}.txt`, { type: "text/plain" }));
     (document.querySelector("textarea") as Element).dispatchEvent(new ClipboardEvent("paste", { bubbles: true, cancelable: true, clipboardData: data }));
   });
-  await p.page.getByText(/^At most \d+ files in a message\.$/).first().waitFor();
+  await said;
   await p.leave();
 });
 
@@ -87,5 +88,6 @@ test("Enter while a picture is on its way says so, and sends nothing without it"
   await ute.page.getByRole("progressbar").waitFor({ state: "detached" });
   await ute.page.getByRole("textbox", { name: "Message vera" }).press("Enter");
   await ute.page.getByRole("button", { name: "Open the picture slow.jpg" }).waitFor();
+  await ute.page.unrouteAll({ behavior: "wait" }); // a request that is held when the page goes would fail
   await ute.leave();
 });

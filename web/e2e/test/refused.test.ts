@@ -51,11 +51,11 @@ test("a group gets another owner, who closes it", async () => {
   await ann.page.getByRole("button", { name: /^Choir .*About$/ }).click();
   await ann.page.getByRole("button", { name: "Actions for ben" }).click();
   await ann.page.getByRole("menuitem", { name: "Make owner" }).click();
-  await ann.page.getByRole("button", { name: "Make owner" }).last().click();
+  await ann.page.locator("dialog.ask").getByRole("button", { name: "Make owner" }).click();
   await ann.page.getByRole("button", { name: "Leave the group" }).waitFor(); // ann could only close it before
   await ben.page.getByRole("button", { name: /^Choir .*About$/ }).click();
   await ben.page.getByRole("button", { name: "Close the group" }).click();
-  await ben.page.getByRole("button", { name: "Close the group" }).last().click();
+  await ben.page.locator("dialog.ask").getByRole("button", { name: "Close the group" }).click();
   await ann.page.keyboard.press("Escape");
   for (const p of [ann, ben]) {
     await p.page.getByText("ben closed the group").or(p.page.getByText("You closed the group")).first().waitFor();

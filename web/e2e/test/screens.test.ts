@@ -4,6 +4,7 @@ import type { Browser, BrowserContextOptions } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { axe, launch, newTab } from "../src/browser.js";
 import { Cluster } from "../src/cluster.js";
+import { resting } from "../src/log.js";
 import { Person } from "../src/person.js";
 import { attacks, world } from "../src/world.js";
 
@@ -14,6 +15,7 @@ const me = "rosa";
 beforeAll(async () => {
   [cluster, browser] = await Promise.all([Cluster.start(), launch()]);
   await world(cluster, me);
+  await cluster.indexed(me, "pan");
 });
 afterAll(async () => {
   await browser?.close();
@@ -87,9 +89,11 @@ for (const [size, viewport] of Object.entries(sizes)) {
       await p.page.getByRole("searchbox", { name: "Search" }).fill("");
 
       await p.open("layla");
+      await resting(p.page);
       await check(p, at("rtl"));
       if (phone) await p.page.getByRole("button", { name: "Back" }).click();
       await p.open("a-name.that_is-quite-as-long+as@names-may-be-in-this-protocol-ok");
+      await resting(p.page);
       await check(p, at("long"));
       await p.leave();
     });
@@ -104,6 +108,7 @@ test("in Chinese", async () => {
   await tab.page.locator('[data-phase="live"]').waitFor();
   await tab.page.getByRole("link").filter({ hasText: "Kitchen" }).click();
   await tab.page.getByRole("feed").waitFor();
+  await resting(tab.page);
   await expect.poll(() => tab.page.locator("[lang]").last().getAttribute("lang")).toMatch(/^zh/);
   expect(await axe(tab.page)).toEqual([]);
   // No English words are left in what the chat itself says.
@@ -118,7 +123,7 @@ describe("what somebody else writes", () => {
   test("stays text, and links go nowhere but to the web and mail", async () => {
     const p = await Person.signIn(browser, cluster, me);
     await p.open("evil");
-    for (const text of attacks.slice(0, 9)) expect(await p.page.locator(".scroller").evaluate((e, t) => (e.textContent ?? "").includes(t), text), text).toBe(true);
+    for (const text of attacks.slice(0, 9)) await expect.poll(() => p.page.locator(".scroller").evaluate((e, t) => (e.textContent ?? "").includes(t), text), { message: text }).toBe(true);
     expect(await p.page.evaluate("window.hacked")).toBeUndefined();
     expect(await p.page.locator(".scroller").locator("script, img[src=x], svg[onload], b:text('not bold'), style").count()).toBe(0);
     const links = await p.page.locator(".scroller a").evaluateAll((l) => (l as HTMLAnchorElement[]).map((a) => ({ href: a.protocol, rel: a.rel, target: a.target })));

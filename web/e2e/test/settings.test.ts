@@ -116,6 +116,7 @@ test("a message that nobody looks at is told of by a notification, the title and
 test("a conversation is muted, pinned and archived", async () => {
   const p = await Person.signIn(browser, cluster, "petra");
   await say("first", "petra", "one");
+  await p.inList("first").waitFor(); // of two in the same millisecond none is the newer one
   await say("second", "petra", "two");
   await p.inList("second").waitFor();
   const titles = () => p.page.getByRole("navigation", { name: "Conversations" }).locator(".name").allTextContents();

@@ -3,6 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launch, newTab } from "../src/browser.js";
 import { Cluster } from "../src/cluster.js";
+import { patience } from "../src/patience.js";
 import { Person } from "../src/person.js";
 
 let cluster: Cluster;
@@ -40,6 +41,7 @@ test("who is kicked by the same device elsewhere is told, and may take it back",
   const p = await Person.signIn(browser, cluster, "vera");
   // A copy of the profile, as a backup or another computer has it.
   const copy = await browser.newContext({ storageState: await p.tab.context.storageState({ indexedDB: true }), locale: "en-GB" });
+  copy.setDefaultTimeout(patience);
   const other = await copy.newPage();
   await other.goto(cluster.url());
   await other.locator('[data-phase="live"]').waitFor();

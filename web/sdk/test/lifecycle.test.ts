@@ -265,3 +265,23 @@ test("limits that another version leaves out are not smaller than anything", asy
   w.net.last.tell(ackOf(w.net.last.take("send")[0]!, 1));
   expect(await w.parley.direct("bob").stored(m.cmid)).toMatchObject({ seq: 1 });
 });
+
+test("whoever is unblocked while the list of blocks is on its way is not in it again", async () => {
+  const network = new FakeNetwork();
+  const w = await liveWorld({ network });
+  let answer = () => {};
+  const { request } = network;
+  network.request = (r) => {
+    if (!r.url.includes("/v1/blocks?")) return request.call(network, r);
+    const text = JSON.stringify({ items: [{ user: "bob" }, { user: "carol" }] }); // as it was when it was asked for
+    return new Promise((done) => (answer = () => done({ status: 200, text: () => Promise.resolve(text) })));
+  };
+  const off = w.parley.blocks.subscribe(() => {});
+  await settle();
+  await w.parley.unblock("bob");
+  await w.parley.block("dave");
+  answer();
+  await settle();
+  expect([...w.parley.blocks.value].sort()).toEqual(["carol", "dave"]);
+  off();
+});

@@ -29,7 +29,8 @@ function node(...args: string[]): Promise<string> {
     let out = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes: Buffer) => (out += bytes.toString()));
     const timer = setTimeout(() => child.kill("SIGKILL"), 100_000);
-    child.once("exit", (code) => {
+    // Not at its exit: what it wrote last may still be in the pipe.
+    child.once("close", (code) => {
       clearTimeout(timer);
       if (code === 0) done(out);
       else failed(new Error(`ended with ${code}: ${out}`));

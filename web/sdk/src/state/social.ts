@@ -11,6 +11,7 @@ const mostBlocks = 1_000;
 export class Social {
   readonly blocks: ReadonlySignal<ReadonlySet<string>>;
   private readonly blocked: Signal<ReadonlySet<string>>;
+  private readonly changed = new Set<string>(); // users whose block was changed here since the list was asked for
   private asked = false;
 
   constructor(
@@ -23,11 +24,13 @@ export class Social {
 
   async block(user: string): Promise<void> {
     await this.rest.send("PUT", "/v1/blocks/" + encodeURIComponent(user));
+    this.changed.add(user);
     this.blocked.value = new Set([...this.blocked.peek(), user]);
   }
 
   async unblock(user: string): Promise<void> {
     await this.rest.send("DELETE", "/v1/blocks/" + encodeURIComponent(user));
+    this.changed.add(user);
     this.blocked.value = new Set([...this.blocked.peek()].filter((u) => u !== user));
   }
 
@@ -66,6 +69,7 @@ export class Social {
   }
 
   private async readAll(): Promise<void> {
+    this.changed.clear();
     const all = new Set<string>();
     for (let cursor: string | undefined; all.size < mostBlocks; ) {
       const part = await this.rest.get<{ items: { user: string }[]; next?: string }>("/v1/blocks", { cursor, limit: 200 });
@@ -73,6 +77,8 @@ export class Social {
       cursor = part.next;
       if (cursor === undefined) break;
     }
+    // The answer may be older than what was changed meanwhile.
+    for (const user of this.changed) all.delete(user);
     this.blocked.value = new Set([...all, ...this.blocked.peek()]);
   }
 }

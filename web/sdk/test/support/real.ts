@@ -15,8 +15,8 @@ export function realClient(server: string, user: string, more: Partial<ParleyOpt
   return createParley({ url: server, user, token: () => devToken(server, user), network: systemNetwork(WebSocket as never), ...more });
 }
 
-/** Resolves when a condition on signals holds; fails after a bound that only a defect meets. */
-export function until(what: string, holds: () => boolean, within = 20_000): Promise<void> {
+/** Resolves when a condition on signals holds; fails after a bound that only a defect meets: a client that lost its server comes back after up to 30 s. */
+export function until(what: string, holds: () => boolean, within = 60_000): Promise<void> {
   return new Promise((done, failed) => {
     let stop: (() => void) | undefined;
     const timer = setTimeout(() => {

@@ -1,5 +1,5 @@
-// Vitest's global setup: a real `parley up`, built from this tree, on free ports of
-// the loopback and a data folder of its own. It ends with the tests.
+// Vitest's global setup: a real `parley up` of this tree, on free ports of the loopback
+// and a data folder of its own. It ends with the tests.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,14 +16,7 @@ declare module "vitest" {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), "parley-sdk-"));
-  const binary = join(dir, "parley");
-  const root = resolve(import.meta.dirname, "../../../..");
-  const built = spawnSync("go", ["build", "-o", binary, "./services/parley/cmd/parley"], {
-    cwd: root,
-    env: { ...process.env, CGO_ENABLED: "0" },
-    encoding: "utf8",
-  });
-  if (built.status !== 0) throw new Error("go build: " + (built.stderr || String(built.error)));
+  const binary = process.env["PARLEY_BIN"] ?? build(join(dir, "parley")); // `make` has built it
   const child = spawn(binary, ["up", "--data", join(dir, "data"), "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"], {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -43,4 +36,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await ended;
     rmSync(dir, { recursive: true, force: true });
   };
+}
+
+function build(binary: string): string {
+  const root = resolve(import.meta.dirname, "../../../..");
+  const built = spawnSync("go", ["build", "-o", binary, "./services/parley/cmd/parley"], {
+    cwd: root,
+    env: { ...process.env, CGO_ENABLED: "0" },
+    encoding: "utf8",
+  });
+  if (built.status !== 0) throw new Error("go build: " + (built.stderr || String(built.error)));
+  return binary;
 }
