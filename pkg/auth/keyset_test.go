@@ -180,6 +180,7 @@ func TestKeySetRotates(t *testing.T) {
 		v := runSet(t, i)
 		oldToken, newToken := token(head("EdDSA", "old"), issued, eddsa(old)), token(head("EdDSA", "new"), issued, eddsa(fresh))
 		accepted(t, "first key", v, oldToken)
+		synctest.Wait() // the fetch is over: a kid that is asked for before its end counts as looked for
 		i.set(200, jwkEd("old", public(old), ""), jwkEd("new", public(fresh), ""))
 		refused(t, "new key, right after a fetch", v, newToken, auth.ReasonKey)
 		time.Sleep(auth.KeySetPause)
