@@ -301,27 +301,30 @@ func TestNewKeySetRefuses(t *testing.T) {
 	}
 }
 
-// Over a real connection, on the loopback interface.
+// Over a real connection, on the loopback interface. In a bubble, whose clock stands still
+// while the server waits for one: a fetch may take as long as it takes.
 func TestKeySetOverHTTP(t *testing.T) {
-	pub, priv := edKey(t)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintf(w, `{"keys":[%s]}`, jwkEd("k", pub, ""))
-	}))
-	defer srv.Close()
-	o, err := auth.LoadFiles(auth.FileOptions{JWKSURL: srv.URL, Issuer: idp, Now: clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); o.Keys.Run(ctx) }()
-	v, err := auth.NewVerifier(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted(t, "good", v, token(head("EdDSA", "k"), issued, eddsa(priv)))
-	cancel()
-	<-ended
+	synctest.Test(t, func(t *testing.T) {
+		pub, priv := edKey(t)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, `{"keys":[%s]}`, jwkEd("k", pub, ""))
+		}))
+		defer srv.Close()
+		o, err := auth.LoadFiles(auth.FileOptions{JWKSURL: srv.URL, Issuer: idp, Now: clock})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); o.Keys.Run(ctx) }()
+		v, err := auth.NewVerifier(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted(t, "good", v, token(head("EdDSA", "k"), issued, eddsa(priv)))
+		cancel()
+		<-ended
+	})
 }
 
 func TestKeySetStats(t *testing.T) {
