@@ -20,7 +20,7 @@ import (
 func Example() {
 	server := startServer()
 	defer server.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	came := make(chan client.Entry, 1)
@@ -69,7 +69,7 @@ func Example() {
 func ExampleSent_Wait() {
 	server := startServer()
 	defer server.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	alice, err := client.Start(ctx, client.Options{URLs: []string{server.url}, Token: server.tokens("alice")})
 	if err != nil {
@@ -93,7 +93,7 @@ func ExampleSent_Wait() {
 func ExampleClient_Position() {
 	server := startServer()
 	defer server.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	came := make(chan chat.Seq, 10)
 	options := client.Options{
@@ -140,7 +140,7 @@ func ExampleClient_Position() {
 func ExampleClient_History() {
 	server := startServer()
 	defer server.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	alice, err := client.Start(ctx, client.Options{URLs: []string{server.url}, Token: server.tokens("alice")})
 	if err != nil {
