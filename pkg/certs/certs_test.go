@@ -216,7 +216,7 @@ func TestListen(t *testing.T) {
 
 func dial(t *testing.T, addr string, secure bool, ca *certstest.Authority) net.Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var nc net.Conn
 	var err error

@@ -10,13 +10,24 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
+
+	"github.com/parley-chat/parley/pkg/certs/certstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patient runs a test in a bubble whose clock stands still for as long as somebody reads
+// from a connection or waits for one: however slow this machine is, no place is given up.
+// No names are looked up in it, because package net would keep a channel of the bubble.
+func patient(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
 
 // place is a server that says who it is.
 func place(t *testing.T, name string) *url.URL {
@@ -65,7 +76,9 @@ func get(t *testing.T, url string) (int, string) {
 		t.Fatal(err)
 	}
 	r.Close = true
-	resp, err := http.DefaultClient.Do(r)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,24 +92,26 @@ func get(t *testing.T, url string) (int, string) {
 
 // Connections go to each place in turn, and past one that is away.
 func TestInTurn(t *testing.T) {
-	d := &dialer{to: []*url.URL{place(t, "a"), gone, place(t, "b")}}
-	var got []string
-	for range 4 {
-		conn, err := d.dial(t.Context(), "tcp", "")
-		if err != nil {
-			t.Fatal(err)
+	patient(t, func(t *testing.T) {
+		d := &dialer{to: []*url.URL{place(t, "a"), gone, place(t, "b")}}
+		var got []string
+		for range 4 {
+			conn, err := d.dial(t.Context(), "tcp", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, conn.RemoteAddr().String())
+			conn.Close()
 		}
-		got = append(got, conn.RemoteAddr().String())
-		conn.Close()
-	}
-	a, b := d.to[0].Host, d.to[2].Host
-	if want := []string{a, b, b, a}; strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("%q, want %q", got, want)
-	}
-	_, front := start(t, Options{To: []*url.URL{gone, d.to[2]}})
-	if status, text := get(t, front); status != 200 || text != "b" {
-		t.Errorf("%d %q", status, text)
-	}
+		a, b := d.to[0].Host, d.to[2].Host
+		if want := []string{a, b, b, a}; strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%q, want %q", got, want)
+		}
+		_, front := start(t, Options{To: []*url.URL{gone, d.to[2]}})
+		if status, text := get(t, front); status != 200 || text != "b" {
+			t.Errorf("%d %q", status, text)
+		}
+	})
 }
 
 // A place is given up when its time is over, and so is the caller's patience.
@@ -114,34 +129,41 @@ func TestDialEnds(t *testing.T) {
 
 // Each place is checked by its own name.
 func TestNamesAreChecked(t *testing.T) {
-	back := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
-	t.Cleanup(back.Close)
-	trusted := x509.NewCertPool()
-	trusted.AddCert(back.Certificate())
-	right := parse(t, back.URL)
-	wrong := parse(t, "https://localhost:"+right.Port())
-	for _, c := range []struct {
-		to     []*url.URL
-		cas    *x509.CertPool
-		status int
-	}{{[]*url.URL{wrong, right}, trusted, 204}, {[]*url.URL{wrong}, trusted, 503}, {[]*url.URL{right}, x509.NewCertPool(), 503}} {
-		_, front := start(t, Options{To: c.to, Authorities: c.cas})
-		if status, text := get(t, front); status != c.status {
-			t.Errorf("%v: %d %s", c.to, status, text)
+	patient(t, func(t *testing.T) {
+		ca := certstest.NewAuthority(t)
+		named := func(name string) *url.URL {
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+			srv.TLS = ca.Server(name)
+			srv.StartTLS()
+			t.Cleanup(srv.Close)
+			return parse(t, srv.URL)
 		}
-	}
+		right, wrong := named("127.0.0.1"), named("localhost")
+		for _, c := range []struct {
+			to     []*url.URL
+			cas    *x509.CertPool
+			status int
+		}{{[]*url.URL{wrong, right}, ca.Pool, 204}, {[]*url.URL{wrong}, ca.Pool, 503}, {[]*url.URL{right}, x509.NewCertPool(), 503}} {
+			_, front := start(t, Options{To: c.to, Authorities: c.cas})
+			if status, text := get(t, front); status != c.status {
+				t.Errorf("%v: %d %s", c.to, status, text)
+			}
+		}
+	})
 }
 
 // What leads back ends after one turn.
 func TestCameBack(t *testing.T) {
-	var front http.Handler
-	turns := 0
-	self := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { turns++; front.ServeHTTP(w, r) }))
-	p, _ := start(t, Options{To: []*url.URL{self}})
-	front = p
-	if status, _ := get(t, self.String()); status != 503 || turns != 2 {
-		t.Errorf("%d after %d turns", status, turns)
-	}
+	patient(t, func(t *testing.T) {
+		var front http.Handler
+		turns := 0
+		self := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { turns++; front.ServeHTTP(w, r) }))
+		p, _ := start(t, Options{To: []*url.URL{self}})
+		front = p
+		if status, _ := get(t, self.String()); status != 503 || turns != 2 {
+			t.Errorf("%d after %d turns", status, turns)
+		}
+	})
 }
 
 // echo is a service that says by which host it was asked, from where, and then what it
@@ -188,45 +210,49 @@ func hear(t *testing.T, conn *websocket.Conn) string {
 
 // A socket goes through, counts as a request until it ends, and ends with the proxy.
 func TestSockets(t *testing.T) {
-	p, front := start(t, Options{To: []*url.URL{serve(t, echo(t))}, Most: 1})
-	conn := dial(t, front)
-	if got := hear(t, conn); got != "chat.example 192.0.2.7, 127.0.0.1" {
-		t.Errorf("the service sees %q", got)
-	}
-	if err := conn.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	if got := hear(t, conn); got != "HELLO" {
-		t.Errorf("%q", got)
-	}
-	if status, text := get(t, front); status != 503 || !strings.Contains(text, "too much") {
-		t.Errorf("one more than there may be: %d %s", status, text)
-	}
-	if err := p.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := conn.Read(t.Context()); err == nil {
-		t.Error("the socket outlived the proxy")
-	}
-	if status, _ := get(t, front); status != 503 {
-		t.Errorf("after its end: %d", status)
-	}
+	patient(t, func(t *testing.T) {
+		p, front := start(t, Options{To: []*url.URL{serve(t, echo(t))}, Most: 1})
+		conn := dial(t, front)
+		if got := hear(t, conn); got != "chat.example 192.0.2.7, 127.0.0.1" {
+			t.Errorf("the service sees %q", got)
+		}
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if got := hear(t, conn); got != "HELLO" {
+			t.Errorf("%q", got)
+		}
+		if status, text := get(t, front); status != 503 || !strings.Contains(text, "too much") {
+			t.Errorf("one more than there may be: %d %s", status, text)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conn.Read(t.Context()); err == nil {
+			t.Error("the socket outlived the proxy")
+		}
+		if status, _ := get(t, front); status != 503 {
+			t.Errorf("after its end: %d", status)
+		}
+	})
 }
 
 // A client that goes away ends its socket behind, too.
 func TestClientLeaves(t *testing.T) {
-	ended := make(chan struct{})
-	service := echo(t)
-	_, front := start(t, Options{To: []*url.URL{serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer close(ended)
-		service.ServeHTTP(w, r)
-	}))}})
-	conn := dial(t, front)
-	hear(t, conn)
-	if err := conn.CloseNow(); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
+	patient(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		service := echo(t)
+		_, front := start(t, Options{To: []*url.URL{serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(ended)
+			service.ServeHTTP(w, r)
+		}))}})
+		conn := dial(t, front)
+		hear(t, conn)
+		if err := conn.CloseNow(); err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+	})
 }
 
 // Close waits no longer than it is given.

@@ -44,9 +44,10 @@ func WaitFor(ctx context.Context, log *slog.Logger, what string, try func(ctx co
 	log = orDiscard(log)
 	start := time.Now()
 	var lastLine time.Time
+	var last error
 	for pause := FirstPause; ; pause = min(2*pause, LongestPause) {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+		if ctx.Err() != nil {
+			return gaveUp(ctx, what, last)
 		}
 		err := try(ctx)
 		if err == nil {
@@ -68,7 +69,16 @@ func WaitFor(ctx context.Context, log *slog.Logger, what string, try func(ctx co
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("wait for %s: %w; last error: %w", what, context.Cause(ctx), err)
+			return gaveUp(ctx, what, err)
 		}
+		last = err
 	}
+}
+
+// gaveUp is the error of a wait whose context has ended; last nil: nothing was tried.
+func gaveUp(ctx context.Context, what string, last error) error {
+	if last == nil {
+		return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+	}
+	return fmt.Errorf("wait for %s: %w; last error: %w", what, context.Cause(ctx), last)
 }

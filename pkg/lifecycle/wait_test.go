@@ -68,6 +68,33 @@ func TestWaitForEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// unnoticed is a context whose end is found by asking for it: it came when a pause was over.
+type unnoticed struct {
+	context.Context
+	ended bool
+}
+
+func (c *unnoticed) Err() error {
+	if c.ended {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestWaitForSaysWhyWheneverItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := errors.New("connection refused")
+		ctx := &unnoticed{Context: context.WithoutCancel(t.Context())}
+		err := lifecycle.WaitFor(ctx, nil, "mongodb", func(context.Context) error {
+			ctx.ended = true
+			return refused
+		})
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, refused) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 func TestWaitForDoesNotTryAfterTheEnd(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("interrupted")

@@ -94,7 +94,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 func (f *fixture) handler(change func(*Options)) http.Handler {
-	o := Options{Store: f.store, Verifier: tokens{}}
+	o := Options{Store: f.store, Verifier: tokens{}, Timeout: time.Hour}
 	if change != nil {
 		change(&o)
 	}
@@ -367,8 +367,7 @@ func parse(t *testing.T, s string) *url.URL {
 func TestAnswersAreCounted(t *testing.T) {
 	f := newFixture(t)
 	meter := rest.NewMeter(&ops.New(ops.Options{}).Metrics, "history")
-	s := New(Options{Store: f.store, Verifier: tokens{}, Observer: rest.Observer{Meter: meter}})
-	h := s.Handler()
+	h := f.handler(func(o *Options) { o.Observer = rest.Observer{Meter: meter} })
 	ask(h, "GET", "/v1/conversations", "_/alice")
 	ask(h, "GET", "/v1/conversations", "")
 	ask(h, "GET", "/v1/nothing", "_/alice")

@@ -31,7 +31,7 @@ func get[T any](t *testing.T, h http.Handler, path, token string) (v T) {
 
 func TestBlocksInParts(t *testing.T) {
 	f := newFixture(t)
-	h := New(Options{Store: f.store, Verifier: tokens{}}).Handler()
+	h := f.handler(nil)
 	if list := get[wire.List[wire.Block]](t, h, "/v1/blocks", "_/alice"); list.Items == nil || len(list.Items) != 0 {
 		t.Errorf("%+v", list)
 	}
@@ -63,7 +63,7 @@ func TestBlocksInParts(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	f := newFixture(t)
-	h := New(Options{Store: f.store, Verifier: tokens{}}).Handler()
+	h := f.handler(nil)
 	at := func(s int64) time.Time { return time.Unix(s, 0).UTC() }
 	for device, seen := range map[chat.Device]int64{"phone": 5, "laptop": 9} {
 		if err := f.store.TouchDevice(t.Context(), "_", "alice", store.DeviceInfo{Device: device, Seen: at(seen)}); err != nil {
@@ -89,7 +89,7 @@ func TestDevices(t *testing.T) {
 
 func TestSeenAndProfile(t *testing.T) {
 	f := newFixture(t)
-	h := New(Options{Store: f.store, Verifier: tokens{}}).Handler()
+	h := f.handler(nil)
 	if _, err := f.store.Advance(t.Context(), []store.Move{{Key: f.direct, User: "alice", Read: 1, ReadCount: 1}}); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestSeenAndProfile(t *testing.T) {
 
 func TestExportIsOnesOwn(t *testing.T) {
 	f := newFixture(t)
-	h := New(Options{Store: f.store, Verifier: tokens{}}).Handler()
+	h := f.handler(nil)
 	a := ask(h, "GET", "/v1/export", "_/bob@x.org")
 	if a.status != http.StatusOK || a.header.Get("Content-Type") != "application/x-ndjson" || a.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v", a.status, a.header)

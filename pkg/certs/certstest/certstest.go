@@ -110,6 +110,16 @@ func (a *Authority) Files(dir string, names ...string) Files {
 	return f
 }
 
+// Server is what a server of these names or IP addresses has.
+func (a *Authority) Server(names ...string) *tls.Config {
+	a.t.Helper()
+	pair, err := tls.X509KeyPair(a.Issue(names...))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+}
+
 // Client is what a client that trusts only this authority wants of a server.
 func (a *Authority) Client(serverName string, protocols ...string) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: a.Pool, ServerName: serverName, NextProtos: protocols}
