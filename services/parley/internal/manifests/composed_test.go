@@ -49,10 +49,7 @@ func compose(t *testing.T) *composition {
 	env := file.Services["gateway-1"].Environment
 	files := s3fake.StartAs(t, s3fake.Account{Bucket: env["PARLEY_S3_BUCKET"], AccessKey: key("files-user"), SecretKey: key("files-password")})
 	order := []string{"gateway-1", "gateway-2", "history", signer, "web"}
-	first, err := procs.PortRange(2 * len(order))
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := takePorts(t, 2*len(order))
 	c.page = fmt.Sprintf("http://localhost:%d", first+2*(len(order)-1))
 	names := []string{env["PARLEY_S3_PUBLIC_ENDPOINT"], c.page, "http://files:9000", files.URL, "nats://nats:4222", natstest.Start(t).URL,
 		"mongo:27017", c.mongo(), "replicaSet=rs0", "directConnection=true", file.Services["web"].Networks["default"].IPv4, "127.0.0.1"}

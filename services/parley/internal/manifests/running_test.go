@@ -56,10 +56,7 @@ func startProduction(t *testing.T) *production {
 			t.Fatalf("build %s: %v: %s", name, err, out)
 		}
 	}
-	first, err := procs.PortRange(4)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := takePorts(t, 4)
 	places := strings.NewReplacer(
 		"parley:PASSWORD@mongodb-0.mongodb:27017,mongodb-1.mongodb:27017,mongodb-2.mongodb:27017", p.mongo(), "replicaSet=rs0", "directConnection=true",
 		"@nats:4222", "@"+p.nats(), "https://gateway:8080", fmt.Sprintf("https://127.0.0.1:%d", first), "https://login.example.com/.well-known/jwks.json", p.issue())
@@ -67,6 +64,21 @@ func startProduction(t *testing.T) *production {
 	p.files = certstest.Files{Cert: p.path("gateway", "/run/secrets/tls/tls.crt"), Key: p.path("gateway", "/run/secrets/tls/tls.key"), CA: p.path("gateway", "/run/secrets/tls/ca.crt")}
 	p.history = p.run("history", first+2, places)
 	return p
+}
+
+// takePorts takes ports in a row until the test has ended, and gives the first.
+func takePorts(t *testing.T, n int) int {
+	t.Helper()
+	ports, err := procs.TakePorts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ports.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return ports.First
 }
 
 func (p *production) path(owner, inPod string) string { return filepath.Join(p.dir, owner, inPod) }
