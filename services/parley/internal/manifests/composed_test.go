@@ -40,10 +40,8 @@ type composition struct {
 
 func compose(t *testing.T) *composition {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
 	file, dir := readComposed(t), t.TempDir()
-	c := &composition{t: t, ctx: ctx, all: map[string]*procs.Process{}}
+	c := &composition{t: t, ctx: t.Context(), all: map[string]*procs.Process{}}
 	secret := func(name string) string { return filepath.Join(root, file.Secrets[name].File) }
 	key := func(name string) string { return strings.TrimSpace(string(readAt(t, secret(name)))) }
 	env := file.Services["gateway-1"].Environment
@@ -60,10 +58,17 @@ func compose(t *testing.T) *composition {
 		names = append(names, "/run/secrets/"+name, secret(name))
 	}
 	here := strings.NewReplacer(names...)
+	programs := map[string]string{}
+	for _, name := range order { // which may take minutes, if nothing is cached
+		program := strings.TrimSuffix(filepath.Base(file.Services[name].Build.Dockerfile), ".Dockerfile")
+		programs[name] = c.build(dir, program)
+	}
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
 	for i, name := range order {
 		s := file.Services[name]
-		program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
-		c.start(name, c.build(dir, program), first+2*i, &s, here)
+		c.start(name, programs[name], first+2*i, &s, here)
 	}
 	return c
 }

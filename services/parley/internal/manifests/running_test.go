@@ -46,16 +46,17 @@ type production struct {
 
 func startProduction(t *testing.T) *production {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	p := &production{t: t, ctx: ctx, w: overlay(t, "production"), ca: certstest.NewAuthority(t), dir: t.TempDir()}
-	for _, name := range []string{"gateway", "history"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(p.dir, "bin", name), "./services/"+name+"/cmd/"+name)
+	p := &production{t: t, w: overlay(t, "production"), ca: certstest.NewAuthority(t), dir: t.TempDir()}
+	for _, name := range []string{"gateway", "history"} { // which may take minutes, if nothing is cached
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(p.dir, "bin", name), "./services/"+name+"/cmd/"+name)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v: %s", name, err, out)
 		}
 	}
+	var cancel context.CancelFunc
+	p.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
 	first := takePorts(t, 4)
 	places := strings.NewReplacer(
 		"parley:PASSWORD@mongodb-0.mongodb:27017,mongodb-1.mongodb:27017,mongodb-2.mongodb:27017", p.mongo(), "replicaSet=rs0", "directConnection=true",
@@ -175,7 +176,7 @@ func (p *production) nats() string {
 	}
 	s.Start()
 	p.t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(time.Minute) {
 		p.t.Fatal("NATS does not start")
 	}
 	return s.Addr().String()
@@ -300,7 +301,7 @@ func (p *production) rotate() {
 	}
 	before := serial()
 	p.ca.Files(filepath.Dir(p.files.Cert), "gateway", "127.0.0.1")
-	deadline := time.NewTimer(3 * certs.Every)
+	deadline := time.NewTimer(time.Minute + certs.Every)
 	defer deadline.Stop()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
