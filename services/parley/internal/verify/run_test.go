@@ -32,7 +32,7 @@ func cluster(t *testing.T) *allinone.Cluster {
 func options(c *allinone.Cluster) Options {
 	return Options{
 		URLs: c.URLs, API: c.URLs[0], Token: func(_ context.Context, u chat.User) (string, error) { return c.Token(u) },
-		Users: 5, Devices: 2, Groups: 3, Messages: 600, Reconnects: 6, Timeout: time.Minute, Seed: 7,
+		Users: 5, Devices: 2, Groups: 3, Messages: 600, Reconnects: 6, Timeout: 5 * time.Minute, Seed: 7,
 	}
 }
 
