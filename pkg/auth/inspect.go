@@ -9,11 +9,12 @@ import (
 
 // KeySetInfo is what [KeySet.Inspect] found.
 type KeySetInfo struct {
-	Host    string    // that was asked
-	Keys    int       // that can be used
-	Skipped []error   // why others cannot
-	Date    time.Time // the server's, to the second; zero: it sends none
-	Asked   time.Time // when the answer was there, by this machine's clock
+	Host    string        // that was asked
+	Keys    int           // that can be used
+	Skipped []error       // why others cannot
+	Date    time.Time     // the server's, to the second; zero: it sends none
+	Asked   time.Time     // when the answer was there, by this machine's clock
+	Took    time.Duration // of asking: Date is of some moment in it
 }
 
 // Inspect fetches the keys once, and keeps nothing of them: it is for whoever wants to
@@ -22,8 +23,9 @@ type KeySetInfo struct {
 func (s *KeySet) Inspect(ctx context.Context) (KeySetInfo, error) {
 	defer s.client.CloseIdleConnections()
 	info := KeySetInfo{Host: s.host}
+	begun := time.Now()
 	data, header, err := s.get(ctx)
-	info.Asked = time.Now()
+	info.Asked, info.Took = time.Now(), time.Since(begun)
 	if err != nil {
 		return info, err
 	}

@@ -38,8 +38,15 @@ type TopicCheck struct {
 // doctorHeader marks the messages of Inspect. They are empty, and pods pass over them.
 const doctorHeader = "Parley-Doctor"
 
-// echoWait is how long a message may take to come back.
-const echoWait = 2 * time.Second
+// stepWait is how long a connection, or a message that is to come back, may take: a
+// fifth of the time that ctx leaves, and 2 s where it leaves all the time.
+func stepWait(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return 2 * time.Second
+	}
+	return time.Until(end) / 5
+}
 
 // Inspect connects to each server of o.URL, once, and sends an empty message to
 // itself on the subject of each topic: with the rights of a pod, and without being
@@ -55,7 +62,8 @@ func Inspect(ctx context.Context, o Options, users bool) (Inspection, error) {
 	stop := context.AfterFunc(ctx, b.end)
 	defer stop()
 	var complaints complaints
-	met, others := b.meet(&in, &complaints)
+	wait := stepWait(ctx)
+	met, others := b.meet(&in, &complaints, wait)
 	for _, nc := range others {
 		defer nc.Close()
 	}
@@ -70,25 +78,25 @@ func Inspect(ctx context.Context, o Options, users bool) (Inspection, error) {
 		return in, fmt.Errorf("ask for an echo: %w", b.servers.safe(err))
 	}
 	for _, topic := range []Topic{TopicEntries, TopicSignals, TopicControl} {
-		in.Topics = append(in.Topics, b.echo(ctx, met, &complaints, topic, b.subjects[topic]))
+		in.Topics = append(in.Topics, b.echo(ctx, wait, met, &complaints, topic))
 	}
 	if users {
-		in.Topics = append(in.Topics, b.echo(ctx, met, &complaints, TopicUsers, b.subjectOf(0)))
+		in.Topics = append(in.Topics, b.echo(ctx, wait, met, &complaints, TopicUsers))
 	}
 	if in.Topics[2].Err == nil {
-		in.Apart = b.apart(ctx, met, others)
+		in.Apart = b.apart(ctx, wait, met, others)
 	}
 	return in, nil
 }
 
 // meet connects to each server of the URL; met is the first that can be used, others
 // are by host.
-func (b *Bus) meet(in *Inspection, said *complaints) (met *nats.Conn, others map[string]*nats.Conn) {
+func (b *Bus) meet(in *Inspection, said *complaints, wait time.Duration) (met *nats.Conn, others map[string]*nats.Conn) {
 	others = make(map[string]*nats.Conn)
 	for i, server := range b.servers.urls {
 		no := b.options()
 		no.Servers, no.NoEcho, no.AllowReconnect = []string{server}, false, false
-		no.Name, no.AsyncErrorCB = "parley-doctor", said.add
+		no.Name, no.Timeout, no.AsyncErrorCB = "parley-doctor", wait, said.add
 		no.DisconnectedErrCB, no.ReconnectedCB, no.ReconnectErrCB, no.ClosedCB = nil, nil, nil, nil
 		nc, err := no.Connect()
 		switch {
@@ -119,10 +127,10 @@ func (b *Bus) known(met *nats.Conn, others map[string]*nats.Conn) []string {
 }
 
 // apart lists the servers at which a message does not arrive that another one was given.
-func (b *Bus) apart(ctx context.Context, met *nats.Conn, others map[string]*nats.Conn) (list []string) {
+func (b *Bus) apart(ctx context.Context, wait time.Duration, met *nats.Conn, others map[string]*nats.Conn) (list []string) {
 	for host, nc := range others {
-		ctx, cancel := context.WithTimeout(ctx, echoWait)
-		if pass(ctx, met, nc, b.subjects[TopicControl]) != nil {
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		if pass(ctx, met, nc, b.subjects[TopicControl], &complaints{}) != nil {
 			list = append(list, host)
 		}
 		cancel()
@@ -131,11 +139,15 @@ func (b *Bus) apart(ctx context.Context, met *nats.Conn, others map[string]*nats
 	return list
 }
 
-func (b *Bus) echo(ctx context.Context, nc *nats.Conn, said *complaints, topic Topic, subject string) TopicCheck {
+func (b *Bus) echo(ctx context.Context, wait time.Duration, nc *nats.Conn, said *complaints, topic Topic) TopicCheck {
+	subject := b.subjects[topic]
+	if topic == TopicUsers {
+		subject = b.subjectOf(0)
+	}
 	check := TopicCheck{Topic: topic, Subject: subject}
-	ctx, cancel := context.WithTimeout(ctx, echoWait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	err := pass(ctx, nc, nc, subject)
+	err := pass(ctx, nc, nc, subject, said)
 	if refused := said.about(subject); refused != nil {
 		err = refused // which is why nothing came
 	}
@@ -148,8 +160,9 @@ func (b *Bus) echo(ctx context.Context, nc *nats.Conn, said *complaints, topic T
 // againAfter is how long a cluster may take to learn that there is a subscription.
 const againAfter = 100 * time.Millisecond
 
-// pass sees to it that a message of one connection comes to another, or to itself.
-func pass(ctx context.Context, from, to *nats.Conn, subject string) error {
+// pass sees to it that a message of one connection comes to another, or to itself. It
+// does not wait for what the server has said that it refuses.
+func pass(ctx context.Context, from, to *nats.Conn, subject string, said *complaints) error {
 	sub, err := to.SubscribeSync(subject)
 	if err != nil {
 		return err
@@ -170,6 +183,9 @@ func pass(ctx context.Context, from, to *nats.Conn, subject string) error {
 		}
 		came, err := comes(ctx, sub, sign)
 		if came || err != nil {
+			return err
+		}
+		if err := said.about(subject); err != nil {
 			return err
 		}
 	}

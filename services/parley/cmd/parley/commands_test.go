@@ -186,7 +186,7 @@ func TestChatAndVerify(t *testing.T) {
 	}
 	defer func() {
 		http.DefaultClient.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := c.Stop(ctx); err != nil {
 			t.Error(err)
@@ -219,7 +219,7 @@ func TestChatAndVerify(t *testing.T) {
 	}
 	// What arrives too late is a failure with exit code 1.
 	var code exitCode
-	_, err = execute(t, verifyCmd(local), "", "--users", "2", "--groups", "-1", "--messages", "50", "--rate", "1", "--timeout", "1s", "--urls", urls)
+	_, err = execute(t, verifyCmd(local), "", "--users", "2", "--groups", "-1", "--messages", "50", "--rate", "0.01", "--timeout", "10s", "--urls", urls)
 	if !errors.As(err, &code) || code != 1 {
 		t.Error(err)
 	}

@@ -140,7 +140,7 @@ func (b *bird) ask(method, path, token, body string) (status int, answer string)
 // socket opens a session, says what it is told, and hears errors and the close frame.
 func (b *bird) socket(header http.Header, protocols []string, frames ...string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	ws, res, err := websocket.Dial(ctx, b.base+"/v1/ws", &websocket.DialOptions{HTTPHeader: header, Subprotocols: append([]string{wire.Subprotocol}, protocols...), HTTPClient: b.client})
 	if err != nil {

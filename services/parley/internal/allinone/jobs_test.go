@@ -38,7 +38,7 @@ func scoped(t *testing.T, dir string, scopes ...string) string {
 // done waits until a job is done.
 func done(t *testing.T, address, token string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()

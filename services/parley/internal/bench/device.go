@@ -324,6 +324,9 @@ func (d *device) onAck(f *frame) {
 	d.acks.Add(1)
 	if r.measured(s.at) {
 		d.ackRec.Record(time.Duration(d.now - s.at))
+		if !r.sampled.Load() {
+			r.sampled.Store(true)
+		}
 	}
 	if fl.clocked && !r.stopping.Load() {
 		fl.queue(d.now)

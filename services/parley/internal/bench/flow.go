@@ -147,6 +147,9 @@ func (f *flow) sent() int64 {
 	return f.next
 }
 
+// quiet is how long nothing may come where something was refused: that has no ack.
+const quiet = time.Second
+
 // settle waits until everything that was sent is acked and with everybody who
 // should have it, or until nothing comes any more. What is missing is counted when
 // the run is judged.
@@ -155,19 +158,26 @@ func (r *run) settle(ctx context.Context) error {
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		if sent, acked, expected, received := r.balance(); acked >= sent && received >= expected {
+	began := time.Now()
+	for came, last := int64(-1), began; ; {
+		sent, acked, expected, received := r.balance()
+		if acked >= sent && received >= expected {
 			return nil
-		} else if ctx.Err() != nil {
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				r.note(&r.Failed, 1, "after %v: %d of %d messages acked, %d of %d received", r.Drain, acked, sent, received, expected)
-				return nil
-			}
-			return fmt.Errorf("wait for the last messages: %w", ctx.Err())
+		}
+		if acked+received != came {
+			came, last = acked+received, time.Now()
+		}
+		silent := r.Refused.Load() > 0 && time.Since(last) > quiet
+		if silent || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			r.note(&r.Failed, 1, "after %v: %d of %d messages acked, %d of %d received", time.Since(began).Round(time.Millisecond), acked, sent, received, expected)
+			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("wait for the last messages: %w", ctx.Err())
+			}
 		}
 	}
 }

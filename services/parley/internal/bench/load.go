@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
@@ -81,26 +82,30 @@ func (r *run) open(ctx context.Context) error {
 }
 
 // load measures: begin starts the load, for the warm-up and the measured time.
-// Where it blocks, it ends with that time or its context.
+// Where it blocks, it ends with what is due in that time, or its context.
 func (r *run) load(ctx context.Context, begin func(context.Context)) error {
 	if !r.checks().ok() {
 		return nil // told by the report
 	}
 	r.progress("warming up for %v", r.Warmup)
-	from := r.now() + int64(r.Warmup)
-	r.from.Store(from)
-	r.to.Store(from + int64(r.Duration))
+	r.from.Store(math.MaxInt64) // until watch knows
+	r.to.Store(math.MaxInt64)
 	r.stopping.Store(false)
 	loadCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		begin(loadCtx)
 	}()
-	err := r.watch(ctx)
+	err := r.watch(ctx, r.now()+int64(r.Warmup))
 	r.stopping.Store(true)
-	cancel()
+	if err != nil {
+		cancel()
+	}
+	late := time.AfterFunc(r.Drain, cancel) // what was due is sent even now, but not for ever
 	<-ended
+	late.Stop()
 	if err != nil {
 		return err
 	}
@@ -130,10 +135,12 @@ func (r *run) tally() (t tally) {
 	return t
 }
 
-// watch waits for the measured time, takes samples at both of its ends and a point
-// each second, and fills in the report.
-func (r *run) watch(ctx context.Context) error {
-	if err := r.until(ctx, r.from.Load()); err != nil {
+// watch waits for the end of the warm-up, measures, takes samples at both ends of the
+// measured time and a point each second, and fills in the report. The measured time
+// begins and ends when this goroutine sees it, and so the counts are of all of it. Where
+// everything stood still and nothing was measured, it goes on until something is.
+func (r *run) watch(ctx context.Context, warm int64) error {
+	if err := r.until(ctx, warm); err != nil {
 		return err
 	}
 	profiled := r.profile(ctx, r.Duration)
@@ -142,6 +149,8 @@ func (r *run) watch(ctx context.Context) error {
 		return err
 	}
 	first := r.tally()
+	r.from.Store(first.at)
+	r.to.Store(first.at + int64(r.Duration))
 	r.total = measure.NewSnapshot()
 	last := first
 	for last.at < r.to.Load() {
@@ -151,6 +160,9 @@ func (r *run) watch(ctx context.Context) error {
 		now := r.tally()
 		r.point(last, now, first.at)
 		last = now
+		if barren := !r.sampled.Load() || now.delivered == first.delivered; barren && now.at >= r.to.Load() && now.at < first.at+int64(r.Duration+r.Drain) && r.checks().ok() {
+			r.to.Store(now.at + int64(min(r.Duration, time.Second)))
+		}
 	}
 	after, err := r.sample()
 	if err != nil {

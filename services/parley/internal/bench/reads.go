@@ -180,7 +180,7 @@ func (r *run) pageReaders(ctx context.Context, f *flow) ([]*device, error) {
 	return list, nil
 }
 
-// pages asks for the same page, one request after the other.
+// pages asks for the same page, one request after the other, and once at least.
 func (d *device) pages(ctx context.Context, conv string, before int, span time.Duration, took *measure.Histogram) error {
 	r := d.r
 	stop := context.AfterFunc(ctx, d.disconnect)
@@ -193,7 +193,7 @@ func (d *device) pages(ctx context.Context, conv string, before int, span time.D
 		r.checkPage(f, int64(before-r.Page))
 	}
 	ask := fmt.Appendf(nil, `{"type":"history","conv":%q,"before":%d,"limit":%d}`, conv, before, r.Page)
-	for end := r.now() + int64(span); r.now() < end && r.checks().ok(); {
+	for end, first := r.now()+int64(span), true; (first || r.now() < end) && r.checks().ok(); first = false {
 		asked, answered = r.now(), false
 		d.conn.Queue(ask)
 		if err := d.conn.Flush(); err != nil {
@@ -296,7 +296,8 @@ func (r *run) findable(ctx context.Context, token string) error {
 	return nil
 }
 
-// searches measures. Every second search is for what all messages have.
+// searches measures. Every second search is for what all messages have; each reader
+// asks twice at least.
 func (r *run) searches(ctx context.Context, token string) error {
 	profiled := r.profile(ctx, r.Duration)
 	before, err := r.sample()
@@ -308,7 +309,7 @@ func (r *run) searches(ctx context.Context, token string) error {
 	var wg sync.WaitGroup
 	for range r.Readers {
 		wg.Go(func() {
-			for end := r.now() + int64(r.Duration); r.now() < end && r.checks().ok() && ctx.Err() == nil; {
+			for end, i := r.now()+int64(r.Duration), 0; (i < 2 || r.now() < end) && r.checks().ok() && ctx.Err() == nil; i++ {
 				f := r.flows[rand.IntN(len(r.flows))]
 				word, took := strconv.FormatInt(f.times[rand.IntN(len(f.times))], 36), &rare
 				if n.Add(1)%2 == 0 {

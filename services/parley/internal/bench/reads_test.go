@@ -10,7 +10,7 @@ import (
 )
 
 // searcher is a server that finds what it is asked for, or not at first, or never.
-func searcher(t *testing.T, blind int64) *run {
+func searcher(t *testing.T, blind int64, drain time.Duration) *run {
 	t.Helper()
 	var asked atomic.Int64
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +25,7 @@ func searcher(t *testing.T, blind int64) *run {
 		}
 	}))
 	t.Cleanup(srv.Close)
-	r, err := newRun(Search, Options{API: srv.URL + "/", Settings: Settings{Readers: 2, Duration: 50 * time.Millisecond, Drain: 50 * time.Millisecond}})
+	r, err := newRun(Search, Options{API: srv.URL + "/", Settings: Settings{Readers: 2, Duration: 50 * time.Millisecond, Drain: drain}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func searcher(t *testing.T, blind int64) *run {
 }
 
 func TestSearches(t *testing.T) {
-	r := searcher(t, 1)
+	r := searcher(t, 1, time.Minute)
 	if err := r.findable(t.Context(), "token"); err != nil || r.report.Latency["findable"].Samples != 1 || r.report.Latency["findable"].Max < 15 {
 		t.Errorf("%v %+v", err, r.report.Latency)
 	}
@@ -50,15 +50,15 @@ func TestSearches(t *testing.T) {
 
 // What is not found, and a search that fails, make the figures worthless.
 func TestSearchFindsNothing(t *testing.T) {
-	r := searcher(t, 1<<40)
+	r := searcher(t, 1<<40, 50*time.Millisecond)
 	if err := r.findable(t.Context(), "token"); err != nil || r.Lost.Load() != 1 {
 		t.Error(err, r.Lost.Load())
 	}
-	r = searcher(t, 1<<40)
+	r = searcher(t, 1<<40, 50*time.Millisecond)
 	if err := r.searches(t.Context(), "token"); err != nil || r.Lost.Load() == 0 {
 		t.Error(err, r.Lost.Load())
 	}
-	r = searcher(t, 0)
+	r = searcher(t, 0, time.Minute)
 	if err := r.searches(t.Context(), "other"); err != nil || r.Failed.Load() == 0 {
 		t.Error(err, r.Failed.Load())
 	}

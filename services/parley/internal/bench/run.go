@@ -33,8 +33,10 @@ type run struct {
 	total                                  *measure.Snapshot // of delivery
 
 	// The measured time, as ns since began; messages that were meant for it have
-	// their latency recorded. Both are 0 before the load begins.
+	// their latency recorded. Both are 0 before the load begins, and far away while it
+	// warms up.
 	from, to atomic.Int64
+	sampled  atomic.Bool // the latency of an ack was recorded
 	stopping atomic.Bool // an ack is not answered with the next message
 
 	devices []*device

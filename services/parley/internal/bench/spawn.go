@@ -26,6 +26,7 @@ type Spawned struct {
 	Data string // its data folder
 
 	process *procs.Process
+	ports   *procs.Ports
 }
 
 // spawnSends is how many sends of a session it takes a second: more than any load
@@ -39,17 +40,18 @@ func Spawn(ctx context.Context, o SpawnOptions) (s *Spawned, err error) {
 	if o.Gateways == 0 {
 		o.Gateways = 1
 	}
-	port, err := procs.PortRange(o.Gateways + 1)
+	ports, err := procs.TakePorts(o.Gateways + 1)
 	if err != nil {
 		return nil, err
 	}
+	port := ports.First
 	ops := port + o.Gateways
-	s = &Spawned{Ops: fmt.Sprintf("http://127.0.0.1:%d", ops)}
+	s = &Spawned{Ops: fmt.Sprintf("http://127.0.0.1:%d", ops), ports: ports}
 	for i := range o.Gateways {
 		s.URLs = append(s.URLs, fmt.Sprintf("http://127.0.0.1:%d", port+i))
 	}
 	if s.Data, err = os.MkdirTemp(o.Parent, "parley-bench-"); err != nil {
-		return nil, fmt.Errorf("make a data folder: %w", err)
+		return nil, errors.Join(fmt.Errorf("make a data folder: %w", err), ports.Release())
 	}
 	s.process = procs.New(procs.Program{Name: "parley up", Path: o.Program, Port: port, OpsPort: ops, Args: append([]string{
 		"up", "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--ops-listen", fmt.Sprintf("127.0.0.1:%d", ops),
@@ -58,7 +60,7 @@ func Spawn(ctx context.Context, o SpawnOptions) (s *Spawned, err error) {
 		// handshake that is turned away would be one that is not measured.
 		"--sends-per-user", "0", "--requests-per-user", "0", "--frames-per-second", "0", "--bytes-per-second", "0", "--connections-per-user", "0", "--admission", "0"}, o.Args...)})
 	if err := s.process.Start(); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(s.Data))
+		return nil, errors.Join(err, os.RemoveAll(s.Data), ports.Release())
 	}
 	if err := s.process.Ready(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -68,4 +70,6 @@ func Spawn(ctx context.Context, o SpawnOptions) (s *Spawned, err error) {
 }
 
 // Stop ends the process and removes its data.
-func (s *Spawned) Stop() error { return errors.Join(s.process.Stop(), os.RemoveAll(s.Data)) }
+func (s *Spawned) Stop() error {
+	return errors.Join(s.process.Stop(), os.RemoveAll(s.Data), s.ports.Release())
+}

@@ -72,20 +72,27 @@ func Run(ctx context.Context, s *Settings) *Report {
 	r := &Report{Service: s.As, Status: OK}
 	e := &examination{s: s}
 	for _, c := range e.checks() {
-		f := &findings{check: c.name}
-		begun := time.Now()
-		checkCtx, cancel := context.WithTimeout(ctx, s.Timeout)
-		c.run(checkCtx, f)
-		cancel()
-		for i := range f.list {
-			f.list[i].Seconds = time.Since(begun).Seconds()
-			if worse(f.list[i].Status, r.Status) {
-				r.Status = f.list[i].Status
+		for _, x := range c.results(ctx, s.Timeout) {
+			if worse(x.Status, r.Status) {
+				r.Status = x.Status
 			}
+			r.Results = append(r.Results, x)
 		}
-		r.Results = append(r.Results, f.list...)
 	}
 	return r
+}
+
+// results runs a check, for a time.
+func (c check) results(ctx context.Context, most time.Duration) []Result {
+	f := &findings{check: c.name}
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	c.run(ctx, f)
+	for i := range f.list {
+		f.list[i].Seconds = time.Since(begun).Seconds()
+	}
+	return f.list
 }
 
 func worse(a, b Status) bool {

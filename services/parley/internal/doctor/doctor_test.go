@@ -2,15 +2,15 @@ package doctor
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -25,6 +25,7 @@ import (
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
 	"github.com/parley-chat/parley/services/parley/internal/mongotest"
+	"github.com/parley-chat/parley/services/parley/internal/procs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,7 +37,7 @@ const secret = "s3cretPassw0rd"
 func settings(t *testing.T, environ []string, args ...string) *Settings {
 	t.Helper()
 	var s Settings
-	args = append([]string{"--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--timeout", "5s", "--connections", "100"}, args...)
+	args = append([]string{"--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--timeout", "60s", "--connections", "100"}, args...)
 	if err := s.Flags(environ).Parse(args); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func examine(t *testing.T, s *Settings) *Report {
 		t.Errorf("the secret is shown:\n%s", text.String())
 	}
 	for _, x := range r.Results {
-		if (x.Status == OK) != (x.Do == "") || x.Found == "" || x.Seconds > s.Timeout.Seconds()+1 {
+		if (x.Status == OK) != (x.Do == "") || x.Found == "" {
 			t.Errorf("%+v", x)
 		}
 	}
@@ -70,6 +71,19 @@ func examine(t *testing.T, s *Settings) *Report {
 		t.Log(text.String())
 	}
 	return r
+}
+
+// A check that does not end is ended with its time.
+func TestCheckIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endless := check{"x", func(ctx context.Context, f *findings) {
+			<-ctx.Done()
+			f.fail("wait", "%v", ctx.Err())
+		}}
+		if got := endless.results(t.Context(), 7*time.Second); len(got) != 1 || got[0].Seconds != 7 || got[0].Check != "x" {
+			t.Errorf("%+v", got)
+		}
+	})
 }
 
 // says demands a result of a check with a status and all the words.
@@ -116,22 +130,15 @@ func natsServer(t *testing.T, change func(*server.Options)) (url string) {
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("NATS does not get ready")
 	}
 	return strings.Replace(s.ClientURL(), "nats://", "nats://parley:"+secret+"@", 1)
 }
 
-// closedPort is an address where nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
+// closedPort is where nobody listens: the kernel gives such a port to no program that
+// asks for any, as it may give one that was just closed.
+const closedPort = "127.0.0.1:1"
 
 // A cluster that runs and is well: what can be said on a machine with one NATS server
 // and a MongoDB that is no replica set.
@@ -150,6 +157,7 @@ func TestClusterThatIsWell(t *testing.T) {
 		}
 	}()
 	s := settings(t, nil, "--mongo-uri", uri, "--nats-url", nats, "--jwt-hs256-secret-file", secretFile(t), "--jwt-audience", "chat", "--write")
+	s.slow = time.Hour // whatever else this machine does
 	r := examine(t, s)
 	if r.Status != Warn || r.ExitCode() != 1 || r.Service != Gateway {
 		t.Errorf("%s, exit code %d, as %s", r.Status, r.ExitCode(), r.Service)
@@ -201,7 +209,7 @@ func TestSettingsThatAreWrong(t *testing.T) {
 	}
 	r = examine(t, settings(t, nil, "--allowed-origins", "http://chat.example.com,https://*.example.org"))
 	r.says(t, "origins", Warn, "http://chat.example.com", "https")
-	r = examine(t, settings(t, nil, "--as", "history", "--mongo-uri", "mongodb://u:"+secret+"@"+closedPort(t), "--timeout", "3s"))
+	r = examine(t, settings(t, nil, "--as", "history", "--mongo-uri", "mongodb://u:"+secret+"@"+closedPort, "--timeout", "3s"))
 	r.says(t, "mongodb", Fail, "whether it runs")
 	r.says(t, "configuration", Fail, "no audience")
 }
@@ -273,7 +281,7 @@ func TestTokens(t *testing.T) {
 		{[]string{"--jwt-hs256-secret-file", write("open", good, 0o644)}, Warn, []string{"everybody on this machine", "chmod"}},
 		{[]string{"--jwt-public-key-file", write("no.pem", "hello", 0o600)}, Fail, []string{"not a PEM block"}},
 		{[]string{"--jwt-hs256-secret-file", write("fine", good, 0o600)}, Warn, []string{"any audience"}},
-		{[]string{"--jwks-url", "https://" + closedPort(t) + "/keys", "--jwt-issuer", "x"}, Fail, []string{"refused"}},
+		{[]string{"--jwks-url", "https://" + closedPort + "/keys", "--jwt-issuer", "x"}, Fail, []string{"refused"}},
 		{[]string{"--jwks-url", "http://example.com/keys", "--jwt-issuer", "x"}, Fail, []string{"not https"}},
 	} {
 		s := settings(t, nil, append(c.args, "--data", dir)...)
@@ -287,11 +295,11 @@ func TestTokens(t *testing.T) {
 }
 
 func TestNATSThatIsNotWell(t *testing.T) {
-	run := func(url string) *Report {
+	run := func(url string, more ...string) *Report {
 		t.Helper()
-		return examine(t, settings(t, nil, "--nats-url", url, "--data", t.TempDir()))
+		return examine(t, settings(t, nil, append([]string{"--nats-url", url, "--data", t.TempDir()}, more...)...))
 	}
-	run("nats://parley:"+secret+"@"+closedPort(t)).says(t, "nats", Fail, "whether it runs")
+	run("nats://parley:"+secret+"@"+closedPort).says(t, "nats", Fail, "whether it runs")
 	run(strings.Replace(natsServer(t, nil), secret, "wrong"+secret, 1)).says(t, "nats", Fail, "user and password")
 	run("mongodb://"+secret+"@x").says(t, "nats", Fail, "--nats-url")
 
@@ -311,32 +319,32 @@ func TestNATSThatIsNotWell(t *testing.T) {
 	run(deny("other", "parley.*.control")).says(t, "nats", Fail, "parley.doctor.control", "Permissions Violation for Subscription")
 	run(natsServer(t, func(o *server.Options) { o.MaxPayload = 64 << 10 })).says(t, "nats", Fail, "65536 bytes", "max_payload")
 
-	two := natsServer(t, nil) + ",nats://parley:" + secret + "@" + closedPort(t)
+	two := natsServer(t, nil) + ",nats://parley:" + secret + "@" + closedPort
 	r = run(two)
 	r.says(t, "nats", Warn, "one of the servers cannot be used")
 	r.says(t, "nats", OK, "connected")
-	run(natsServer(t, nil)+","+natsServer(t, nil)).says(t, "nats", Fail, "does not come to", "one cluster")
+	// What does not come is waited for, a fifth of the time.
+	run(natsServer(t, nil)+","+natsServer(t, nil), "--timeout", "30s").says(t, "nats", Fail, "does not come to", "one cluster")
 }
 
 func TestNATSCluster(t *testing.T) {
-	route := closedPort(t)
-	clustered := func(o *server.Options) {
-		o.Cluster = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: -1}
-		o.Routes = server.RoutesFromStr("nats://" + route)
+	ports, err := procs.TakePorts(1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	first := natsServer(t, func(o *server.Options) {
-		clustered(o)
-		host, port, err := net.SplitHostPort(route)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.Routes, o.Cluster.Host = nil, host
-		if o.Cluster.Port, err = strconv.Atoi(port); err != nil {
-			t.Fatal(err)
+	t.Cleanup(func() {
+		if err := ports.Release(); err != nil {
+			t.Error(err)
 		}
 	})
-	urls := first + "," + natsServer(t, clustered)
-	deadline := time.Now().Add(20 * time.Second)
+	routed := func(port int, routes string) string {
+		return natsServer(t, func(o *server.Options) {
+			o.Cluster = server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port}
+			o.Routes = server.RoutesFromStr(routes)
+		})
+	}
+	urls := routed(ports.First, "") + "," + routed(-1, fmt.Sprintf("nats://127.0.0.1:%d", ports.First))
+	deadline := time.Now().Add(time.Minute)
 	for { // the servers find each other
 		in, err := bus.Inspect(t.Context(), bus.Options{URL: urls, Cluster: "x"}, false)
 		if err != nil {
@@ -360,7 +368,7 @@ func TestMongoThatIsNotWell(t *testing.T) {
 	db := mongotest.Start(t)
 	look := func(name, query string) *Report {
 		t.Helper()
-		s := settings(t, nil, "--mongo-uri", strings.TrimSuffix(db.URI, "/")+"/"+name+query, "--nats-url", "nats://"+closedPort(t), "--timeout", "5s")
+		s := settings(t, nil, "--mongo-uri", strings.TrimSuffix(db.URI, "/")+"/"+name+query, "--nats-url", "nats://"+closedPort)
 		return examine(t, s)
 	}
 	empty := db.Database(t)

@@ -48,9 +48,11 @@ func TestJudgeMembers(t *testing.T) {
 }
 
 func TestJudgeWrite(t *testing.T) {
-	found(func(f *findings) { judgeWrite(f, time.Millisecond, nil) }).says(t, "x", OK, "1ms")
-	found(func(f *findings) { judgeWrite(f, time.Second, nil) }).says(t, "x", Warn, "1s", "disks")
-	found(func(f *findings) { judgeWrite(f, 0, errors.New("waiting for replication timed out")) }).says(t, "x", Fail, "timed out", "rs.status()")
+	found(func(f *findings) { judgeWrite(f, time.Millisecond, 100*time.Millisecond, nil) }).says(t, "x", OK, "1ms")
+	found(func(f *findings) { judgeWrite(f, time.Second, 100*time.Millisecond, nil) }).says(t, "x", Warn, "1s", "disks")
+	found(func(f *findings) {
+		judgeWrite(f, 0, 100*time.Millisecond, errors.New("waiting for replication timed out"))
+	}).says(t, "x", Fail, "timed out", "rs.status()")
 }
 
 func TestJudgeClock(t *testing.T) {
@@ -69,9 +71,10 @@ func TestJudgeClock(t *testing.T) {
 }
 
 func TestKeySet(t *testing.T) {
-	var date, body string
+	var behind time.Duration
+	var body string
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Date", date)
+		w.Header().Set("Date", time.Now().Add(-behind).UTC().Format(http.TimeFormat))
 		_, _ = w.Write([]byte(body))
 	}))
 	defer issuer.Close()
@@ -79,12 +82,12 @@ func TestKeySet(t *testing.T) {
 		t.Helper()
 		return examine(t, settings(t, nil, "--jwks-url", issuer.URL+"/keys?token="+secret, "--jwt-issuer", "x", "--jwt-audience", "y", "--data", t.TempDir()))
 	}
-	date, body = time.Now().UTC().Format(http.TimeFormat), `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","alg":"EdDSA","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"oct","kid":"2","k":"AAAA"}]}`
+	body = `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","alg":"EdDSA","use":"sig","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"oct","kid":"2","k":"AAAA"}]}`
 	r := run()
 	r.says(t, "tokens", OK, "publishes 1 keys")
 	r.says(t, "tokens", OK, "clocks")
 	r.says(t, "tokens", Warn, "not used")
-	date = time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat)
+	behind = time.Hour
 	run().says(t, "tokens", Fail, "clock", "ahead of")
 	body = `{"keys":[]}`
 	run().says(t, "tokens", Fail, "503")

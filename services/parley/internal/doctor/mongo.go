@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -30,7 +31,7 @@ func (e *examination) mongo(ctx context.Context, f *findings) {
 		return
 	}
 	took, err := mongostore.TryWrite(ctx, o)
-	judgeWrite(f, took, err)
+	judgeWrite(f, took, cmp.Or(e.s.slow, 100*time.Millisecond), err)
 }
 
 func judgeMongo(f *findings, in mongostore.Inspection, err error) {
@@ -86,8 +87,7 @@ func judgeMembers(f *findings, in mongostore.Inspection) {
 	}
 }
 
-func judgeWrite(f *findings, took time.Duration, err error) {
-	const slow = 100 * time.Millisecond
+func judgeWrite(f *findings, took, slow time.Duration, err error) {
 	text := fmt.Sprintf("a write was confirmed by a majority, and journaled, in %v", took.Round(100*time.Microsecond))
 	switch {
 	case err != nil:

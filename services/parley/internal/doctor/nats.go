@@ -78,7 +78,7 @@ func judgeNATS(f *findings, in bus.Inspection, err error) {
 }
 
 // listenFor is for how long pods are listened to: each tells its status in that time,
-// twice.
+// twice. One that is registered is waited for, for most of the check's time.
 const listenFor = 2*gateway.PodBeat + gateway.PodBeat/4
 
 // others listens to the pods that run.
@@ -90,7 +90,9 @@ func (e *examination) others(ctx context.Context, f *findings) {
 		f.ok("the data have no cluster yet, so no pod can be heard")
 		return
 	}
-	heard, err := Listen(ctx, e.busOptions(), listenFor)
+	most, cancel := context.WithTimeout(ctx, e.s.Timeout*9/10)
+	defer cancel()
+	heard, err := Listen(most, e.busOptions(), listenFor, e.pods...)
 	if err != nil {
 		f.fail("see the check nats", "could not listen: %v", err)
 		return
@@ -98,20 +100,26 @@ func (e *examination) others(ctx context.Context, f *findings) {
 	judgePods(f, heard, e.pods, e.s.Routing.Way)
 }
 
-// Listen hears the statuses of all pods, for a time; the latest of each, by name.
-func Listen(ctx context.Context, o bus.Options, span time.Duration) ([]gateway.PodStatus, error) {
+// Listen hears the statuses of all pods, for a time; the latest of each, by name. For
+// pods that must be there, by their ids, it goes on until ctx ends.
+func Listen(ctx context.Context, o bus.Options, span time.Duration, must ...string) ([]gateway.PodStatus, error) {
 	b, err := bus.Connect(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	var mu sync.Mutex
 	latest := make(map[string]gateway.PodStatus)
+	said := make(chan struct{}, 1)
 	_, err = b.Subscribe(bus.TopicControl, func(data []byte) {
 		if s, ok := gateway.ParsePodStatus(data); ok {
 			mu.Lock()
 			defer mu.Unlock()
 			if latest[s.Pod] = s; s.Bye {
 				delete(latest, s.Pod)
+			}
+			select {
+			case said <- struct{}{}:
+			default:
 			}
 		}
 	})
@@ -122,6 +130,17 @@ func Listen(ctx context.Context, o bus.Options, span time.Duration) ([]gateway.P
 		case <-over.C:
 		case <-ctx.Done():
 			err = ctx.Err()
+		}
+	}
+	all := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return !slices.ContainsFunc(must, func(id string) bool { _, heard := latest[id]; return !heard })
+	}
+	for err == nil && ctx.Err() == nil && !all() {
+		select {
+		case <-said:
+		case <-ctx.Done(): // whoever asks sees who is missing
 		}
 	}
 	if drainErr := b.Drain(context.WithoutCancel(ctx)); err == nil {

@@ -46,8 +46,9 @@ type Settings struct {
 	JSON        bool
 
 	devTokens bool
-	environ   []string // as os.Environ has it
-	root      string   // of the file system; for tests
+	slow      time.Duration // from which on a write is; 0: 100 ms
+	environ   []string      // as os.Environ has it
+	root      string        // of the file system; for tests
 	flags     *config.Flags
 }
 

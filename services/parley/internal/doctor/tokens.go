@@ -92,7 +92,7 @@ func judgeKeySet(f *findings, info auth.KeySetInfo, err error) {
 	}
 	if !info.Date.IsZero() {
 		// The header is exact to a second.
-		judgeClock(f, "the issuer's server", info.Date.Sub(info.Asked.Truncate(time.Second)), time.Second)
+		judgeClock(f, "the issuer's server", info.Date.Sub(info.Asked.Truncate(time.Second)), time.Second+info.Took.Truncate(time.Second))
 	}
 }
 

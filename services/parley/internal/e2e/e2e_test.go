@@ -26,7 +26,8 @@ var cluster *procs.Cluster
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	// For building and starting: less than go test has for the package.
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "parley-e2e")
 	if err != nil {
@@ -101,8 +102,8 @@ func wait[T any](t *testing.T, ch <-chan T, what string) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(30 * time.Second):
-		t.Fatalf("no %s in 30 s", what)
+	case <-time.After(time.Minute):
+		t.Fatalf("no %s in a minute", what)
 		panic("unreachable")
 	}
 }

@@ -40,19 +40,14 @@ type composition struct {
 
 func compose(t *testing.T) *composition {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
 	file, dir := readComposed(t), t.TempDir()
-	c := &composition{t: t, ctx: ctx, all: map[string]*procs.Process{}}
+	c := &composition{t: t, ctx: t.Context(), all: map[string]*procs.Process{}}
 	secret := func(name string) string { return filepath.Join(root, file.Secrets[name].File) }
 	key := func(name string) string { return strings.TrimSpace(string(readAt(t, secret(name)))) }
 	env := file.Services["gateway-1"].Environment
 	files := s3fake.StartAs(t, s3fake.Account{Bucket: env["PARLEY_S3_BUCKET"], AccessKey: key("files-user"), SecretKey: key("files-password")})
 	order := []string{"gateway-1", "gateway-2", "history", signer, "web"}
-	first, err := procs.PortRange(2 * len(order))
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := takePorts(t, 2*len(order))
 	c.page = fmt.Sprintf("http://localhost:%d", first+2*(len(order)-1))
 	names := []string{env["PARLEY_S3_PUBLIC_ENDPOINT"], c.page, "http://files:9000", files.URL, "nats://nats:4222", natstest.Start(t).URL,
 		"mongo:27017", c.mongo(), "replicaSet=rs0", "directConnection=true", file.Services["web"].Networks["default"].IPv4, "127.0.0.1"}
@@ -63,10 +58,17 @@ func compose(t *testing.T) *composition {
 		names = append(names, "/run/secrets/"+name, secret(name))
 	}
 	here := strings.NewReplacer(names...)
+	programs := map[string]string{}
+	for _, name := range order { // which may take minutes, if nothing is cached
+		program := strings.TrimSuffix(filepath.Base(file.Services[name].Build.Dockerfile), ".Dockerfile")
+		programs[name] = c.build(dir, program)
+	}
+	var cancel context.CancelFunc
+	c.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
 	for i, name := range order {
 		s := file.Services[name]
-		program := strings.TrimSuffix(filepath.Base(s.Build.Dockerfile), ".Dockerfile")
-		c.start(name, c.build(dir, program), first+2*i, &s, here)
+		c.start(name, programs[name], first+2*i, &s, here)
 	}
 	return c
 }

@@ -46,20 +46,18 @@ type production struct {
 
 func startProduction(t *testing.T) *production {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	t.Cleanup(cancel)
-	p := &production{t: t, ctx: ctx, w: overlay(t, "production"), ca: certstest.NewAuthority(t), dir: t.TempDir()}
-	for _, name := range []string{"gateway", "history"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(p.dir, "bin", name), "./services/"+name+"/cmd/"+name)
+	p := &production{t: t, w: overlay(t, "production"), ca: certstest.NewAuthority(t), dir: t.TempDir()}
+	for _, name := range []string{"gateway", "history"} { // which may take minutes, if nothing is cached
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(p.dir, "bin", name), "./services/"+name+"/cmd/"+name)
 		cmd.Dir = root
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v: %s", name, err, out)
 		}
 	}
-	first, err := procs.PortRange(4)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var cancel context.CancelFunc
+	p.ctx, cancel = context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	first := takePorts(t, 4)
 	places := strings.NewReplacer(
 		"parley:PASSWORD@mongodb-0.mongodb:27017,mongodb-1.mongodb:27017,mongodb-2.mongodb:27017", p.mongo(), "replicaSet=rs0", "directConnection=true",
 		"@nats:4222", "@"+p.nats(), "https://gateway:8080", fmt.Sprintf("https://127.0.0.1:%d", first), "https://login.example.com/.well-known/jwks.json", p.issue())
@@ -67,6 +65,21 @@ func startProduction(t *testing.T) *production {
 	p.files = certstest.Files{Cert: p.path("gateway", "/run/secrets/tls/tls.crt"), Key: p.path("gateway", "/run/secrets/tls/tls.key"), CA: p.path("gateway", "/run/secrets/tls/ca.crt")}
 	p.history = p.run("history", first+2, places)
 	return p
+}
+
+// takePorts takes ports in a row until the test has ended, and gives the first.
+func takePorts(t *testing.T, n int) int {
+	t.Helper()
+	ports, err := procs.TakePorts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ports.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return ports.First
 }
 
 func (p *production) path(owner, inPod string) string { return filepath.Join(p.dir, owner, inPod) }
@@ -163,7 +176,7 @@ func (p *production) nats() string {
 	}
 	s.Start()
 	p.t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(time.Minute) {
 		p.t.Fatal("NATS does not start")
 	}
 	return s.Addr().String()
@@ -288,7 +301,7 @@ func (p *production) rotate() {
 	}
 	before := serial()
 	p.ca.Files(filepath.Dir(p.files.Cert), "gateway", "127.0.0.1")
-	deadline := time.NewTimer(3 * certs.Every)
+	deadline := time.NewTimer(time.Minute + certs.Every)
 	defer deadline.Stop()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -18,7 +18,14 @@ import (
 )
 
 // patience is how long a child may take. One that is ended then has caught nothing.
-const patience = time.Minute
+const patience = 4 * time.Minute
+
+// How long the load of `parley verify` may take. With a defect it often waits for all of
+// that, for what never comes; without one it ends before, on any machine.
+const (
+	verifyTime  = 15 * time.Second
+	healthyTime = time.Minute
+)
 
 // passes runs a catcher without any mutant; it must pass.
 func passes(ctx context.Context, dir string, j job) (Result, error) {
@@ -63,7 +70,11 @@ func (c catcher) run(ctx context.Context, dir string, m mutant.Name, report stri
 	case c.flag != "":
 		args = append(args, c.flag)
 	case c.pkg == "":
-		args = []string{"verify", "--users", "5", "--devices", "2", "--groups", "-1", "--messages", "1000", "--seed", "7", "--timeout", "8s", "--json", report}
+		most := verifyTime
+		if m == none {
+			most = healthyTime
+		}
+		args = []string{"verify", "--users", "5", "--devices", "2", "--groups", "-1", "--messages", "1000", "--seed", "7", "--timeout", most.String(), "--json", report}
 	}
 	cmd := exec.CommandContext(ctx, c.binary(dir), args...)
 	cmd.Dir = dir

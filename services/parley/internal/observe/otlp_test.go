@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"testing"
+	"time"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -33,7 +34,8 @@ func TestSpansAreOTLP(t *testing.T) {
 		bodies <- body
 	}))
 	defer srv.Close()
-	tr, err := tracing.Open(srv.URL, tracing.Options{Service: "gateway", Version: "v1", Sample: 1, Log: slog.New(slog.DiscardHandler)})
+	// Nothing leaves before Stop: all is in one post, however long the spans take.
+	tr, err := tracing.Open(srv.URL, tracing.Options{Service: "gateway", Version: "v1", Sample: 1, Every: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package procs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +93,30 @@ func TestProgram(t *testing.T) {
 	if err := p.Kill(); err != nil || p.PID() != 0 {
 		t.Error(err, p.PID())
 	}
-	if first, err := PortRange(5); err != nil || first < 20_000 || first > 32_000-5 {
-		t.Error(first, err)
+}
+
+// Ports that were taken are nobody else's until they are released, also while no
+// process listens on them.
+func TestPortsAreHeld(t *testing.T) {
+	a, err := TakePorts(5)
+	if err != nil || a.First < 20_000 || a.First > 32_000-5 {
+		t.Fatal(a, err)
+	}
+	other := Ports{First: a.First + 4}
+	if err := other.take(1); err == nil {
+		t.Error("taken twice")
+	}
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", a.First))
+	if err != nil {
+		t.Fatalf("the process itself: %v", err)
+	}
+	held := a.held
+	if err := errors.Join(ln.Close(), a.Release(), a.Release()); err != nil {
+		t.Error(err)
+	}
+	for _, one := range held {
+		if err := one.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("it is still held: %v", err)
+		}
 	}
 }

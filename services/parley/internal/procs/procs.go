@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -64,6 +62,7 @@ type Cluster struct {
 	History  *Process
 	NATS     *Process
 	signer   *auth.Signer
+	ports    *Ports
 }
 
 // BuildOptions are ways to build.
@@ -127,24 +126,30 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 }
 
 // prepare makes the processes' command lines, and starts none.
-func prepare(o Options) (*Cluster, error) {
+func prepare(o Options) (_ *Cluster, err error) {
 	secret := auth.NewSecret()
 	secretFile := filepath.Join(o.Dir, "jwt-secret")
 	if err := os.WriteFile(secretFile, secret, 0o600); err != nil {
 		return nil, fmt.Errorf("write the secret: %w", err)
 	}
 	c := &Cluster{}
-	var err error
 	if c.signer, err = auth.NewSigner(auth.SignerOptions{HS256Secret: secret, Audience: Audience}); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1 + 2*(o.Gateways+1))
+	ports, err := TakePorts(1 + 2*(o.Gateways+1))
 	if err != nil {
 		return nil, err
 	}
-	natsAddr := fmt.Sprintf("127.0.0.1:%d", ports[0])
-	c.NATS = &Process{Name: "nats", dir: o.Programs, logs: o.Logs, program: "nats-server", Port: ports[0],
-		args: []string{"--addr", "127.0.0.1", "--port", fmt.Sprint(ports[0])}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ports.Release())
+		}
+	}()
+	c.ports = ports
+	port := ports.First
+	natsAddr := fmt.Sprintf("127.0.0.1:%d", port)
+	c.NATS = &Process{Name: "nats", dir: o.Programs, logs: o.Logs, program: "nats-server", Port: port,
+		args: []string{"--addr", "127.0.0.1", "--port", fmt.Sprint(port)}}
 	service := func(name, program string, port, opsPort int, more ...string) (*Process, error) {
 		mongoURI, err := o.mongoURI(name)
 		if err != nil {
@@ -161,7 +166,7 @@ func prepare(o Options) (*Cluster, error) {
 			return nil, err
 		}
 		args := append([]string{"--nats-url", "nats://" + addr, "--drain-window", "1s"}, o.Args...)
-		g, err := service(name, "gateway", ports[1+2*i], ports[2+2*i], args...)
+		g, err := service(name, "gateway", port+1+2*i, port+2+2*i, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -172,7 +177,7 @@ func prepare(o Options) (*Cluster, error) {
 		c.Gateways = append(c.Gateways, g)
 	}
 	last := 1 + 2*o.Gateways
-	c.History, err = service("history", "history", ports[last], ports[last+1], "--gateway-url", c.Gateways[0].URL())
+	c.History, err = service("history", "history", port+last, port+last+1, "--gateway-url", c.Gateways[0].URL())
 	return c, err
 }
 
@@ -221,25 +226,5 @@ func (c *Cluster) Stop() error {
 	for i := len(all) - 1; i >= 0; i-- {
 		errs = append(errs, all[i].Stop())
 	}
-	return errors.Join(errs...)
-}
-
-// freePorts finds ports that nobody uses now. The processes take them a moment
-// later, and the same ones again after a restart: so they are not among those that
-// the kernel gives to outgoing connections, which on Linux begin at 32,768.
-func freePorts(n int) ([]int, error) {
-	const lowest, highest, tries = 20_000, 32_000, 1000
-	var ports []int
-	for range tries {
-		port := lowest + rand.IntN(highest-lowest)
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue // taken, as a port drawn twice is
-		}
-		defer ln.Close()
-		if ports = append(ports, port); len(ports) == n {
-			return ports, nil
-		}
-	}
-	return nil, fmt.Errorf("found %d free ports, and need %d", len(ports), n)
+	return errors.Join(append(errs, c.ports.Release())...)
 }

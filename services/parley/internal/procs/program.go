@@ -1,11 +1,6 @@
 package procs
 
-import (
-	"fmt"
-	"math/rand/v2"
-	"net"
-	"path/filepath"
-)
+import "path/filepath"
 
 // Program is a program that is no part of a [Cluster], and how it is run.
 type Program struct {
@@ -31,28 +26,4 @@ func (p *Process) PID() int {
 		return 0
 	}
 	return p.last.cmd.Process.Pid
-}
-
-// PortRange finds n ports in a row that nobody uses now, and gives the first. They
-// are among those that the kernel does not give to outgoing connections.
-func PortRange(n int) (int, error) {
-	const lowest, highest, tries = 20_000, 32_000, 1000
-	for range tries {
-		first := lowest + rand.IntN(highest-lowest-n)
-		if free(first, n) {
-			return first, nil
-		}
-	}
-	return 0, fmt.Errorf("found no %d free ports in a row", n)
-}
-
-func free(first, n int) bool {
-	for port := first; port < first+n; port++ {
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			return false
-		}
-		defer ln.Close()
-	}
-	return true
 }

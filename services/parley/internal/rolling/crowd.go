@@ -29,15 +29,20 @@ func tokens(cluster *procs.Cluster) func(context.Context, chat.User) (string, er
 type crowd struct {
 	clients []*client.Client
 
+	news chan struct{} // one of them has come back
+
 	mu   sync.Mutex
 	back []absence
 }
 
-type absence struct{ from, to time.Time }
+type absence struct {
+	who      int // of clients
+	from, to time.Time
+}
 
 // gather connects n, each to the gateways in an order of its own.
 func gather(ctx context.Context, cluster *procs.Cluster, n int) (*crowd, error) {
-	c := &crowd{}
+	c := &crowd{news: make(chan struct{}, 1)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i := range n {
@@ -47,7 +52,7 @@ func gather(ctx context.Context, cluster *procs.Cluster, n int) (*crowd, error) 
 		live := make(chan struct{})
 		idle, err := client.Start(context.WithoutCancel(ctx), client.Options{
 			URLs: urls, Token: func(context.Context) (string, error) { return cluster.Token(user) },
-			Handler: c.handler(live), MaxBackoff: time.Second,
+			Handler: c.handler(i, live), MaxBackoff: time.Second,
 		})
 		if err != nil {
 			c.close()
@@ -71,7 +76,7 @@ func gather(ctx context.Context, cluster *procs.Cluster, n int) (*crowd, error) 
 }
 
 // handler notes when a client is away; live is closed when it is connected first.
-func (c *crowd) handler(live chan struct{}) func(client.Event) {
+func (c *crowd) handler(who int, live chan struct{}) func(client.Event) {
 	var away time.Time
 	first := true
 	return func(ev client.Event) {
@@ -82,8 +87,12 @@ func (c *crowd) handler(live chan struct{}) func(client.Event) {
 			close(live)
 		case ok && s.Phase == client.Live:
 			c.mu.Lock()
-			c.back = append(c.back, absence{away, time.Now()})
+			c.back = append(c.back, absence{who, away, time.Now()})
 			c.mu.Unlock()
+			select {
+			case c.news <- struct{}{}:
+			default:
+			}
 		case ok && s.Phase == client.Offline:
 			away = time.Now()
 		}
@@ -97,6 +106,32 @@ func (c *crowd) returned(zero time.Time) (list []Return) {
 		list = append(list, Return{At: a.to.Sub(zero).Seconds(), Away: a.to.Sub(a.from).Seconds()})
 	}
 	return list
+}
+
+// mostAway is how long is waited for connections that do not come back.
+const mostAway = time.Minute
+
+// allBack waits until each has come back once: every gateway was restarted, and so each
+// was away.
+func (c *crowd) allBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, mostAway)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		seen := make(map[int]bool)
+		for _, a := range c.back {
+			seen[a.who] = true
+		}
+		c.mu.Unlock()
+		if len(seen) == len(c.clients) {
+			return
+		}
+		select {
+		case <-c.news:
+		case <-ctx.Done(): // who is missing is in no figure
+			return
+		}
+	}
 }
 
 func (c *crowd) close() {
@@ -116,11 +151,16 @@ type watch struct {
 
 const watchEvery = 200 * time.Millisecond
 
+// firstWithin is how long the first look at a gateway may take.
+const firstWithin = time.Minute
+
 func newWatch(cluster *procs.Cluster) *watch {
-	return &watch{cluster: cluster, http: &http.Client{Timeout: watchEvery, Transport: &http.Transport{DisableKeepAlives: true}}}
+	return &watch{cluster: cluster, http: &http.Client{Timeout: firstWithin, Transport: &http.Transport{DisableKeepAlives: true}}}
 }
 
-func (w *watch) run(ctx context.Context, zero time.Time) {
+// run looks until ctx ends. It closes first when it has seen what there was before
+// anything was restarted.
+func (w *watch) run(ctx context.Context, zero time.Time, first chan<- struct{}) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -129,6 +169,10 @@ func (w *watch) run(ctx context.Context, zero time.Time) {
 			s.Sessions = append(s.Sessions, w.sessions(ctx, g))
 		}
 		w.samples = append(w.samples, s)
+		if len(w.samples) == 1 {
+			close(first)
+			w.http.Timeout = watchEvery
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

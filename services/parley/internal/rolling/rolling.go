@@ -116,14 +116,14 @@ func (o Options) under(ctx context.Context, cluster *procs.Cluster, crowd *crowd
 	busy, stop := context.WithCancel(ctx)
 	defer stop()
 	var zero time.Time
-	restarted, watched := make(chan error, 1), make(chan struct{})
+	restarted, watched, seen := make(chan error, 1), make(chan struct{}), make(chan struct{})
 	began := false
 	o.Load.URLs, o.Load.API = cluster.URLs(), cluster.History.URL()
 	o.Load.Token = tokens(cluster)
 	o.Load.Sending = func() {
 		zero, began = time.Now(), true
-		go func() { defer close(watched); watch.run(busy, zero) }()
-		go func() { restarted <- o.restart(busy, cluster, zero, run) }()
+		go func() { defer close(watched); watch.run(busy, zero, seen) }()
+		go func() { <-seen; restarted <- o.restart(busy, cluster, zero, run) }()
 	}
 	o.Load.History = func(h *verify.History, start time.Time) {
 		run.Moments, run.Zero = h.Timeline(), zero.Sub(start)
@@ -131,6 +131,9 @@ func (o Options) under(ctx context.Context, cluster *procs.Cluster, crowd *crowd
 	report, err := verify.Run(ctx, o.Load)
 	if began {
 		err = errors.Join(err, <-restarted)
+		if err == nil && o.Restarts {
+			crowd.allBack(ctx)
+		}
 		stop()
 		<-watched
 	}

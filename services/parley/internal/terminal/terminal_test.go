@@ -19,12 +19,13 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/client"
 	"github.com/parley-chat/parley/services/parley/internal/allinone"
+	"github.com/parley-chat/parley/services/parley/internal/talk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what a test waits for.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func cluster(t *testing.T) *allinone.Cluster {
 	t.Helper()
@@ -134,6 +135,27 @@ func (p *person) end() error {
 	}
 }
 
+// hasRead waits until the server knows how far a user has read: nothing says so to
+// whoever leaves right after, and what was not told then is told no more.
+func hasRead(t *testing.T, c *allinone.Cluster, user chat.User, conv chat.ConvID, seq chat.Seq) {
+	t.Helper()
+	k := talk.Talker{T: t, Token: c.Token}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.Now().Add(patience); ; <-tick.C {
+		var unread struct {
+			Read chat.Seq `json:"read"`
+		}
+		k.Decode(k.Do("GET", c.URLs[0]+"/v1/conversations/"+string(conv)+"/unread", user, ""), &unread)
+		if unread.Read >= seq {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatalf("%s has read up to %d", user, unread.Read)
+		}
+	}
+}
+
 func interactive(o Options) Options { o.Interactive = true; return o }
 
 func TestTwoPeopleTalk(t *testing.T) {
@@ -180,6 +202,7 @@ func TestHistoryAtTheStart(t *testing.T) {
 	// alice's terminal has never seen them: a new device, which starts where she has read to.
 	alice := sit(t, Chat, interactive(func() Options { o := options(t, c, "alice", "bob"); o.Client.Device = "e"; return o }()))
 	alice.out.until(t, `line 30`)
+	hasRead(t, c, "alice", o.Conv, 30)
 	if err := alice.leaves(); err != nil {
 		t.Error(err)
 	}

@@ -34,7 +34,7 @@ func (s *stage) done(user chat.User, path string) {
 	s.Helper()
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-poll.C {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-poll.C {
 		var j wire.JobStatus
 		s.Decode(s.Do("GET", s.url+path, user, ""), &j)
 		if j.State == wire.JobDone {

@@ -151,7 +151,7 @@ func (s *stage) direct() string {
 // behind the log.
 func (s *stage) indexed(text string) {
 	s.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
 	for {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +20,7 @@ func cluster(t *testing.T) *allinone.Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := c.Stop(ctx); err != nil {
 			t.Error(err)
@@ -34,7 +32,7 @@ func cluster(t *testing.T) *allinone.Cluster {
 func options(c *allinone.Cluster) Options {
 	return Options{
 		URLs: c.URLs, API: c.URLs[0], Token: func(_ context.Context, u chat.User) (string, error) { return c.Token(u) },
-		Users: 5, Devices: 2, Groups: 3, Messages: 600, Reconnects: 6, Timeout: time.Minute, Seed: 7,
+		Users: 5, Devices: 2, Groups: 3, Messages: 600, Reconnects: 6, Timeout: 5 * time.Minute, Seed: 7,
 	}
 }
 
@@ -69,13 +67,12 @@ func TestRun(t *testing.T) {
 func TestRunWithoutServer(t *testing.T) {
 	c := cluster(t)
 	opt := options(c)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	opt.URLs, opt.Timeout = []string{gone.URL}, time.Second
+	const gone = "http://127.0.0.1:1" // of no program of ours, nor of another test's
+	opt.URLs, opt.Timeout = []string{gone}, time.Second
 	if r, err := Run(t.Context(), opt); err == nil || r != nil || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(r, err)
 	}
-	opt.API = gone.URL
+	opt.API = gone
 	if _, err := Run(t.Context(), opt); err == nil {
 		t.Error("no error")
 	}
@@ -89,7 +86,16 @@ func TestRunWithoutServer(t *testing.T) {
 func TestRunOutOfTime(t *testing.T) {
 	c := cluster(t)
 	opt := options(c)
-	opt.Rate, opt.Messages, opt.Timeout, opt.Reconnects = 1, 100, 1500*time.Millisecond, -1
+	opt.Users, opt.Devices, opt.Groups, opt.Changes = 2, 1, -1, -1
+	opt.Rate, opt.Messages, opt.Reconnects = 0.001, 100, -1 // each sends one, and the next much later
+	var over context.CancelFunc
+	opt.over, over = context.WithCancel(t.Context())
+	defer over()
+	opt.Progress = func(line string) { // the time is over when both have both
+		if strings.Contains(line, "acked 2  entries 4 ") {
+			over()
+		}
+	}
 	r, err := Run(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)

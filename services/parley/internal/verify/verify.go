@@ -57,6 +57,8 @@ type Options struct {
 	// History is handed what the run left, before it is judged; start is the zero of
 	// its times. It must not keep or change it. Nil: nobody wants it.
 	History func(h *History, start time.Time)
+
+	over context.Context // ends the load's time before Timeout does; nil: nothing else ends it
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -124,6 +126,9 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	defer l.close()
 	loadCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
 	defer cancel()
+	if opt.over != nil {
+		defer context.AfterFunc(opt.over, cancel)()
+	}
 	if err := l.prepare(loadCtx); err != nil {
 		return nil, fmt.Errorf("prepare the run: %w", err)
 	}

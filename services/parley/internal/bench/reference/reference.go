@@ -31,7 +31,7 @@ type Options struct {
 	Size     int           // bytes of a message; 0: 200
 	Rate     int           // relays only: so many messages a second, in turns, whatever arrives; 0: InFlight decides
 	Warmup   time.Duration // 0: 1 s
-	Duration time.Duration // of what is measured; 0: 5 s
+	Duration time.Duration // of what is measured, again where nothing arrived; 0: 5 s
 }
 
 func (o *Options) setDefaults() {
@@ -134,7 +134,11 @@ func Run(ctx context.Context, name string, o Options) (Result, error) {
 // errOver ends a reference that has been measured.
 var errOver = errors.New("measured")
 
-// window measures what is counted after the warm-up.
+// mostSilence is how long is measured, in whole Durations, where nothing arrives.
+const mostSilence = 30 * time.Second
+
+// window measures what is counted after the warm-up. A machine that stood still all
+// the time gives no figure: then it goes on until something has arrived.
 func window(ctx context.Context, o Options, count *atomic.Int64, running <-chan []int) (r Result, err error) {
 	var pids []int
 	select {
@@ -150,10 +154,12 @@ func window(ctx context.Context, o Options, count *atomic.Int64, running <-chan 
 		return r, err
 	}
 	n := count.Load()
-	if err := wait(ctx, o.Duration); err != nil {
-		return r, err
+	for waited := time.Duration(0); r.Count == 0 && waited < mostSilence; waited += o.Duration {
+		if err := wait(ctx, o.Duration); err != nil {
+			return r, err
+		}
+		r.Count = count.Load() - n
 	}
-	r.Count = count.Load() - n
 	after, err := measure.ReadProcesses(pids)
 	if err != nil {
 		return r, err
