@@ -37,18 +37,18 @@ func Permanent(err error) error {
 
 // WaitFor calls try until it returns nil, with a growing pause after each failure.
 // It blocks until then, until try's error is [Permanent], or until ctx ends; the
-// error names what, and holds the end of ctx and try's last error. At most one
-// line a second is logged ("waiting for mongodb: …; next try in …"), so errors of
+// error names what, and holds the end of ctx and try's last error before that. At most
+// one line a second is logged ("waiting for mongodb: …; next try in …"), so errors of
 // try must be fit for a log; log may be nil.
 func WaitFor(ctx context.Context, log *slog.Logger, what string, try func(ctx context.Context) error) error {
 	log = orDiscard(log)
 	start := time.Now()
 	var lastLine time.Time
+	if ctx.Err() != nil {
+		return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+	}
 	var last error
 	for pause := FirstPause; ; pause = min(2*pause, LongestPause) {
-		if ctx.Err() != nil {
-			return gaveUp(ctx, what, last)
-		}
 		err := try(ctx)
 		if err == nil {
 			if !lastLine.IsZero() {
@@ -58,6 +58,9 @@ func WaitFor(ctx context.Context, log *slog.Logger, what string, try func(ctx co
 		}
 		if p := (permanent{}); errors.As(err, &p) {
 			return fmt.Errorf("wait for %s: %w", what, err)
+		}
+		if last == nil || ctx.Err() == nil { // what fails after the end only says that it has come
+			last = err
 		}
 		wait := pause/2 + rand.N(pause/2+1)
 		if lastLine.IsZero() || time.Since(lastLine) >= logEvery {
@@ -69,16 +72,9 @@ func WaitFor(ctx context.Context, log *slog.Logger, what string, try func(ctx co
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return gaveUp(ctx, what, err)
 		}
-		last = err
+		if ctx.Err() != nil { // perhaps in the moment in which the pause was over
+			return fmt.Errorf("wait for %s: %w; last error: %w", what, context.Cause(ctx), last)
+		}
 	}
-}
-
-// gaveUp is the error of a wait whose context has ended; last nil: nothing was tried.
-func gaveUp(ctx context.Context, what string, last error) error {
-	if last == nil {
-		return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
-	}
-	return fmt.Errorf("wait for %s: %w; last error: %w", what, context.Cause(ctx), last)
 }

@@ -68,31 +68,54 @@ func TestWaitForEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// unnoticed is a context whose end is found by asking for it: it came when a pause was over.
-type unnoticed struct {
-	context.Context
-	ended bool
-}
-
-func (c *unnoticed) Err() error {
-	if c.ended {
-		return context.Canceled
-	}
-	return nil
-}
-
-func TestWaitForSaysWhyWheneverItsContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refused := errors.New("connection refused")
-		ctx := &unnoticed{Context: context.WithoutCancel(t.Context())}
-		err := lifecycle.WaitFor(ctx, nil, "mongodb", func(context.Context) error {
-			ctx.ended = true
-			return refused
+// What was wrong is said also where the end of the context cuts a try short, or comes
+// in the moment in which the next one would begin.
+func TestWaitForTellsWhatWasWrongBeforeTheEnd(t *testing.T) {
+	refused := errors.New("connection refused")
+	t.Run("in a try", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			tries := 0
+			err := lifecycle.WaitFor(ctx, nil, "nats", func(context.Context) error {
+				if tries++; tries == 1 {
+					return refused
+				}
+				cancel()
+				return errors.New("operation was canceled")
+			})
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, refused) {
+				t.Errorf("error %v", err)
+			}
 		})
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, refused) {
-			t.Errorf("error %v", err)
+	})
+	t.Run("after a pause", func(t *testing.T) {
+		for range 100 { // a select takes either of two
+			synctest.Test(t, func(t *testing.T) {
+				err := lifecycle.WaitFor(overslept(t.Context()), nil, "nats", func(context.Context) error { return refused })
+				if !errors.Is(err, context.Canceled) || !errors.Is(err, refused) {
+					t.Errorf("error %v", err)
+				}
+			})
 		}
 	})
+}
+
+// oversleeper is a context that ends while who begins to wait for it sleeps for so
+// long that whatever else is waited for is there, too.
+type oversleeper struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func overslept(ctx context.Context) oversleeper {
+	ctx, cancel := context.WithCancel(ctx)
+	return oversleeper{ctx, cancel}
+}
+
+func (o oversleeper) Done() <-chan struct{} {
+	time.Sleep(lifecycle.LongestPause) // fake
+	o.cancel()
+	return o.Context.Done()
 }
 
 func TestWaitForDoesNotTryAfterTheEnd(t *testing.T) {

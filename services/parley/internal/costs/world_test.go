@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,7 +30,7 @@ const many = 5000
 type world struct {
 	*testing.T
 	talk.Talker
-	store  allinone.Store
+	store  *saving
 	url    string
 	data   string // the folder
 	b      backend
@@ -39,7 +41,7 @@ type world struct {
 
 func newWorld(t *testing.T, b backend, change func(*allinone.Options)) *world {
 	t.Helper()
-	w := &world{T: t, b: b, store: b.open(t), costs: map[string]usage{}}
+	w := &world{T: t, b: b, store: &saving{Store: b.open(t)}, costs: map[string]usage{}}
 	w.start(change)
 	return w
 }
@@ -64,6 +66,28 @@ func (w *world) start(change func(*allinone.Options)) {
 	})
 	w.Talker, w.url = talk.Talker{T: w.T, Token: c.Token}, c.URLs[0]
 }
+
+// saving is a store that knows whether a job is being saved: others see that it has
+// ended before the command that saves it is over.
+type saving struct {
+	allinone.Store
+	mu sync.RWMutex
+}
+
+func (s *saving) SaveJob(ctx context.Context, j store.Job, wait time.Duration) (store.Job, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.Store.SaveJob(ctx, j, wait)
+}
+
+// saved waits for what is being saved.
+func (s *saving) saved() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+}
+
+// patience is how long something that happens in the background may take.
+const patience = time.Minute
 
 // cost measures an action. Repeated, the cheapest is taken: what a pod does by
 // itself, such as its slow sweep, may fall into the same moment.
@@ -122,10 +146,15 @@ func (w *world) write(s *talk.Socket, format string, args ...any) talk.Frame {
 	return ack
 }
 
-// get reads over HTTP, and decodes into v if there is one.
+// get reads over HTTP, and decodes into v if there is one. A pod gives up a read that
+// takes 5 s, as the longest may where the machine is busy: that is asked again, and
+// costs more than another time.
 func (w *world) get(user chat.User, path string, v any) {
 	w.Helper()
 	a := w.Do("GET", w.url+path, user, "")
+	for end := time.Now().Add(patience); a.Status == http.StatusServiceUnavailable && time.Now().Before(end); {
+		a = w.Do("GET", w.url+path, user, "")
+	}
 	if a.Status != 200 {
 		w.Fatalf("GET %s: %d %s", path, a.Status, a.Body)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // patience is the longest that a test waits for another process.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // embedded starts a server that a proxy may stand before.
 func embedded(t *testing.T) *mongotest.Server {

@@ -35,8 +35,8 @@ import (
 const EnvURI = "PARLEY_TEST_MONGO_URI"
 
 const (
-	startTimeout = 30 * time.Second // for the child to listen
-	stopTimeout  = 10 * time.Second // for it to end by itself
+	startTimeout = time.Minute      // for the child to listen
+	stopTimeout  = 30 * time.Second // for it to end by itself
 )
 
 // Server is a MongoDB-wire server for as long as a test, or a package's tests.

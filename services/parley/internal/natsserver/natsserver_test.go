@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/parley-chat/parley/services/parley/internal/natsserver"
+	"github.com/parley-chat/parley/services/parley/internal/procs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,18 +29,38 @@ func port(t *testing.T, rawURL string) (host string, port int) {
 	return u.Hostname(), port
 }
 
-func TestStartListensOnLoopbackAndStopFreesThePort(t *testing.T) {
+func TestStartListensOnLoopback(t *testing.T) {
 	s, err := natsserver.Start(natsserver.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, p := port(t, s.URL())
-	if host != "127.0.0.1" {
-		t.Errorf("it listens on %s", host)
+	defer s.Stop()
+	if host, p := port(t, s.URL()); host != "127.0.0.1" || p == 0 {
+		t.Errorf("it listens on %s", s.URL())
+	}
+}
+
+func TestStopFreesThePort(t *testing.T) {
+	ports, err := procs.TakePorts(1) // that nobody else is given afterwards
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := ports.Release(); err != nil {
+			t.Error(err)
+		}
+	}()
+	free := ports.First
+	s, err := natsserver.Start(natsserver.Options{Port: free})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host, p := port(t, s.URL()); host != "127.0.0.1" || p != free {
+		t.Errorf("it listens on %s", s.URL())
 	}
 	s.Stop()
 	s.Stop()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(p)))
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(free)))
 	if err != nil {
 		t.Fatalf("the port is not free after Stop: %v", err)
 	}

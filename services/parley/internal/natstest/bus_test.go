@@ -38,6 +38,7 @@ func TestMessagesGoToTheOthersInOrder(t *testing.T) {
 	flush(t, other)
 	nothing(t, atOther)
 	nothing(t, signals)
+	flush(t, a) // only then all are counted
 	if st := a.Stats(); st.Published != 501 || st.Received != 1 {
 		t.Errorf("stats %+v", st)
 	}
@@ -114,20 +115,25 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A server that takes connections and says nothing does not hold Connect up.
+// A server that takes connections and says nothing does not hold Connect up: the end of
+// its context ends the dial, and not the 2 s that a dial may take, whose error is another.
 func TestConnectEndsWithItsContextBeforeAMuteServer(t *testing.T) {
 	s := natstest.Start(t)
 	p := startProxy(t, s.URL)
 	p.freeze()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, err := bus.Connect(ctx, bus.Options{URL: p.url, Cluster: "test"})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error %v", err)
+	dial := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := bus.Connect(ctx, bus.Options{URL: p.url, Cluster: "test"})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("error %v", err)
+		}
+		return err
 	}
-	if took := time.Since(start); took > 1500*time.Millisecond {
-		t.Errorf("it took %v", took)
+	for end := time.Now().Add(patience); strings.Contains(dial().Error(), "i/o timeout"); { // this machine may stand still for 2 s
+		if time.Now().After(end) {
+			t.Fatal("it waits for the dial")
+		}
 	}
 }
 
@@ -245,38 +251,46 @@ func TestSlowFunctionIsLossOncePerEpisode(t *testing.T) {
 	nothing(t, losses)
 }
 
+// What is published waits in a queue, and neither Publish, Flush nor Drain for a network
+// that does not move, as a write does until it is given up after 5 s. On a machine that
+// stands still for long the test begins again.
 func TestPublishDoesNotWaitForTheNetwork(t *testing.T) {
 	s := natstest.Start(t)
+	for end := time.Now().Add(patience); !publishesIntoAFrozenNetwork(t, s); {
+		if time.Now().After(end) {
+			t.Fatal("all of them wait until a write is given up")
+		}
+	}
+}
+
+func publishesIntoAFrozenNetwork(t *testing.T, s *natstest.Server) (inTime bool) {
 	p := startProxy(t, s.URL)
 	o := bus.Options{URL: p.url, OutboundBytes: 2 << 20}
 	changes := states(&o)
 	b := connect(t, o)
 	p.freeze()
+	begun := time.Now()
 	data := make([]byte, 64<<10)
 	var err error
 	for err == nil { // the kernel's buffers first, then the queue
-		start := time.Now()
 		err = b.Publish(bus.TopicEntries, data)
-		if took := time.Since(start); took > time.Second {
-			t.Fatalf("publish took %v", took)
-		}
-	}
-	if !errors.Is(err, bus.ErrFull) {
-		t.Fatalf("publish: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := b.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("flush: %v", err)
+	errFlush, errDrain := b.Flush(ctx), b.Drain(ctx)
+	if state := next(t, changes); state != bus.StateClosed || time.Since(begun) > 4*time.Second {
+		return false
 	}
-	start := time.Now()
-	if err := b.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("drain: %v", err)
+	if !errors.Is(err, bus.ErrFull) {
+		t.Errorf("publish: %v", err)
 	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("drain took %v", took)
+	if !errors.Is(errFlush, context.DeadlineExceeded) {
+		t.Errorf("flush: %v", errFlush)
 	}
-	want(t, changes, bus.StateClosed)
+	if !errors.Is(errDrain, context.DeadlineExceeded) {
+		t.Errorf("drain: %v", errDrain)
+	}
+	return true
 }
 
 // A write that makes no progress ends the connection, and the bus comes back.
@@ -289,7 +303,8 @@ func TestStuckWriteEndsTheConnection(t *testing.T) {
 	heard := listen(t, b, bus.TopicSignals)
 	p.freeze()
 	data := make([]byte, 64<<10)
-	for !errors.Is(a.Publish(bus.TopicEntries, data), bus.ErrFull) {
+	for err := error(nil); err == nil; { // until it is full; on a slow machine, disconnected already
+		err = a.Publish(bus.TopicEntries, data)
 	}
 	want(t, changes, bus.StateDisconnected)
 	p.thaw()

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what a test waits for; nothing waits for it to pass.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func within(t *testing.T) context.Context {
 	t.Helper()
@@ -135,4 +135,18 @@ type notify struct {
 func (n notify) Handle(ctx context.Context, r slog.Record) error {
 	n.ch <- r.Message
 	return n.Handler.Handle(ctx, r)
+}
+
+// after does something at every line, of what level ever.
+type after struct {
+	slog.Handler
+	what func()
+}
+
+func (after) Enabled(context.Context, slog.Level) bool { return true }
+
+func (a after) Handle(ctx context.Context, r slog.Record) error {
+	err := a.Handler.Handle(ctx, r)
+	a.what()
+	return err
 }

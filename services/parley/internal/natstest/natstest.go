@@ -2,11 +2,10 @@
 package natstest
 
 import (
-	"net/url"
-	"strconv"
 	"testing"
 
 	"github.com/parley-chat/parley/services/parley/internal/natsserver"
+	"github.com/parley-chat/parley/services/parley/internal/procs"
 )
 
 // Server is a NATS server on a port of the loopback interface that stays the same
@@ -22,18 +21,33 @@ type Server struct {
 // Start runs a server on a free port until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{t: t}
+	s := &Server{t: t, port: Port(t)}
 	s.run()
-	u, err := url.Parse(s.s.URL())
-	if err != nil {
-		t.Fatalf("parse the server's URL: %v", err)
-	}
-	if s.port, err = strconv.Atoi(u.Port()); err != nil {
-		t.Fatalf("parse the server's port: %v", err)
-	}
 	s.URL = s.s.URL()
 	t.Cleanup(s.Stop)
 	return s
+}
+
+// Port finds a port for a server that is stopped and started again: no other process is
+// given it until the test ends.
+func Port(t testing.TB) int {
+	t.Helper()
+	return Ports(t, 1)
+}
+
+// Ports finds n of them in a row, and returns the first.
+func Ports(t testing.TB, n int) int {
+	t.Helper()
+	ports, err := procs.TakePorts(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := ports.Release(); err != nil {
+			t.Error(err)
+		}
+	})
+	return ports.First
 }
 
 // Stop ends the server and all its connections, as a crash would. It blocks until

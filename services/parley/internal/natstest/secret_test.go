@@ -1,17 +1,16 @@
 package natstest_test
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/parley-chat/parley/pkg/bus"
+	"github.com/parley-chat/parley/services/parley/internal/natstest"
 )
 
 // guarded runs a server that wants a password. refusals has a token for each
@@ -71,7 +70,7 @@ func withPassword(t *testing.T, s *server.Server, password string) (rawURL strin
 // changed, is no reason to give up; nats.go would after the second refusal.
 func TestRefusedPasswordIsTriedAgain(t *testing.T) {
 	const canary = "canary-5ecret"
-	s, _ := guarded(t, server.RANDOM_PORT, canary)
+	s, _ := guarded(t, natstest.Port(t), canary)
 	u, port := withPassword(t, s, canary)
 	var log lines
 	o := bus.Options{URL: u, Logger: log.logger()}
@@ -84,13 +83,14 @@ func TestRefusedPasswordIsTriedAgain(t *testing.T) {
 	for range 3 {
 		next(t, refusals)
 	}
+	// Of several troubles in 10 s the log has the first: that may be that the server was away.
+	for !strings.Contains(log.String(), "authorization violation") {
+		next(t, refusals)
+	}
 	stop(s)
 	guarded(t, port, canary)
 	want(t, changes, bus.StateConnected)
 	flush(t, b)
-	if !strings.Contains(log.String(), "authorization violation") {
-		t.Errorf("the log does not say what is wrong: %s", log.String())
-	}
 	if strings.Contains(log.String(), canary) {
 		t.Errorf("the password is in the log: %s", log.String())
 	}
@@ -98,16 +98,11 @@ func TestRefusedPasswordIsTriedAgain(t *testing.T) {
 
 func TestWrongPasswordIsNotShown(t *testing.T) {
 	const canary = "canary-5ecret"
-	s, _ := guarded(t, server.RANDOM_PORT, "right")
+	s, _ := guarded(t, natstest.Port(t), "right")
 	u, _ := withPassword(t, s, canary)
 	var log lines
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	_, err := bus.Connect(ctx, bus.Options{URL: u, Cluster: "test", Logger: log.logger()})
-	if err == nil || !strings.Contains(err.Error(), "Authorization Violation") {
-		t.Errorf("error %v", err)
-	}
-	if strings.Contains(log.String()+err.Error(), canary) {
-		t.Errorf("the password is in the log or the error: %s\n%v", log.String(), err)
+	text := refused(t, bus.Options{URL: u, Logger: log.logger()}, "Authorization Violation")
+	if strings.Contains(log.String()+text, canary) {
+		t.Errorf("the password is in the log or the error: %s\n%v", log.String(), text)
 	}
 }
