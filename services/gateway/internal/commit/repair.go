@@ -40,11 +40,11 @@ func (c *Committer) repair(w *work) {
 			var ready bool
 			ready, err = c.step(ctx, w)
 			switch {
-			case err != nil:
-				wait()
-			case len(w.reqs) == 0:
+			case len(w.reqs) == 0: // whatever else went wrong, nobody waits for it
 				c.release(w.lane)
 				return
+			case err != nil:
+				wait()
 			case ready:
 				c.flushAgain(w)
 				return
