@@ -123,7 +123,7 @@ func (c *Committer) refuseUnmade(ctx context.Context, w *work) error {
 		if s.Blocked = blockedAmong(blocks, r.New.Conversation); len(s.Blocked) == 0 {
 			continue
 		}
-		if _, cerr := r.Judge(s); cerr != nil {
+		if _, cerr := c.judge(r, s); cerr != nil {
 			if err := c.unmade(ctx, r.Key, []*Request{r}); err != nil {
 				return err
 			}

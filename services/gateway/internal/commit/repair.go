@@ -114,7 +114,7 @@ func (c *Committer) step(ctx context.Context, w *work) (ready bool, err error) {
 	case w.reqs[0].unknown(w.lane.state):
 		return false, c.learn(ctx, w)
 	}
-	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
+	if _, cerr := c.judge(w.reqs[0], w.lane.state); cerr != nil {
 		return false, c.refuse(ctx, w, cerr)
 	}
 	return true, nil
@@ -388,6 +388,9 @@ func (c *Committer) create(ctx context.Context, w *work) (made bool, err error) 
 			return false, fmt.Errorf("create conversation: %w", err)
 		}
 		return true, nil
+	}
+	if len(w.reqs) == 0 {
+		return false, nil
 	}
 	if err := c.unmade(ctx, w.lane.key, w.reqs); err != nil {
 		return false, err
