@@ -15,6 +15,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -44,6 +45,10 @@ const (
 	wholePatience = 30 * time.Second
 	// wholeAgain is when everything is read after that has failed.
 	wholeAgain = time.Minute
+	// KeepLifted is how long a store keeps that something was lifted, for lists to see it.
+	KeepLifted = 24 * time.Hour
+	// lapse is after how long without a read a list may have missed that.
+	lapse = KeepLifted / 2
 )
 
 // Most is how many entries there may be: about 150 bytes each, on every pod. Where
@@ -126,9 +131,10 @@ type List struct {
 	read   time.Time // when the last read of the store began; zero: none has succeeded
 
 	// Owned by whoever reads: Load, then Run.
-	seen  time.Time // latest change that was seen, by the store's clock
-	grown time.Time // when that was
-	full  time.Time // when everything was read
+	seen   time.Time // latest change that was seen, by the store's clock
+	grown  time.Time // when that was
+	full   time.Time // when everything was read
+	lapsed bool      // what was lifted since then may have been missed
 }
 
 // New makes an empty list.
@@ -155,7 +161,10 @@ func (l *List) clear() {
 }
 
 // Load reads everything. Until it has succeeded nobody may be let in: a pod does not
-// begin with an empty list because its store is away.
+// begin with an empty list because its store is away. What is known already stays to its
+// own end, or until it is lifted, though the store may not have it: it may be that of a
+// primary that is behind, or of a backup. Only after a time without any read, in which
+// something may have been lifted and forgotten, it counts what the store has.
 func (l *List) Load(ctx context.Context) error {
 	begun := l.opts.Now()
 	all, err := l.opts.Store.Revocations(ctx, time.Time{})
@@ -163,11 +172,16 @@ func (l *List) Load(ctx context.Context) error {
 		return fmt.Errorf("read revocations: %w", err)
 	}
 	l.mu.Lock()
-	l.clear()
+	l.noteLapse(begun)
+	if l.lapsed {
+		l.clear()
+	} else {
+		l.dropEndedLocked()
+	}
 	l.takeLocked(all)
 	l.read = begun
 	l.mu.Unlock()
-	l.full, l.grown = begun, begun
+	l.full, l.grown, l.lapsed = begun, begun, false
 	l.noteSeen(all)
 	return nil
 }
@@ -242,6 +256,7 @@ func (l *List) changes(ctx context.Context) error {
 		return fmt.Errorf("read revocations: %w", err)
 	}
 	l.mu.Lock()
+	l.noteLapse(now)
 	added := l.takeLocked(changed)
 	l.read = now
 	l.mu.Unlock()
@@ -250,6 +265,19 @@ func (l *List) changes(ctx context.Context) error {
 		l.opts.Changed()
 	}
 	return nil
+}
+
+// noteLapse is called with mu held, by whoever reads, before the time of that is noted.
+func (l *List) noteLapse(now time.Time) {
+	l.lapsed = l.lapsed || now.Sub(l.read) > lapse
+}
+
+// dropEndedLocked forgets what means nothing any more.
+func (l *List) dropEndedLocked() {
+	maps.DeleteFunc(l.tokens, func(_ tokenKey, until time.Time) bool { return !l.lasts(until) })
+	for _, m := range []map[userKey]store.Revocation{l.users, l.bans} {
+		maps.DeleteFunc(m, func(_ userKey, r store.Revocation) bool { return !l.lasts(r.Until) })
+	}
 }
 
 // since is where the next look begins. A write shows the time at which it began, so
@@ -273,33 +301,35 @@ func (l *List) noteSeen(list []store.Revocation) {
 // takeLocked puts what the store has onto the list, and says whether anything of it
 // is news that somebody may have to hear.
 func (l *List) takeLocked(list []store.Revocation) (added bool) {
-	now := l.opts.Now()
 	for _, r := range list {
-		over := !r.On || !r.Until.IsZero() && !r.Until.After(now)
 		u := userKey{r.NS, chat.User(r.Name)}
 		switch r.Kind {
 		case store.RevokedToken:
 			mark, ok := parseMark(r.Name)
 			k := tokenKey{r.NS, mark}
-			if old, known := l.tokens[k]; ok && !over && (!known || !old.Equal(r.Until)) {
+			old, known := l.tokens[k]
+			if ok && r.On && l.lasts(r.Until) && (!known || !old.Equal(store.LaterEnd(old, r.Until))) {
 				l.tokens[k] = r.Until
 				added = true
 			}
 		case store.RevokedUser:
-			added = replace(l.users, u, r, over) || added
+			added = l.replace(l.users, u, r) || added
 		case store.RevokedBan:
-			added = replace(l.bans, u, r, over) || added
+			added = l.replace(l.bans, u, r) || added
 		}
 	}
 	return added
 }
 
-func replace(m map[userKey]store.Revocation, u userKey, r store.Revocation, over bool) (added bool) {
+func (l *List) replace(m map[userKey]store.Revocation, u userKey, r store.Revocation) (added bool) {
 	old, known := m[u]
+	if known {
+		r = r.Join(old)
+	}
 	switch {
-	case known && old.Version >= r.Version:
+	case known && old.Version == r.Version && old.Until.Equal(r.Until):
 		return false
-	case over:
+	case !r.On || !l.lasts(r.Until):
 		delete(m, u)
 		return false
 	}

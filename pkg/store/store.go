@@ -8,7 +8,8 @@
 //
 //   - What a read returns is committed for good: it can not be rolled back
 //     (MongoDB: readConcern majority, primary). A write that has returned success
-//     is visible to every later read.
+//     is visible to every later read, but for the moment in which one primary takes
+//     the place of another; see [Log.LookupLinearizable].
 //   - An error from a write says nothing about the outcome, unless the method
 //     says so: the write may have happened, may not have, or may happen later.
 //     Every write can therefore be repeated without harm.
@@ -137,6 +138,14 @@ type Log interface {
 	// Lookup finds the entry that from wrote with cmid, or ErrNotFound. Not found
 	// is not "not stored": another pod's entry may not be committed for good yet.
 	Lookup(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error)
+
+	// LookupLinearizable is Lookup for who is about to say for good that the entry is not
+	// there. ErrNotFound means that it was in no index when this was called, whoever has
+	// written it and whatever primary was asked before. Where an index has an entry that
+	// is not committed for good yet, or the store cannot tell whether what it knows is the
+	// latest, it waits, and returns another error in the end. An append that has not
+	// reached the store may still store the entry. It costs more than Lookup.
+	LookupLinearizable(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error)
 
 	// Folds reads what later entries made of messages; messages that nothing
 	// happened to are left out.

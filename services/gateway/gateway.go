@@ -261,7 +261,7 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	for topic, fn := range map[bus.Topic]func([]byte){
 		bus.TopicEntries: g.onEntries, bus.TopicSignals: g.onSignals, bus.TopicControl: g.onSocial,
 	} {
-		unsub, err := opts.Bus.Subscribe(topic, fn)
+		unsub, err := opts.Bus.Subscribe(topic, g.contained(topic, fn))
 		if err != nil {
 			g.cancel()
 			return nil, fmt.Errorf("subscribe %s: %w", topic, err)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -144,8 +145,14 @@ func (g *Gateway) createGroup(w http.ResponseWriter, r *http.Request, id auth.Id
 // maxGroupBody is room for the largest group with the longest names.
 const maxGroupBody = 256 << 10
 
+// answerConversation shows a conversation in which a command was just stored. So it is
+// there, and its author sees it: a read that says otherwise comes from a primary that does
+// not have it yet, and a repeat finds the command.
 func (g *Gateway) answerConversation(w http.ResponseWriter, r *http.Request, id auth.Identity, key chat.Key, status int) error {
 	part, err := g.view.Access(r.Context(), key, id.User)
+	if cerr, ok := errors.AsType[*chat.Error](err); ok && cerr.Code == chat.CodeNotFound {
+		return chat.Unavailable("it is stored, and cannot be shown yet; repeat this unchanged")
+	}
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,6 @@ const (
 	maxTokenID = 256
 	// longestToken is how long tokens are taken to live where nobody says.
 	longestToken = 400 * 24 * time.Hour
-	// forgetLifted is how long it is kept that a ban was lifted: longer than a pod may
-	// go without reading all bans.
-	forgetLifted = 24 * time.Hour
 	// ahead is how far an operator's clock may be.
 	ahead = time.Minute
 )
@@ -79,7 +76,8 @@ func (g *Gateway) postRevocation(w http.ResponseWriter, r *http.Request, id auth
 		if rev.Until.Before(rev.Before) {
 			return chat.Errorf(chat.CodeBadRequest, `"until" is before "before"`)
 		}
-		// It takes the place of an earlier one, whose tokens must not come back with it.
+		// The store keeps the later end of two: see [store.Revocation.Join]. In MongoDB it
+		// does not do so for one that a gateway of before this has written.
 		if before := g.revoked.LastsUntil(id.NS, in.User); before.After(rev.Until) {
 			rev.Until = before
 		}
@@ -119,7 +117,7 @@ func (g *Gateway) deleteBan(w http.ResponseWriter, r *http.Request, id auth.Iden
 	if err != nil {
 		return err
 	}
-	if _, err := g.putRevocation(r.Context(), store.Revocation{NS: id.NS, Kind: store.RevokedBan, Name: string(user), Until: time.Now().Add(forgetLifted)}); err != nil {
+	if _, err := g.putRevocation(r.Context(), store.Revocation{NS: id.NS, Kind: store.RevokedBan, Name: string(user), Until: time.Now().Add(revoke.KeepLifted)}); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -174,7 +174,7 @@ func (g *Gateway) tell(o route.Origin, lines route.Digest) {
 // digest is compared with who is registered, and everybody registers before
 // reading the store.
 func (g *Gateway) joinUsers() error {
-	listen, unsubscribe, err := g.opts.Bus.SubscribeTo(g.onMail)
+	listen, unsubscribe, err := g.opts.Bus.SubscribeTo(g.contained(bus.TopicUsers, g.onMail))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ const (
 	OpEntries            Op = "entries"
 	OpEntriesBy          Op = "entries by"
 	OpLookup             Op = "lookup"
+	OpLookupLinearizable Op = "lookup linearizable"
 	OpFolds              Op = "folds"
 	OpCreate             Op = "create"
 	OpConversationsByKey Op = "conversations by key"

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -258,6 +259,26 @@ func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid c
 		return cloneEntry(e), nil
 	})
 }
+
+// LookupLinearizable implements [store.Log]. Of an entry that is in the indexes and not
+// visible yet it does not wait for the end: it fails.
+func (s *Store) LookupLinearizable(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
+	c := Call{Op: OpLookupLinearizable, Keys: []chat.Key{key}, User: from}
+	return read(ctx, s, c, func() (chat.Entry, error) {
+		c := s.convLocked(key)
+		e := c.cmids[sent{from, cmid}]
+		switch {
+		case e == nil:
+			return chat.Entry{}, store.ErrNotFound
+		case int(e.Seq) > c.visible:
+			return chat.Entry{}, errInvisible
+		}
+		return cloneEntry(e), nil
+	})
+}
+
+// errInvisible says that an entry is in the indexes and not committed for good.
+var errInvisible = errors.New("the entry is not committed yet")
 
 func cloneEntries(es []chat.Entry) []chat.Entry {
 	out := make([]chat.Entry, len(es))

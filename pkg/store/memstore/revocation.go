@@ -20,9 +20,11 @@ type revoked struct {
 func (s *Store) PutRevocation(ctx context.Context, r store.Revocation) (store.Revocation, error) {
 	return write(ctx, s, Call{Op: OpPutRevocation}, func() (store.Revocation, error) {
 		k := revoked{r.NS, r.Kind, r.Name}
-		if s.revocations[k].Version < r.Version {
-			r.Changed = s.now()
-			s.revocations[k] = r
+		old := s.revocations[k]
+		r.Changed = old.Changed
+		if kept := r.Join(old); kept != old {
+			kept.Changed = s.now()
+			s.revocations[k] = kept
 		}
 		return s.revocations[k], nil
 	})

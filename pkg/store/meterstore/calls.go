@@ -194,6 +194,14 @@ func (m *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid c
 	return v, err
 }
 
+// LookupLinearizable implements store.Store.
+func (m *Store) LookupLinearizable(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
+	begun := time.Now()
+	v, err := m.Store.LookupLinearizable(ctx, key, from, cmid)
+	m.done(ctx, opLookupLinearizable, begun, err)
+	return v, err
+}
+
 // Folds implements store.Store.
 func (m *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[chat.Seq]store.Fold, error) {
 	begun := time.Now()

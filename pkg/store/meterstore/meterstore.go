@@ -41,6 +41,7 @@ const (
 	opEntries            Op = "entries"
 	opEntriesBy          Op = "entries_by"
 	opLookup             Op = "lookup"
+	opLookupLinearizable Op = "lookup_linearizable"
 	opFolds              Op = "folds"
 	opMeta               Op = "meta"
 	opNewEpoch           Op = "new_epoch"

@@ -10,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
@@ -78,8 +79,29 @@ func (s *Store) EntriesBy(ctx context.Context, key chat.Key, from chat.User, lim
 
 // Lookup implements [store.Log].
 func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
+	return s.lookup(ctx, s.messages, key, from, cmid)
+}
+
+// codeNotAReplicaSet is a standalone server's answer to what is linearizable.
+const codeNotAReplicaSet = 123
+
+// LookupLinearizable implements [store.Log]. The primary reads the latest that it has, writes
+// a no-op, and answers when a majority has both: so it is the primary, and what it shows is
+// committed for good. A standalone server has nobody to ask. The driver gives a find of
+// one document a time limit (maxTimeMS), without which this could wait for ever.
+func (s *Store) LookupLinearizable(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
+	linearizable := s.messages.Clone(options.Collection().SetReadConcern(readconcern.Linearizable()))
+	e, err := s.lookup(ctx, linearizable, key, from, cmid)
+	var server mongo.ServerError
+	if errors.As(err, &server) && server.HasErrorCode(codeNotAReplicaSet) {
+		return s.Lookup(ctx, key, from, cmid)
+	}
+	return e, err
+}
+
+func (s *Store) lookup(ctx context.Context, messages *mongo.Collection, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
 	var d messageDoc
-	err := s.messages.FindOne(ctx, bson.D{
+	err := messages.FindOne(ctx, bson.D{
 		{Key: "c", Value: convID(key)}, {Key: "f", Value: string(from)}, {Key: "k", Value: string(cmid)},
 	}).Decode(&d)
 	if errors.Is(err, mongo.ErrNoDocuments) {

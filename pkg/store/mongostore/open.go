@@ -14,7 +14,8 @@
 // What majority reads cannot give is freshness: for as long as a deposed primary
 // has not noticed, or a new one has not committed anything yet, a read may miss
 // what was confirmed a moment ago. It never shows what may be rolled back. The
-// unique indexes decide where a stale tail would do harm.
+// unique indexes decide where a stale tail would do harm, and one read is
+// linearizable: that on which a final refusal rests.
 //
 // Nothing that a user can name becomes a BSON key, but for device ids, which
 // are checked first. A body is kept as the string that it came as.

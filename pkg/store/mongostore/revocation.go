@@ -19,6 +19,24 @@ type revocationDoc struct {
 	ID      string         `bson:"_id"`
 	Part    revocationPart `bson:"r"`
 	Changed time.Time      `bson:"at"`
+	// Ends is the latest Until of a RevokedUser, or never: it moves by a $max of its own.
+	// What older builds wrote has none.
+	Ends *time.Time `bson:"u,omitempty"`
+}
+
+// never is the Until of what never ends, where it is compared.
+var never = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// until is the end of what is kept.
+func (d *revocationDoc) until() time.Time {
+	until := timeOr(d.Part.Until)
+	if d.Ends == nil {
+		return until
+	}
+	if d.Ends.Equal(never) {
+		return time.Time{}
+	}
+	return store.LaterEnd(until, d.Ends.UTC())
 }
 
 // revocationPart moves by $max, see social.go.
@@ -37,7 +55,7 @@ func (d *revocationDoc) revocation() store.Revocation {
 	ns, rest, _ := strings.Cut(d.ID, "/")
 	kind, name, _ := strings.Cut(rest, "/")
 	return store.Revocation{NS: chat.NS(ns), Kind: store.RevocationKind(kind), Name: name, Version: d.Part.Version,
-		On: d.Part.On, Before: timeOr(d.Part.Before), Until: timeOr(d.Part.Until), Changed: d.Changed.UTC()}
+		On: d.Part.On, Before: timeOr(d.Part.Before), Until: d.until(), Changed: d.Changed.UTC()}
 }
 
 // timeOf leaves a zero time out of a document.
@@ -63,7 +81,15 @@ func (s *Store) PutRevocation(ctx context.Context, r store.Revocation) (store.Re
 		return store.Revocation{}, err
 	}
 	part := revocationPart{Version: r.Version, On: r.On, Before: timeOf(r.Before), Until: timeOf(r.Until)}
-	change := bson.D{{Key: "$max", Value: bson.D{{Key: "r", Value: part}, {Key: "at", Value: h.LocalTime}}}}
+	moves := bson.D{{Key: "r", Value: part}, {Key: "at", Value: h.LocalTime}}
+	if r.Kind == store.RevokedUser {
+		end := r.Until
+		if end.IsZero() {
+			end = never
+		}
+		moves = append(moves, bson.E{Key: "u", Value: end})
+	}
+	change := bson.D{{Key: "$max", Value: moves}}
 	id := revocationID(r)
 	if err := s.update(ctx, s.revocations, []mongo.WriteModel{updateOne(byID(id), change).SetUpsert(true)}); err != nil {
 		return store.Revocation{}, s.fail("writing a revocation", err)
@@ -95,9 +121,10 @@ func (s *Store) Revocations(ctx context.Context, since time.Time) ([]store.Revoc
 	return out, nil
 }
 
-// DropRevocations implements [store.Revocations].
+// DropRevocations implements [store.Revocations]. The index finds what may have ended.
 func (s *Store) DropRevocations(ctx context.Context, ended time.Time) error {
-	filter := bson.D{{Key: "r.u", Value: bson.D{{Key: "$lt", Value: ended}}}}
+	before := bson.D{{Key: "$lt", Value: ended}}
+	filter := bson.D{{Key: "r.u", Value: before}, {Key: "$or", Value: bson.A{bson.D{exists("u", false)}, bson.D{{Key: "u", Value: before}}}}}
 	if _, err := s.revocations.DeleteMany(ctx, filter); err != nil {
 		return s.fail("removing revocations", err)
 	}

@@ -46,6 +46,7 @@ func contextCalls(f *fixture) {
 		{"finish", f.Finish(ctx, store.Batch{Entries: []chat.Entry{e}})},
 		{"entries", errOf(f.Entries(ctx, key, store.Range{Limit: 1}))},
 		{"lookup", errOf(f.Lookup(ctx, key, e.From, e.CMID))},
+		{"lookup linearizable", errOf(f.LookupLinearizable(ctx, key, e.From, e.CMID))},
 		{"folds", errOf(f.Folds(ctx, key, []chat.Seq{1}))},
 		{"create", f.Create(ctx, conversation(f.key()), nil)},
 		{"conversations by key", errOf(f.ConversationsByKey(ctx, []chat.Key{key}))},

@@ -191,6 +191,9 @@ func entriesLookup(f *fixture) {
 	e, err := f.Lookup(f.ctx, key, es[1].From, es[1].CMID)
 	f.ok("lookup", err)
 	f.sameEntries([]chat.Entry{e}, es[1:2])
+	e, err = f.LookupLinearizable(f.ctx, key, es[1].From, es[1].CMID)
+	f.ok("linearizable lookup", err)
+	f.sameEntries([]chat.Entry{e}, es[1:2])
 
 	elsewhere, tenant := f.group(), key
 	tenant.NS = ns()
@@ -209,6 +212,9 @@ func entriesLookup(f *fixture) {
 	} {
 		if _, err := f.Lookup(f.ctx, c.key, c.from, c.cmid); !errors.Is(err, store.ErrNotFound) {
 			f.Errorf("lookup of %s: error %v, want %v", c.what, err, store.ErrNotFound)
+		}
+		if _, err := f.LookupLinearizable(f.ctx, c.key, c.from, c.cmid); !errors.Is(err, store.ErrNotFound) {
+			f.Errorf("linearizable lookup of %s: error %v, want %v", c.what, err, store.ErrNotFound)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
 )
 
@@ -14,6 +15,8 @@ var revocationTests = []test{
 	{"what was changed since", revocationsSince},
 	{"dropped at their end", revocationsDropped},
 	{"at once", revocationsAtOnce},
+	{"the latest end stays", revocationsEnds},
+	{"the latest end stays, at once", revocationsEndsAtOnce},
 }
 
 func (f *fixture) revocation(kind store.RevocationKind, name string, version int64) store.Revocation {
@@ -137,6 +140,98 @@ func revocationsAtOnce(f *fixture) {
 	f.ok("revocations", err)
 	i := slices.IndexFunc(got, func(r store.Revocation) bool { return r.NS == f.ns })
 	if i < 0 || got[i].Version != 8 || !got[i].On {
+		f.Errorf("%+v", got)
+	}
+}
+
+// kept is what is kept of a user's revocation.
+func (f *fixture) kept(name string) store.Revocation {
+	f.Helper()
+	all, err := f.Revocations(f.ctx, time.Time{})
+	f.ok("revocations", err)
+	i := slices.IndexFunc(all, func(r store.Revocation) bool {
+		return r.NS == f.ns && r.Kind == store.RevokedUser && r.Name == name
+	})
+	if i < 0 {
+		f.Fatalf("nothing of %s is kept", name)
+	}
+	return f.plainRevocation(all[i])
+}
+
+// revocationsEnds: of two revocations of a user's tokens the one that takes more tokens
+// stays, and lasts as long as the one that lasts longer, in whatever order they come and
+// however often.
+func revocationsEnds(f *fixture) {
+	never := time.Time{}
+	for i, c := range []struct{ first, second, want time.Time }{
+		{at(9), at(5), at(9)},
+		{at(5), at(9), at(9)},
+		{never, at(5), never},
+		{at(5), never, never},
+	} {
+		for _, backwards := range []bool{false, true} {
+			name := "u" + string(rune('a'+i))
+			if backwards {
+				name += "b"
+			}
+			first, second := f.revocation(store.RevokedUser, name, 1), f.revocation(store.RevokedUser, name, 2)
+			first.Before, first.Until = at(1), c.first
+			second.Before, second.Until = at(2), c.second
+			list := []store.Revocation{first, second, first}
+			if backwards {
+				list = []store.Revocation{second, first, second}
+			}
+			var last store.Revocation
+			for _, r := range list {
+				var err error
+				last, err = f.PutRevocation(f.ctx, r)
+				f.ok("put revocation", err)
+			}
+			want := second
+			want.Until = c.want
+			got := f.kept(name)
+			want.Changed = got.Changed
+			want = f.plainRevocation(want)
+			same(f, "what is kept of "+name, got, want)
+			same(f, "what is said to be kept of "+name, f.plainRevocation(last), want)
+		}
+	}
+	// It is dropped at that end, and what has changed the end is a change.
+	f.ok("drop revocations", f.DropRevocations(f.ctx, at(6)))
+	same(f, "the end", f.kept("ua").Until.Equal(f.utc(at(9))), true)
+	seen := f.kept("ua").Changed
+	later := f.revocation(store.RevokedUser, "ua", 1)
+	later.Before, later.Until = at(1), at(10)
+	_, err := f.PutRevocation(f.ctx, later)
+	f.ok("put revocation", err)
+	changed, err := f.Revocations(f.ctx, seen)
+	f.ok("revocations", err)
+	i := slices.IndexFunc(changed, func(r store.Revocation) bool { return r.NS == f.ns && r.Name == "ua" })
+	if i < 0 || !changed[i].Until.Equal(at(10)) || changed[i].Version != 2 {
+		f.Errorf("%+v", changed)
+	}
+	f.ok("drop revocations", f.DropRevocations(f.ctx, at(11)))
+	left, err := f.Revocations(f.ctx, time.Time{})
+	f.ok("revocations", err)
+	if slices.ContainsFunc(left, func(r store.Revocation) bool { return r.NS == f.ns && !r.Until.IsZero() }) {
+		f.Errorf("%+v", left)
+	}
+	// Of a ban the later request counts.
+	ban := f.revocation(store.RevokedBan, "uz", 1)
+	ban.Until = at(9)
+	f.revoke(ban)
+	ban.Version, ban.Until = 2, at(5)
+	f.revoke(ban)
+}
+
+func revocationsEndsAtOnce(f *fixture) {
+	f.parallel(8, func(i int) error {
+		r := f.revocation(store.RevokedUser, "a", int64(i+1))
+		r.Before, r.Until = at(chat.Seq(i)), at(chat.Seq(20-i))
+		_, err := f.PutRevocation(f.ctx, r)
+		return err
+	})
+	if got := f.kept("a"); got.Version != 8 || !got.Before.Equal(at(7)) || !got.Until.Equal(at(20)) {
 		f.Errorf("%+v", got)
 	}
 }

@@ -71,6 +71,12 @@ func (s *Store) Lookup(ctx context.Context, key chat.Key, from chat.User, cmid c
 	})
 }
 
+// LookupLinearizable implements [store.Log]: there is one copy of the data, of which
+// every read shows the latest.
+func (s *Store) LookupLinearizable(ctx context.Context, key chat.Key, from chat.User, cmid chat.CMID) (chat.Entry, error) {
+	return s.Lookup(ctx, key, from, cmid)
+}
+
 // Folds implements [store.Log].
 func (s *Store) Folds(ctx context.Context, key chat.Key, seqs []chat.Seq) (map[chat.Seq]store.Fold, error) {
 	return read(ctx, s, "read folds", []fence{fenceOf(s, key)}, func() (folds map[chat.Seq]store.Fold, err error) {

@@ -80,14 +80,18 @@ func (s *Store) PutRevocation(ctx context.Context, r store.Revocation) (kept sto
 		if err != nil {
 			return err
 		}
+		kept = r
 		if v != nil {
-			kept, err = decodeRevocation(v)
-			kept.NS, kept.Kind, kept.Name = r.NS, r.Kind, r.Name
-			if err != nil || kept.Version >= r.Version {
+			old, err := decodeRevocation(v)
+			if err != nil {
 				return err
 			}
+			old.NS, old.Kind, old.Name = r.NS, r.Kind, r.Name
+			if kept = r.Join(old); kept.Version == old.Version && kept.Until.Equal(old.Until) {
+				kept = old
+				return nil
+			}
 		}
-		kept = r
 		kept.Changed = s.now().UTC().Truncate(time.Millisecond)
 		s.revoked.Store(max(s.revoked.Load(), kept.Changed.UnixMilli())) // before anybody can see it
 		return w.set(key, appendRevocation(nil, kept))

@@ -105,8 +105,7 @@ func blockedAmong(blocks map[store.Pair]chat.Block, c chat.Conversation) (blocke
 }
 
 // refuseUnmade judges the requests that bring a direct conversation along which is
-// not made yet, so that one which a block refuses does not make it. Nothing of an
-// earlier try can be found: there is no log.
+// not made yet, so that one which a block refuses does not make it.
 func (c *Committer) refuseUnmade(ctx context.Context, w *work) error {
 	for _, r := range slices.Clone(w.reqs) {
 		if r.New == nil {
@@ -124,7 +123,10 @@ func (c *Committer) refuseUnmade(ctx context.Context, w *work) error {
 		if s.Blocked = blockedAmong(blocks, r.New.Conversation); len(s.Blocked) == 0 {
 			continue
 		}
-		if _, cerr := r.Judge(s); cerr != nil {
+		if _, cerr := c.judge(r, s); cerr != nil {
+			if err := c.unmade(ctx, r.Key, []*Request{r}); err != nil {
+				return err
+			}
 			w.drop(r)
 			c.answer(r, Result{Err: cerr})
 		}

@@ -15,6 +15,10 @@ import (
 // anew: one read for a flush with such commands, and none for one without. A command
 // that is submitted after a floor was raised is refused where its message is below
 // it, on whatever pod; one that was under way may be stored still.
+//
+// A reply names a message, too, and is judged by the floor that the state happens to have:
+// it carries a number and nothing of the message, so one that is stored beside a floor that
+// was just raised is no other than one that was stored before it.
 
 // maxKeys is how many conversations one read asks for.
 const maxKeys = 500

@@ -30,7 +30,7 @@ func (c *Committer) flush(works []*work) {
 	fast := make([]*work, 0, len(works))
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	for _, w := range works {
-		if w.lane.state == nil || !w.judge(now, c.opts.Audience, &batch.Entries) {
+		if w.lane.state == nil || !c.judgeAll(w, now, &batch.Entries) {
 			c.repair(w)
 			continue
 		}
@@ -158,7 +158,7 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 	}
 }
 
-// judge makes entries of requests, against the state as of the tail that they
+// judgeAll makes entries of requests, against the state as of the tail that they
 // are appended to; it returns false where the first of them wants a look into the
 // store before: because it is refused, may be stored already, or comes behind one
 // that may be. Such a one further back ends the batch, and is looked at when it is
@@ -171,7 +171,7 @@ func backoff(ctx context.Context) func(func(func()) bool) {
 //
 // The entries are put behind those of other lanes in the flush's batch, which has room
 // for them: an entry is large, and is copied no more than it must be.
-func (w *work) judge(now time.Time, audience int, batch *[]chat.Entry) bool {
+func (c *Committer) judgeAll(w *work, now time.Time, batch *[]chat.Entry) bool {
 	s := w.lane.state
 	tail, from := s.Tail, len(*batch)
 	w.entries = nil
@@ -184,14 +184,14 @@ func (w *work) judge(now time.Time, audience int, batch *[]chat.Entry) bool {
 		if r.behind != "" || r.maybe && !w.again || r.unknown(s) {
 			break
 		}
-		e, cerr := r.Judge(s)
+		e, cerr := c.judge(r, s)
 		if cerr != nil || e.Kind == chat.KindMembers && len(*batch) > from {
 			break
 		}
 		e.From, e.CMID, e.Hash = r.From, r.CMID, r.Hash
 		s.Next(&e, tail)
-		if audience > 0 {
-			e.Audience = s.Audience(&e, audience)
+		if c.opts.Audience > 0 {
+			e.Audience = s.Audience(&e, c.opts.Audience)
 		}
 		tail = store.LastOf(&e)
 		s.Suppose(&e)
@@ -278,7 +278,7 @@ func (c *Committer) answerStored(w *work, n int) []chat.Entry {
 func (c *Committer) answer(r *Request, res Result) {
 	c.left(r)
 	switch {
-	case res.Err != nil && res.Err.Code == chat.CodeUnavailable:
+	case res.Err != nil && (res.Err.Code == chat.CodeUnavailable || res.Err.Code == chat.CodeInternal):
 		r.breakStream()
 	case res.Err == nil && r.Stream != nil:
 		r.Stream.isStored(r.CMID)

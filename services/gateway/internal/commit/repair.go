@@ -40,11 +40,11 @@ func (c *Committer) repair(w *work) {
 			var ready bool
 			ready, err = c.step(ctx, w)
 			switch {
-			case err != nil:
-				wait()
-			case len(w.reqs) == 0:
+			case len(w.reqs) == 0: // whatever else went wrong, nobody waits for it
 				c.release(w.lane)
 				return
+			case err != nil:
+				wait()
 			case ready:
 				c.flushAgain(w)
 				return
@@ -114,7 +114,7 @@ func (c *Committer) step(ctx context.Context, w *work) (ready bool, err error) {
 	case w.reqs[0].unknown(w.lane.state):
 		return false, c.learn(ctx, w)
 	}
-	if _, cerr := w.reqs[0].Judge(w.lane.state); cerr != nil {
+	if _, cerr := c.judge(w.reqs[0], w.lane.state); cerr != nil {
 		return false, c.refuse(ctx, w, cerr)
 	}
 	return true, nil
@@ -156,7 +156,7 @@ func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err err
 	if err != nil || len(w.reqs) == 0 || w.reqs[0] != first {
 		return true, err
 	}
-	found, err := c.lookup(ctx, w, first)
+	found, err := c.lookup(ctx, w, first, c.opts.Store.Lookup)
 	if err != nil || found {
 		return true, err
 	}
@@ -165,62 +165,6 @@ func (c *Committer) resolve(ctx context.Context, w *work) (visible bool, err err
 		first.maybe, first.tried, first.open = false, 0, 0
 	}
 	return moved, nil
-}
-
-// refuse gives the first request its refusal, unless an earlier try of it is
-// stored: then that is its answer, whatever has changed since. What this pod knows may
-// be older than what the client was told by another one: a refusal is final, so it is
-// judged once more as of the log that is stored now.
-func (c *Committer) refuse(ctx context.Context, w *work, cerr *chat.Error) error {
-	r := w.reqs[0]
-	if r.tried > w.lane.state.Tail.Seq {
-		void, err := c.void(ctx, w, r)
-		if err != nil {
-			return err
-		}
-		if !void {
-			// The place that an earlier try aimed at is still free: it could yet be
-			// stored. The state that refuses it is on its way.
-			return errNotVisible
-		}
-		r.tried, r.open = 0, 0
-	}
-	if !r.upToDate {
-		r.upToDate = true
-		if moved, err := c.catchUp(ctx, w); moved || err != nil {
-			r.upToDate = err == nil
-			return err
-		}
-	}
-	found, err := c.lookup(ctx, w, r)
-	if err != nil || found {
-		return err
-	}
-	w.drop(r)
-	c.answer(r, Result{Err: cerr})
-	return nil
-}
-
-// void reports whether the last try of r cannot be stored any more although its place
-// is free: another entry stands in one of the places before it that the same append
-// aimed at, and an append ends where it is refused. Without that nobody but another
-// writer could end the wait for such a place.
-func (c *Committer) void(ctx context.Context, w *work, r *Request) (bool, error) {
-	tail := w.lane.state.Tail.Seq
-	if len(r.batch) == 0 || r.batch[0].Seq > tail {
-		return false, nil // what it was to be stored behind is the tail
-	}
-	first := r.batch[0].Seq
-	entries, err := c.opts.Store.Entries(ctx, r.Key, store.Range{After: first - 1, Before: tail + 1, Limit: len(r.batch)})
-	if err != nil {
-		return false, fmt.Errorf("read what an append aimed at: %w", err)
-	}
-	for i := range entries {
-		if entries[i].From != r.batch[i].From || entries[i].CMID != r.batch[i].CMID {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // unblock lets the first request pass if the one before it in its stream, which
@@ -243,15 +187,18 @@ func (c *Committer) unblock(ctx context.Context, w *work) error {
 	return nil
 }
 
+// lookFunc is one of the store's ways to look for a cmid.
+type lookFunc func(context.Context, chat.Key, chat.User, chat.CMID) (chat.Entry, error)
+
 // drop removes an answered request.
 func (w *work) drop(r *Request) {
 	w.reqs = slices.DeleteFunc(slices.Clone(w.reqs), func(x *Request) bool { return x == r })
 }
 
-// lookup answers r if the log has an entry under its cmid. A repeat announces the
-// entry again: whoever wrote it may have died before it could.
-func (c *Committer) lookup(ctx context.Context, w *work, r *Request) (found bool, err error) {
-	e, err := c.opts.Store.Lookup(ctx, r.Key, r.From, r.CMID)
+// lookup answers r if the log, as look shows it, has an entry under its cmid. A repeat
+// announces the entry again: whoever wrote it may have died before it could.
+func (c *Committer) lookup(ctx context.Context, w *work, r *Request, look lookFunc) (found bool, err error) {
+	e, err := look(ctx, r.Key, r.From, r.CMID)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -441,6 +388,12 @@ func (c *Committer) create(ctx context.Context, w *work) (made bool, err error) 
 			return false, fmt.Errorf("create conversation: %w", err)
 		}
 		return true, nil
+	}
+	if len(w.reqs) == 0 {
+		return false, nil
+	}
+	if err := c.unmade(ctx, w.lane.key, w.reqs); err != nil {
+		return false, err
 	}
 	for _, r := range w.reqs {
 		c.answer(r, Result{Err: chat.Errorf(chat.CodeNotFound, "no such conversation")})

@@ -11,11 +11,12 @@ import (
 )
 
 // Codes that a server answers with while a replica set changes its primary, and
-// where a majority did not confirm a write in time.
+// where a majority did not confirm a write, or a read, in time.
 const (
 	CodeNotWritablePrimary  = 10107
 	CodePrimarySteppedDown  = 189
 	CodeWriteConcernTimeout = 64
+	CodeMaxTimeMSExpired    = 50
 )
 
 // Fault is something that goes wrong with commands that pass the proxy.

@@ -1,8 +1,11 @@
 package wireproxy
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
@@ -11,6 +14,9 @@ import (
 // the unique indexes, and no read with read concern majority shows it. The proxy
 // plays that by asking such reads to leave the documents out. As long as any are
 // hidden, no write over this proxy is confirmed by a majority either.
+//
+// A read with read concern linearizable waits until nothing of its collection is
+// hidden any more, or for as long as it says itself.
 //
 // It hides inserts only: an update shows at once, where a replica set would still
 // show the document as it was before.
@@ -59,6 +65,35 @@ func (p *Proxy) unseen(collection string) (ids bson.A, some bool) {
 	}
 	p.hidden = still
 	return ids, len(still) > 0
+}
+
+// majority has a linearizable read of a collection wait until a majority has all that is
+// in it. late says that the time of the read was over before that.
+func (p *Proxy) majority(ctx context.Context, command bson.Raw) (late bool) {
+	cmd, coll := name(command)
+	level, _ := command.Lookup("readConcern", "level").StringValueOK()
+	if cmd != "find" || level != "linearizable" {
+		return false
+	}
+	if ms, ok := command.Lookup("maxTimeMS").AsInt64OK(); ok && ms > 0 {
+		limited, cancel := context.WithTimeout(ctx, time.Duration(ms)*time.Millisecond)
+		defer cancel()
+		ctx = limited
+	}
+	p.mu.Lock()
+	waits := slices.Clone(p.hidden)
+	p.mu.Unlock()
+	for _, h := range waits {
+		if h.collection != coll {
+			continue
+		}
+		select {
+		case <-h.until:
+		case <-ctx.Done():
+			return true
+		}
+	}
+	return false
 }
 
 // blindfold makes a majority read of a collection leave out what is hidden in it;

@@ -81,3 +81,29 @@ func TestBlindfold(t *testing.T) {
 		t.Errorf("a write is not confirmed: %v", err)
 	}
 }
+
+// A linearizable read waits for what is hidden in its collection, as long as it says.
+func TestLinearizableReadsWait(t *testing.T) {
+	find := func(collection, level string, ms int64) bson.Raw {
+		return doc(t, bson.D{
+			{Key: "find", Value: collection}, {Key: "maxTimeMS", Value: ms}, {Key: "readConcern", Value: bson.D{{Key: "level", Value: level}}},
+		})
+	}
+	insert := request(opMsg, []byte{0, 0, 0, 0}, []byte{0}, doc(t, bson.D{
+		{Key: "insert", Value: "messages"}, {Key: "documents", Value: bson.A{bson.D{{Key: "_id", Value: "m1"}}}},
+	}))
+	p, until := New(Options{}), make(chan struct{})
+	if err := p.hide("messages", insert, until); err != nil {
+		t.Fatal(err)
+	}
+	if !p.majority(t.Context(), find("messages", "linearizable", 1)) {
+		t.Error("answered without a majority")
+	}
+	if p.majority(t.Context(), find("messages", "majority", 1)) || p.majority(t.Context(), find("members", "linearizable", 1)) {
+		t.Error("another read waits")
+	}
+	close(until)
+	if p.majority(t.Context(), find("messages", "linearizable", 0)) {
+		t.Error("still hidden")
+	}
+}

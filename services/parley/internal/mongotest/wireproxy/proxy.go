@@ -135,6 +135,9 @@ func (p *Proxy) exchange(ctx context.Context, client, server net.Conn, req messa
 			return err
 		}
 	}
+	if p.majority(ctx, doc) {
+		return refuse(client, req, CodeMaxTimeMSExpired, "MaxTimeMSExpired", "operation exceeded time limit")
+	}
 	if req, err = p.blindfold(req, doc); err != nil {
 		return err
 	}
