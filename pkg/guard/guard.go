@@ -77,6 +77,7 @@ type user struct {
 // rate_limited, with the time after which to come back.
 type Guard struct {
 	opts       Options
+	ownClock   bool // Options had one
 	handshakes *buckets[Source]
 	failures   *buckets[Source]
 	byAddress  *buckets[Source]
@@ -94,11 +95,13 @@ func New(o Options) *Guard {
 	if o.Most <= 0 {
 		o.Most = 65_536
 	}
-	if o.Now == nil {
+	ownClock := o.Now != nil
+	if !ownClock {
 		o.Now = time.Now
 	}
 	g := &Guard{
 		opts:       o,
+		ownClock:   ownClock,
 		handshakes: newBuckets[Source](o.Handshakes, addressBurst, o.Most),
 		failures:   newBuckets[Source](o.Failures, addressBurst, o.Most),
 		byAddress:  newBuckets[Source](o.AddressRequests, addressBurst, o.Most),
@@ -206,10 +209,14 @@ func (g *Guard) Sends(ns chat.NS, name chat.User, n int) error {
 	return g.SendsAt(ns, name, n, g.opts.Now())
 }
 
-// SendsAt is Sends for who has just looked at the clock.
+// SendsAt is Sends for who has just looked at the clock. A clock of [Options] goes
+// before that: one limit has one clock.
 func (g *Guard) SendsAt(ns chat.NS, name chat.User, n int, now time.Time) error {
 	if g == nil {
 		return nil
+	}
+	if g.ownClock {
+		now = g.opts.Now()
 	}
 	u := user{ns, name}
 	if wait := g.sendsOf(u).take(u, float64(n), now); wait > 0 {

@@ -145,7 +145,11 @@ func TestBuckets(t *testing.T) {
 	if wait := limited(t, g.Sends("_", "bob", 1)); wait != 8100*time.Millisecond {
 		t.Errorf("wait %v", wait)
 	}
-	if got := g.Refused(); got["handshakes"] != 2 || got["user_requests"] != 1 || got["user_sends"] != 1 || got["address_requests"] != 0 {
+	// Whoever has looked at another clock is judged by this one.
+	if wait := limited(t, g.SendsAt("_", "bob", 1, c.now.Add(time.Hour))); wait != 8100*time.Millisecond {
+		t.Errorf("wait %v", wait)
+	}
+	if got := g.Refused(); got["handshakes"] != 2 || got["user_requests"] != 1 || got["user_sends"] != 2 || got["address_requests"] != 0 {
 		t.Errorf("%v", got)
 	}
 }

@@ -190,6 +190,14 @@ func TestRebalanceLeavesTheBusyAlone(t *testing.T) {
 	if n := g.sendAway(10, time.Now()); n != 0 || g.Pods()[0].Leaving != 1 {
 		t.Errorf("%d told again, %+v", n, g.Pods())
 	}
+	c.until(func() bool { // the session has noted that bob has been told
+		for _, b := range g.clients() {
+			if !b.s.Calm() {
+				return false
+			}
+		}
+		return true
+	})
 	g.closeLate(time.Now().Add(time.Minute), true) // bob has not gone by himself
 	if code := bob.closed(); code != 1012 {
 		t.Errorf("closed with %d", code)
