@@ -75,3 +75,18 @@ func TestReadBackWhileEntriesAreStored(t *testing.T) {
 		})
 	}
 }
+
+// What had no time to arrive is no violation; once all had their outcome, it is.
+func TestCutOffHistory(t *testing.T) {
+	h := good()
+	h.Clients[1].drop(Entry, 3)
+	h.Restless = "only 3 of 4 messages could be sent"
+	v := Check(h)
+	if len(v.Counts) != 0 || v.Unjudged["I6"] != "the run did not come to rest: only 3 of 4 messages could be sent" {
+		t.Errorf("%+v", v)
+	}
+	h.Restless = ""
+	if v = Check(h); v.Counts["I6"] != 1 || v.Unjudged["I6"] != "" {
+		t.Errorf("%+v", v)
+	}
+}
