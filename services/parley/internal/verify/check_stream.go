@@ -117,7 +117,9 @@ func (p *position) judge(seq chat.Seq, had map[chat.Seq]bool) irregular {
 }
 
 // allArrived: every device of every member got, in all its sessions and pages
-// together, every entry of the log.
+// together, every entry of the log. It is judged once all commands have their outcome,
+// also where the time ended before all devices had all: an entry that was lost looks
+// like one that is late.
 func (j *judge) allArrived() {
 	for i := range j.Clients {
 		l := &j.Clients[i]

@@ -17,6 +17,10 @@ type History struct {
 	Made    []Fact  // entries that were asked for over REST: the groups
 	Probes  []Probe // what the outsider tried
 
+	// Restless says why the run was cut off while commands had no outcome yet; "": it
+	// was not. Then nothing had the time to arrive everywhere (I6).
+	Restless string
+
 	Bound     time.Duration // of I11; 0: not judged
 	Processes []Process     // for I12; nil: not judged
 
@@ -95,6 +99,8 @@ func Check(h *History) Verdict {
 // unjudged says why an invariant cannot be judged by this history; "" if it can.
 func (h *History) unjudged(invariant string) string {
 	switch {
+	case invariant == "I6" && h.Restless != "":
+		return "the run did not come to rest: " + h.Restless
 	case invariant == "I11" && h.Bound == 0:
 		return "no --max-staleness was given"
 	case invariant == "I12" && len(h.Processes) == 0:

@@ -42,6 +42,7 @@ type load struct {
 	count     counters
 	stopped   sync.Once
 	unsettled string // what had not come when the time was over
+	restless  string // the same, where commands had no outcome yet
 }
 
 func newLoad(opt Options) *load {
@@ -213,11 +214,12 @@ func (l *load) progress() {
 // entry, or the time is over; then it says what is missing.
 func (l *load) settle(ctx context.Context) {
 	if submitted := l.count.sent.Load() + l.count.refused.Load(); submitted < int64(l.opt.Messages) {
-		l.unsettled = fmt.Sprintf("only %d of %d messages could be sent", submitted, l.opt.Messages)
-		return
+		l.restless = fmt.Sprintf("only %d of %d messages could be sent", submitted, l.opt.Messages)
+	} else {
+		l.opt.Progress("waiting until everything has arrived")
+		l.restless = l.poll(ctx, l.unanswered)
 	}
-	l.opt.Progress("waiting until everything has arrived")
-	if !l.poll(ctx, l.unanswered) {
+	if l.unsettled = l.restless; l.unsettled != "" {
 		return
 	}
 	err := l.readHeads(ctx)
@@ -228,7 +230,7 @@ func (l *load) settle(ctx context.Context) {
 		l.unsettled = err.Error()
 		return
 	}
-	if !l.poll(ctx, l.behind) {
+	if l.unsettled = l.poll(ctx, l.behind); l.unsettled != "" {
 		return
 	}
 	// What was on its way when the last entry came is here after a ping: a
@@ -241,21 +243,31 @@ func (l *load) settle(ctx context.Context) {
 	}
 }
 
-// poll looks at a state until nothing is missing any more.
-func (l *load) poll(ctx context.Context, missing func() string) bool {
+// rest waits, in a run that was cut off, until nothing is on its way to the store any
+// more, or ctx ends: a sender's outcome says that the effects of its command can be
+// read, too.
+func (l *load) rest(ctx context.Context) {
+	if l.restless != "" {
+		l.opt.Progress("waiting for the outcomes of what was sent")
+		l.poll(ctx, l.waiting)
+	}
+}
+
+// poll looks at a state until nothing is missing any more, and tells what still is when
+// ctx ends; "": nothing.
+func (l *load) poll(ctx context.Context, missing func() string) string {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	told := time.Now()
 	for {
 		what := missing()
 		if what == "" {
-			return true
+			return ""
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			l.unsettled = what
-			return false
+			return what
 		}
 		if time.Since(told) > progressEvery {
 			told = time.Now()
@@ -264,14 +276,22 @@ func (l *load) poll(ctx context.Context, missing func() string) bool {
 	}
 }
 
-// unanswered tells of a device with messages that have no outcome.
+// unanswered tells of a device with messages that have no outcome, or that has ended.
 func (l *load) unanswered() string {
 	for _, d := range l.devices {
-		if n := d.client.Pending(); n > 0 && d.client.Err() == nil {
-			return fmt.Sprintf("%s waits for the outcome of %d messages; it is %s", d.rec.log.Name(), n, d.client.State().Phase)
-		}
 		if err := d.client.Err(); err != nil {
 			return fmt.Sprintf("%s has ended: %v", d.rec.log.Name(), err)
+		}
+	}
+	return l.waiting()
+}
+
+// waiting tells of a device with messages whose outcome is still to come. A slot is
+// free again once the outcome was counted, which is a little after the client had it.
+func (l *load) waiting() string {
+	for _, d := range l.devices {
+		if n := len(d.slots); n > 0 && d.client.Err() == nil {
+			return fmt.Sprintf("%s waits for the outcome of %d messages; it is %s", d.rec.log.Name(), n, d.client.State().Phase)
 		}
 	}
 	return ""
@@ -324,7 +344,7 @@ func (l *load) connectLate(ctx context.Context) error {
 // readBack asks the API for everything, once the clients have gone.
 func (l *load) readBack(ctx context.Context) (*History, error) {
 	l.opt.Progress("reading back")
-	h := &History{Convs: map[chat.ConvID]*Conv{}, Made: l.made, Probes: l.probes}
+	h := &History{Convs: map[chat.ConvID]*Conv{}, Made: l.made, Probes: l.probes, Restless: l.restless}
 	for _, d := range l.devices {
 		h.Clients = append(h.Clients, d.rec.take())
 	}

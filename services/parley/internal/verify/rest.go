@@ -213,8 +213,29 @@ func readLog[T any](ctx context.Context, a *api, user chat.User, conv chat.ConvI
 	}
 }
 
-// readConv reads back all of one conversation.
+// readConv reads back all of one conversation, as it was at one moment: while a
+// command that nobody waits for any more is on its way to the store, what is read
+// later shows more than what was read before, and the two do not fit together. So
+// everything is read again until the head is the same before and after. It ends
+// because nobody sends, or with ctx.
 func (a *api) readConv(ctx context.Context, conv chat.ConvID, members []chat.User) (*Conv, error) {
+	before, err := a.conversation(ctx, members[0], conv)
+	for err == nil {
+		var c *Conv
+		if c, err = a.readOnce(ctx, conv, members); err != nil {
+			break
+		}
+		var after wire.Conversation
+		if after, err = a.conversation(ctx, members[0], conv); err == nil && after.Head == before.Head {
+			return c, nil
+		}
+		before = after
+	}
+	return nil, err
+}
+
+// readOnce reads a conversation's log and its folded view, one after the other.
+func (a *api) readOnce(ctx context.Context, conv chat.ConvID, members []chat.User) (*Conv, error) {
 	c := &Conv{Members: slices.Clone(members)}
 	var err error
 	if c.Entries, c.Head, err = readLog(ctx, a, members[0], conv, "/entries", factOf); err != nil {

@@ -105,6 +105,33 @@ func TestRunOutOfTime(t *testing.T) {
 	}
 }
 
+// A run that is cut off in the middle of sending has broken no promise: what was sent
+// gets its outcome before the store is read, and whether it has arrived everywhere is
+// not judged.
+func TestRunCutOff(t *testing.T) {
+	c := cluster(t)
+	opt := options(c)
+	opt.Messages, opt.Changes = 1_000_000, 0.3 // more than any machine sends until then
+	var over context.CancelFunc
+	opt.over, over = context.WithCancel(t.Context())
+	defer over()
+	opt.Progress = func(line string) {
+		if strings.Contains(line, " acked ") {
+			over()
+		}
+	}
+	r, err := Run(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.OK() || !strings.Contains(r.Unsettled, " could be sent") || !strings.Contains(r.Verdict.Unjudged["I6"], r.Unsettled) || len(r.Verdict.Counts) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r.Sent == 0 || r.Acked+r.TooLate != r.Sent {
+		t.Errorf("sent %d, acked %d, changed too late %d", r.Sent, r.Acked, r.TooLate)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	token := func(context.Context, chat.User) (string, error) { return "", nil }
 	base := Options{URLs: []string{"http://a"}, API: "http://a", Token: token}

@@ -45,7 +45,7 @@ type Options struct {
 	PushLog string
 
 	Rate    float64       // messages a second, of all clients; 0: as fast as they are acked
-	Timeout time.Duration // of the whole run; default 2 min
+	Timeout time.Duration // of the load, until everything has arrived; default 2 min
 	Seed    uint64        // of every random choice; 0: a random one
 
 	// Progress gets a line now and then, and the phases; nil: nobody does.
@@ -107,7 +107,8 @@ func (o Options) withDefaults() (Options, error) {
 // Run makes the load, waits until everything has arrived, and judges. The error is
 // about the run itself: a server that cannot be reached, or answers nonsense. What
 // the server did wrong is in the report, which is nil only with an error. Run
-// blocks until it has finished, at most a little longer than Options.Timeout.
+// blocks until it has finished: Options.Timeout for the load, and at most as much
+// again for each thing that follows it, such as reading back.
 func Run(ctx context.Context, opt Options) (*Report, error) {
 	opt, err := opt.withDefaults()
 	if err != nil {
@@ -140,6 +141,9 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	restCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
+	defer cancel()
+	l.rest(restCtx)
 	// The time for reading back is not the clients' fault.
 	readCtx, cancel := context.WithTimeout(ctx, opt.Timeout)
 	defer cancel()
