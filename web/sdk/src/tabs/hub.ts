@@ -118,8 +118,11 @@ export class Hub implements Core {
     this.order({ do: "submit", command, again });
   }
 
+  /** Nobody answers this order: it also goes past an engine here, since another tab may lead by now and this one has not heard of it. */
   markRead(conv: string, seq: number): void {
-    this.order({ do: "read", conv, seq });
+    const order: Order = { do: "read", conv, seq };
+    this.order(order);
+    if (this.engine !== undefined) this.post({ t: "order", from: this.o.id, order });
   }
 
   typing(conv: string, on: boolean): void {
