@@ -31,6 +31,8 @@ export class State {
   readonly conversations: ReadonlySignal<readonly Conversation[]> = this.list.sorted;
   readonly totals: ReadonlySignal<Totals> = this.list.totals;
   readonly loaded: Signal<boolean> = signal(false);
+  /** Grows whenever what is known of the logs is void, by another epoch. */
+  life = 0;
   private ns = "_";
   private epoch = "";
   private readonly drafts: Drafts;
@@ -175,6 +177,7 @@ export class State {
   }
 
   private forget(): void {
+    this.life++;
     this.cachedPages.clear();
     for (const c of this.list.all()) c.forget();
     void this.ctx.store.clear("page/");
