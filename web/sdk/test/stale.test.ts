@@ -5,32 +5,92 @@ import { memoryStorage } from "../src/index.js";
 import { seeded } from "./support/cutter.js";
 import { FakeClock, FakeProfile, jwt } from "./support/fake.js";
 import { Machine } from "./support/machine.js";
-import { ModelServer } from "./support/model.js";
+import { ModelServer, textOf } from "./support/model.js";
 
-/** Two tabs of alice: the first one led, stands still, and the other one leads. */
-async function replaced(messages: number) {
+/** Two tabs of alice, the first of which leads. */
+async function tabs() {
   const clock = new FakeClock();
   const server = new ModelServer(clock, seeded(1));
   server.faults.on = false;
-  const c = server.direct("alice", "bob");
-  for (let i = 0; i < messages; i++) server.stranger(c, "bob", { type: "send", body: { text: "hello" } });
+  const log = server.direct("alice", "bob");
+  for (let i = 0; i < 5; i++) server.stranger(log, "bob", { type: "send", body: { text: "hello" } });
   const profile = new FakeProfile();
   const storage = memoryStorage();
   const token = () => Promise.resolve(jwt({ exp: clock.now() / 1000 + 36_000 }));
   const open = (name: string) => new Machine(name, { server, storage, user: "alice", tabsPort: profile.tab(name), token });
+  const kill = (m: Machine) => {
+    m.die();
+    profile.kill(m.name);
+  };
   const [old, next] = [open("old"), open("next")];
   await clock.advance(1_000);
-  old.freeze();
-  next.parley.setVisible(true);
-  await clock.advance(22_000);
-  return { clock, server, c, old, next, open };
+  /** The browser stops the first one, and the other one leads. */
+  const replace = async () => {
+    old.freeze();
+    next.parley.setVisible(true);
+    await clock.advance(22_000);
+  };
+  return { clock, server, storage, log, old, next, open, kill, replace, texts: () => log.log.map(textOf).filter((t) => t !== "hello") };
 }
 
+const outgoing = (m: Machine) => m.parley.direct("bob").thread.outgoing.value.map((o) => [o.body.text, o.state]);
+
 test("what is read in it reaches the server", async () => {
-  const w = await replaced(5);
-  w.old.parley.conversation(w.c.id)!.markRead(3);
+  const w = await tabs();
+  await w.replace();
+  w.old.parley.direct("bob").markRead(3);
   w.old.thaw();
   await w.clock.advance(2_000);
-  expect(w.c.read.get("alice")).toBe(3);
-  for (const m of [w.old, w.next]) expect(m.parley.conversation(w.c.id)!.info.value).toMatchObject({ read: 3, unread: 2, exact: true });
+  expect(w.log.read.get("alice")).toBe(3);
+  for (const m of [w.old, w.next]) expect(m.parley.direct("bob").info.value).toMatchObject({ read: 3, unread: 2, exact: true });
+});
+
+test("a message that was refused, and is sent again in both tabs, is sent once", async () => {
+  const w = await tabs();
+  const m = w.old.parley.direct("bob").send({ text: "one" });
+  w.server.refused.add(m.cmid);
+  await w.clock.advance(1_000);
+  expect([w.old, w.next].map(outgoing)).toEqual([[["one", "failed"]], [["one", "failed"]]]);
+  await w.replace();
+  const retried = w.next.parley.direct("bob").retry(m.cmid)!;
+  await w.clock.advance(1_000);
+  expect(w.texts()).toEqual(["one"]);
+  expect(w.old.parley.direct("bob").retry(m.cmid)).toMatchObject({ cmid: retried.cmid });
+  w.old.thaw();
+  await w.clock.advance(2_000);
+  expect(w.texts()).toEqual(["one"]);
+  expect([w.old, w.next].map(outgoing)).toEqual([[], []]);
+  expect(await w.storage.list("u/alice/outbox/")).toEqual([]);
+});
+
+test("a message that was sent again in both tabs and refused again is there once", async () => {
+  const w = await tabs();
+  const m = w.old.parley.direct("bob").send({ text: "one" });
+  w.server.refused.add(m.cmid);
+  await w.clock.advance(1_000);
+  await w.replace();
+  const retried = w.next.parley.direct("bob").retry(m.cmid)!;
+  w.server.refused.add(retried.cmid);
+  await w.clock.advance(1_000);
+  w.old.parley.direct("bob").retry(m.cmid);
+  w.old.thaw();
+  await w.clock.advance(2_000);
+  expect([w.old, w.next].map(outgoing)).toEqual([[["one", "failed"]], [["one", "failed"]]]);
+  expect(await w.storage.list("u/alice/outbox/")).toMatchObject([[expect.anything(), { cmid: retried.cmid, failed: { code: "forbidden" } }]]);
+});
+
+test("a message is retried as often as one likes", async () => {
+  const w = await tabs();
+  let { cmid } = w.old.parley.direct("bob").send({ text: "one" });
+  const cmids = new Set([cmid]);
+  for (let i = 0; i < 60; i++) {
+    w.server.refused.add(cmid);
+    await w.clock.advance(100);
+    cmid = w.old.parley.direct("bob").retry(cmid)!.cmid;
+    expect(cmid).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
+    cmids.add(cmid);
+  }
+  await w.clock.advance(100);
+  expect(cmids.size).toBe(61);
+  expect(w.texts()).toEqual(["one"]);
 });

@@ -42,9 +42,10 @@ export class Outbox {
     return this.byCMID.size;
   }
 
-  /** Takes a command; one that is here already stays as it is. */
-  add(command: Command): void {
-    if (this.byCMID.has(command.cmid)) return;
+  /** Takes a command; one that is here already stays as it is. Returns the one that is here now. */
+  add(command: Command): Command {
+    const known = this.byCMID.get(command.cmid);
+    if (known !== undefined) return known.command;
     let lane = this.lanes.get(command.conv);
     if (lane === undefined) this.lanes.set(command.conv, (lane = { conv: command.conv, items: [], next: 0, notTill: 0 }));
     const item: Sent = { command, text: encode(command.frame), lane, writes: 0, flying: false };
@@ -54,6 +55,7 @@ export class Outbox {
     while (at > 0 && lane.items[at - 1]!.writes === 0 && bySubmission(lane.items[at - 1]!.command, command) > 0) at--;
     lane.items.splice(at, 0, item);
     this.byCMID.set(command.cmid, item);
+    return command;
   }
 
   get(cmid: string): Command | undefined {
