@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { memoryStorage } from "../src/index.js";
 import { seeded } from "./support/cutter.js";
-import { FakeClock, FakeProfile, jwt } from "./support/fake.js";
+import { FakeClock, FakeProfile, jwt, settle } from "./support/fake.js";
 import { Machine } from "./support/machine.js";
 import { ModelServer, textOf } from "./support/model.js";
 
@@ -93,4 +93,61 @@ test("a message is retried as often as one likes", async () => {
   await w.clock.advance(100);
   expect(cmids.size).toBe(61);
   expect(w.texts()).toEqual(["one"]);
+});
+
+test("a message that was sent again as another is not sent, nor shown, whoever has not heard of that", async () => {
+  const w = await tabs();
+  const m = w.old.parley.direct("bob").send({ text: "one" });
+  w.server.refused.add(m.cmid);
+  const stored = w.old.parley.direct("bob").stored(m.cmid).catch((err: unknown) => err);
+  await settle();
+  await w.replace(); // before the old one hears of anything
+  expect(outgoing(w.next)).toEqual([["one", "failed"]]);
+  const retried = w.next.parley.direct("bob").retry(m.cmid)!;
+  await w.clock.advance(1_000);
+  expect(w.texts()).toEqual(["one"]);
+  w.server.refused.clear(); // whatever was wrong with it is right now
+  const third = w.open("third");
+  await w.clock.advance(1_000);
+  w.kill(w.next);
+  await w.clock.advance(1_000);
+  w.old.thaw();
+  await w.clock.advance(2_000);
+  expect(w.texts()).toEqual(["one"]);
+  expect(w.log.log.map((e) => e.cmid)).toContain(retried.cmid);
+  const reloaded = w.open("reloaded");
+  await w.clock.advance(1_000);
+  for (const x of [w.old, third, reloaded]) expect(outgoing(x), x.name).toEqual([]);
+  expect(await stored).toMatchObject({ code: "forbidden" });
+  for (const x of [w.old, third]) w.kill(x); // what the old one wrote last goes when another one leads
+  await w.clock.advance(1_000);
+  expect(await w.storage.list("u/alice/outbox/")).toEqual([]);
+});
+
+test("what a tab leads with that has not heard of a refusal is not sent", async () => {
+  const w = await tabs();
+  const m = w.old.parley.direct("bob").send({ text: "one" });
+  w.server.refused.add(m.cmid);
+  await settle();
+  await w.replace();
+  expect(outgoing(w.next)).toEqual([["one", "failed"]]);
+  w.server.refused.clear();
+  w.kill(w.next);
+  w.old.thaw();
+  w.kill(w.old);
+  const third = w.open("third");
+  await w.clock.advance(2_000);
+  expect(w.texts()).toEqual([]);
+  expect(outgoing(third)).toEqual([["one", "failed"]]);
+});
+
+test("of what was dropped 500 are remembered", async () => {
+  const w = await tabs();
+  await w.storage.write(Array.from({ length: 600 }, (_, i) => ({ op: "put", key: `u/alice/dropped/${i}`, value: i })));
+  w.open("third");
+  for (const x of [w.old, w.next]) w.kill(x);
+  await w.clock.advance(2_000);
+  const left = await w.storage.list("u/alice/dropped/");
+  expect(left).toHaveLength(500);
+  expect(left.every(([, at]) => (at as number) >= 100)).toBe(true);
 });

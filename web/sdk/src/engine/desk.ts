@@ -4,7 +4,7 @@ import { byteLength, encode, isEntry } from "../protocol/codec.js";
 import type { Entry, ErrorFrame, PageFrame, Reset, ServerFrame, Welcome } from "../protocol/frames.js";
 import type { StorageOp } from "../ports.js";
 import type { Command } from "./command.js";
-import { outboxKey, outboxPrefix } from "./command.js";
+import { droppedPrefix, outboxKey, outboxPrefix } from "./command.js";
 import type { EngineEvent, Session } from "./events.js";
 import { Gaps } from "./gaps.js";
 import { Marks } from "./marks.js";
@@ -44,6 +44,7 @@ export class Desk {
   private readonly watching = new WatchList();
   private readonly refused = new Refused();
   private readonly twins = new Map<string, Set<string>>(); // by cmid: what else of it is in storage, where two tabs retried
+  private early: [command: Command, again: boolean][] | undefined = []; // what is ordered before it is known what was refused
   private live = false;
 
   constructor(private readonly o: DeskOptions) {
@@ -57,9 +58,13 @@ export class Desk {
     this.epoch = this.session?.epoch ?? "";
     for (const [key, seq] of await store.list<number>("cursor/")) this.streams.restore(key.slice("cursor/".length), seq);
     for (const [key, seq] of await store.list<number>("read/")) this.marks.markRead(key.slice("read/".length), seq);
+    void store.write(...this.refused.restore(await store.list<number>(droppedPrefix)));
     const commands = (await store.list<Command>(outboxPrefix)).map(([, command]) => command);
     for (const command of commands) if (command.failed !== undefined) this.refused.note(command);
-    for (const command of commands) if (command.failed === undefined) this.submit(command, true);
+    const early = this.early ?? [];
+    this.early = undefined;
+    for (const command of commands) if (command.failed === undefined || this.refused.isDropped(command.cmid)) this.submit(command, true);
+    for (const [command, again] of early) this.submit(command, again);
   }
 
   resume(): { epoch: string; cursors: Record<string, number> } | undefined {
@@ -67,16 +72,31 @@ export class Desk {
   }
 
   submit(command: Command, again = false): void {
-    const refused = this.refused.get(command.cmid);
-    if (refused !== undefined) {
-      if (outboxKey(refused) !== outboxKey(command)) void this.o.store.write({ op: "delete", key: outboxKey(command) });
-      return this.o.emit({ e: "failed", command: refused }); // a tab that has not heard
-    }
+    if (this.early !== undefined) return void this.early.push([command, again]);
+    if (this.isRefused(command)) return;
     const kept = this.outbox.add(command);
     if (outboxKey(kept) !== outboxKey(command)) this.twins.set(kept.cmid, new Set(this.twins.get(kept.cmid)).add(outboxKey(command)));
     if (!again) this.o.emit({ e: "added", command });
     if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame ?? Infinity);
     this.o.changed();
+  }
+
+  /** A tab has not heard that it was refused, or what became of it then. */
+  private isRefused(command: Command): boolean {
+    const { cmid } = command;
+    const refused = this.refused.get(cmid);
+    const dropped = this.refused.isDropped(cmid);
+    if (refused !== undefined) this.o.emit({ e: "failed", command: refused });
+    if (dropped) this.o.emit({ e: "dropped", cmid });
+    if (refused === undefined && !dropped) return false;
+    if (dropped || outboxKey(refused!) !== outboxKey(command)) void this.o.store.write({ op: "delete", key: outboxKey(command) });
+    return true;
+  }
+
+  /** The user does not want to see it any more, or sent it again as another: it is not to be sent, whoever orders it. */
+  drop(cmid: string): void {
+    this.refused.drop(cmid);
+    this.outbox.settle(cmid);
   }
 
   markRead(conv: string, seq: number): void {

@@ -104,6 +104,10 @@ export class Engine implements Core {
     this.desk.submit(command, again);
   }
 
+  drop(cmid: string): void {
+    this.desk.drop(cmid);
+  }
+
   markRead(conv: string, seq: number): void {
     this.desk.markRead(conv, seq);
   }

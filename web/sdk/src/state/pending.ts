@@ -74,6 +74,7 @@ export class Pending {
   }
 
   drop(cmid: string): void {
+    if (this.get(cmid) !== undefined && !this.outcomes.has(cmid)) this.outcome(cmid, new ParleyError("not_found", "it was refused, and dropped in another tab"));
     this.all.value = this.all.peek().filter((o) => o.command.cmid !== cmid);
   }
 

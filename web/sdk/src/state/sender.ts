@@ -1,7 +1,7 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { ConversationInfo, Draft, OutgoingMessage, Stored } from "../api.js";
 import type { Command } from "../engine/command.js";
-import { outboxKey } from "../engine/command.js";
+import { droppedPrefix, outboxKey } from "../engine/command.js";
 import type { CommandFrame, SendFrame } from "../protocol/frames.js";
 import type { Context } from "./context.js";
 import type { Pending } from "./pending.js";
@@ -51,7 +51,7 @@ export class Sender {
   discard(cmid: string): void {
     const old = this.pending.get(cmid);
     if (old?.failed === undefined) return;
-    void this.ctx.store.write({ op: "delete", key: outboxKey(old) });
+    void this.ctx.store.write({ op: "delete", key: outboxKey(old) }, { op: "put", key: droppedPrefix + cmid, value: Math.floor(this.ctx.clock.now()) });
     this.ctx.tell({ e: "dropped", cmid });
   }
 

@@ -2,7 +2,7 @@ import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { batch, computed, signal } from "@preact/signals-core";
 import type { ConnectionState, Conversation, ConversationInfo, Limits, Me, Totals } from "../api.js";
 import type { Command } from "../engine/command.js";
-import { outboxPrefix } from "../engine/command.js";
+import { droppedPrefix, outboxPrefix } from "../engine/command.js";
 import type { EngineEvent, Session } from "../engine/events.js";
 import { ParleyError } from "../errors.js";
 import type { ConversationFrame, Erased } from "../protocol/frames.js";
@@ -54,7 +54,8 @@ export class State {
     const pages = await store.list<CachedThread>("page/");
     const drafts = await store.list<string>("draft/");
     const infos = await store.list<KeptConversation>("conv/");
-    const commands = await store.list<Command>(outboxPrefix);
+    const dropped = new Set((await store.list(droppedPrefix)).map(([key]) => key.slice(droppedPrefix.length)));
+    const commands = (await store.list<Command>(outboxPrefix)).filter(([, { cmid }]) => !dropped.has(cmid));
     before(commands.map(([, command]) => command));
     batch(() => {
       if (session !== undefined && this.me.peek() === undefined) this.welcome(session);

@@ -105,7 +105,7 @@ export class Hub implements Core {
 
   /** Tells this tab and all others. */
   tell(ev: EngineEvent): void {
-    this.o.take(ev);
+    this.hear(ev);
     if (this.engine !== undefined) this.broadcast(ev);
     else this.post({ t: "events", events: [ev] });
   }
@@ -230,7 +230,13 @@ export class Hub implements Core {
 
   private told(events: readonly EngineEvent[], by: string | undefined): void {
     if (by === this.leader && this.engine === undefined) this.vigil.heard();
-    for (const ev of events) if (by === this.leader || !ofLeader(ev)) this.o.take(ev);
+    for (const ev of events) if (by === this.leader || !ofLeader(ev)) this.hear(ev);
+  }
+
+  /** What another tab, or the user of this one, says. */
+  private hear(ev: EngineEvent): void {
+    this.o.take(ev);
+    if (ev.e === "dropped") this.engine?.drop(ev.cmid);
   }
 
   /** Events of one turn go out together. */
