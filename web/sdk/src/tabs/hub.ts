@@ -237,6 +237,7 @@ export class Hub implements Core {
   private hear(ev: EngineEvent): void {
     this.o.take(ev);
     if (ev.e === "dropped") this.engine?.drop(ev.cmid);
+    if (ev.e === "added") this.engine?.submit(ev.command, true); // of a tab that does not know yet that it was replaced
   }
 
   /** Events of one turn go out together. */
