@@ -20,9 +20,6 @@ export const maxCommands = 1000;
 
 export const outboxPrefix = "outbox/";
 
-/** By cmid, when (ms since 1970) a message that was refused was dropped, or sent again as another. */
-export const droppedPrefix = "dropped/";
-
 /** Where a command is in storage: in the order of submission. */
 export function outboxKey(c: Command): string {
   return `${outboxPrefix}${String(c.serial).padStart(16, "0")}-${c.cmid}`;

@@ -1,6 +1,8 @@
 import type { StorageOp } from "../ports.js";
 import type { Command } from "./command.js";
-import { droppedPrefix } from "./command.js";
+
+/** By cmid, when (ms since 1970) a message that was refused was dropped, or sent again as another. */
+export const droppedPrefix = "dropped/";
 
 /** So many are remembered, and so many that were dropped. */
 const most = 500;

@@ -1,7 +1,8 @@
 import type { ReadonlySignal } from "@preact/signals-core";
 import type { ConversationInfo, Draft, OutgoingMessage, Stored } from "../api.js";
 import type { Command } from "../engine/command.js";
-import { droppedPrefix, outboxKey } from "../engine/command.js";
+import { outboxKey } from "../engine/command.js";
+import { droppedPrefix } from "../engine/refused.js";
 import type { CommandFrame, SendFrame } from "../protocol/frames.js";
 import type { Context } from "./context.js";
 import type { Pending } from "./pending.js";
