@@ -58,7 +58,8 @@ export class Desk {
     this.epoch = this.session?.epoch ?? "";
     for (const [key, seq] of await store.list<number>("cursor/")) this.streams.restore(key.slice("cursor/".length), seq);
     for (const [key, seq] of await store.list<number>("read/")) this.marks.markRead(key.slice("read/".length), seq);
-    void store.write(...this.refused.restore(await store.list<number>(droppedPrefix)));
+    const tooMuch = this.refused.restore(await store.list<number>(droppedPrefix));
+    if (tooMuch.length > 0) void store.write(...tooMuch);
     const commands = (await store.list<Command>(outboxPrefix)).map(([, command]) => command);
     for (const command of commands) if (command.failed !== undefined) this.refused.note(command);
     const early = this.early ?? [];
@@ -96,7 +97,8 @@ export class Desk {
   /** The user does not want to see it any more, or sent it again as another: it is not to be sent, whoever orders it. */
   drop(cmid: string): void {
     this.refused.drop(cmid);
-    this.outbox.settle(cmid);
+    const gone = this.outbox.settle(cmid);
+    if (gone !== undefined) void this.o.store.write({ op: "delete", key: outboxKey(gone) }, ...this.twinless(cmid));
   }
 
   markRead(conv: string, seq: number): void {
