@@ -114,7 +114,6 @@ export class Client {
       take: (ev) => {
         if (this.phase === "closed") return;
         if (ev.e === "welcome") this.tokens.behind = ev.welcome.behind ?? 0;
-        if (ev.e === "forget") this.sync.forget();
         this.events.guard(() => this.state.take(ev));
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();

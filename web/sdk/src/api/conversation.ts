@@ -116,7 +116,7 @@ export interface Conversation {
   send(d: Draft): OutgoingMessage;
   /** Resolves when the message is stored; rejects when it has failed for good. */
   stored(cmid: string): Promise<Stored>;
-  /** A failed message again, as a new one. */
+  /** A failed message again, as a new one; also pressed in several tabs it is one. Undefined: there is none to be sent. */
   retry(cmid: string): OutgoingMessage | undefined;
   /** Drops a failed message. */
   discard(cmid: string): void;

@@ -2,13 +2,14 @@ import type { ErrorCode } from "../api.js";
 import { repeatable } from "../errors.js";
 import { byteLength, encode, isEntry } from "../protocol/codec.js";
 import type { Entry, ErrorFrame, PageFrame, Reset, ServerFrame, Welcome } from "../protocol/frames.js";
+import type { StorageOp } from "../ports.js";
 import type { Command } from "./command.js";
 import { outboxKey, outboxPrefix } from "./command.js";
 import type { EngineEvent, Session } from "./events.js";
 import { Gaps } from "./gaps.js";
 import { Marks } from "./marks.js";
 import { Outbox } from "./outbox.js";
-import { Refused } from "./refused.js";
+import { droppedPrefix, Refused } from "./refused.js";
 import type { Store } from "./store.js";
 import { Streams } from "./stream.js";
 import { earliest } from "./time.js";
@@ -42,6 +43,8 @@ export class Desk {
   private readonly gaps = new Gaps();
   private readonly watching = new WatchList();
   private readonly refused = new Refused();
+  private readonly twins = new Map<string, Set<string>>(); // by cmid: what else of it is in storage, where two tabs retried
+  private early: [command: Command, again: boolean][] | undefined = []; // what is ordered before it is known what was refused
   private live = false;
 
   constructor(private readonly o: DeskOptions) {
@@ -55,10 +58,14 @@ export class Desk {
     this.epoch = this.session?.epoch ?? "";
     for (const [key, seq] of await store.list<number>("cursor/")) this.streams.restore(key.slice("cursor/".length), seq);
     for (const [key, seq] of await store.list<number>("read/")) this.marks.markRead(key.slice("read/".length), seq);
-    for (const [, command] of await store.list<Command>(outboxPrefix)) {
-      if (command.failed === undefined) this.outbox.add(command);
-      else this.refused.note(command);
-    }
+    const tooMuch = this.refused.restore(await store.list<number>(droppedPrefix));
+    if (tooMuch.length > 0) void store.write(...tooMuch);
+    const commands = (await store.list<Command>(outboxPrefix)).map(([, command]) => command);
+    for (const command of commands) if (command.failed !== undefined) this.refused.note(command);
+    const early = this.early ?? [];
+    this.early = undefined;
+    for (const command of commands) if (command.failed === undefined || this.refused.isDropped(command.cmid)) this.submit(command, true);
+    for (const [command, again] of early) this.submit(command, again);
   }
 
   resume(): { epoch: string; cursors: Record<string, number> } | undefined {
@@ -66,12 +73,32 @@ export class Desk {
   }
 
   submit(command: Command, again = false): void {
-    const refused = this.refused.get(command.cmid);
-    if (refused !== undefined) return this.o.emit({ e: "failed", command: refused }); // a tab that has not heard
-    this.outbox.add(command);
+    if (this.early !== undefined) return void this.early.push([command, again]);
+    if (this.isRefused(command)) return;
+    const kept = this.outbox.add(command);
+    if (outboxKey(kept) !== outboxKey(command)) this.twins.set(kept.cmid, new Set(this.twins.get(kept.cmid)).add(outboxKey(command)));
     if (!again) this.o.emit({ e: "added", command });
     if (this.session !== undefined) this.refuseTooLarge(this.session.limits.frame ?? Infinity);
     this.o.changed();
+  }
+
+  /** A tab has not heard that it was refused, or what became of it then. */
+  private isRefused(command: Command): boolean {
+    const { cmid } = command;
+    const refused = this.refused.get(cmid);
+    const dropped = this.refused.isDropped(cmid);
+    if (refused !== undefined) this.o.emit({ e: "failed", command: refused });
+    if (dropped) this.o.emit({ e: "dropped", cmid });
+    if (refused === undefined && !dropped) return false;
+    if (dropped || outboxKey(refused!) !== outboxKey(command)) void this.o.store.write({ op: "delete", key: outboxKey(command) });
+    return true;
+  }
+
+  /** The user does not want to see it any more, or sent it again as another: it is not to be sent, whoever orders it. */
+  drop(cmid: string): void {
+    this.refused.drop(cmid);
+    const gone = this.outbox.settle(cmid);
+    if (gone !== undefined) void this.o.store.write({ op: "delete", key: outboxKey(gone) }, ...this.twinless(cmid));
   }
 
   markRead(conv: string, seq: number): void {
@@ -233,7 +260,7 @@ export class Desk {
   private stored(conv: string, cmid: string, seq: number): void {
     const command = this.outbox.settle(cmid);
     if (command === undefined) return;
-    void this.o.store.write({ op: "delete", key: outboxKey(command) });
+    void this.o.store.write({ op: "delete", key: outboxKey(command) }, ...this.twinless(cmid));
     this.o.emit({ e: "stored", conv, cmid, seq });
   }
 
@@ -256,8 +283,16 @@ export class Desk {
     const failed: Command = { ...command, failed: { code, message } };
     // Of what changes a message nothing stays to be shown: whoever waits is told.
     const keep = command.frame.type === "send";
-    void this.o.store.write(keep ? { op: "put", key: outboxKey(command), value: failed } : { op: "delete", key: outboxKey(command) });
+    const key = outboxKey(command);
+    void this.o.store.write(keep ? { op: "put", key, value: failed } : { op: "delete", key }, ...this.twinless(command.cmid));
     this.refused.note(failed);
     this.o.emit({ e: "failed", command: failed });
+  }
+
+  /** One of two in storage has its outcome: takes away the other. */
+  private twinless(cmid: string): StorageOp[] {
+    const keys = [...(this.twins.get(cmid) ?? [])];
+    this.twins.delete(cmid);
+    return keys.map((key) => ({ op: "delete", key }));
   }
 }

@@ -63,7 +63,7 @@ export class Engine implements Core {
     this.desk = new Desk({
       store: o.store,
       random: o.random,
-      emit: o.emit,
+      emit: (ev) => this.stopped || o.emit(ev), // also not by what is read from storage at this moment
       user: () => o.user,
       behind: (time) => (Date.parse(time) || o.clock.now()) - o.clock.now(),
       changed: () => this.connection?.pump(),
@@ -102,6 +102,10 @@ export class Engine implements Core {
 
   submit(command: Command, again?: boolean): void {
     this.desk.submit(command, again);
+  }
+
+  drop(cmid: string): void {
+    this.desk.drop(cmid);
   }
 
   markRead(conv: string, seq: number): void {

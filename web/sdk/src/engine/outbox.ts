@@ -42,17 +42,20 @@ export class Outbox {
     return this.byCMID.size;
   }
 
-  /** Takes a command; one that is here already stays as it is. */
-  add(command: Command): void {
-    if (this.byCMID.has(command.cmid)) return;
+  /** Takes a command; one that is here already stays as it is. Returns the one that is here now. */
+  add(command: Command): Command {
+    const known = this.byCMID.get(command.cmid);
+    if (known !== undefined) return known.command;
     let lane = this.lanes.get(command.conv);
     if (lane === undefined) this.lanes.set(command.conv, (lane = { conv: command.conv, items: [], next: 0, notTill: 0 }));
     const item: Sent = { command, text: encode(command.frame), lane, writes: 0, flying: false };
-    // In order, but behind what was written: those of another tab may be older.
+    // In order, but behind what was ever written: those of another tab may be older, and until the
+    // server sees again what it put off, it puts off the rest of the conversation.
     let at = lane.items.length;
-    while (at > lane.next && bySubmission(lane.items[at - 1]!.command, command) > 0) at--;
+    while (at > 0 && lane.items[at - 1]!.writes === 0 && bySubmission(lane.items[at - 1]!.command, command) > 0) at--;
     lane.items.splice(at, 0, item);
     this.byCMID.set(command.cmid, item);
+    return command;
   }
 
   get(cmid: string): Command | undefined {

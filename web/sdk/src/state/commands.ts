@@ -43,12 +43,12 @@ export class Commands {
     this.closed = true;
   }
 
-  /** Throws `full`, and `closed` where the client has ended. */
+  /** Throws `full`, and `closed` where the client has ended. A frame without a cmid gets a new one. */
   submit(conv: string, frame: CommandFrame): Command {
     if (this.closed) throw new ParleyError("closed", "the client has ended");
     if (this.o.count() >= maxCommands) throw new ParleyError("full", "too many messages wait to be sent");
     const content = copied(frame);
-    const cmid = this.o.newID();
+    const cmid = content.cmid || this.o.newID();
     const time = Math.floor(this.o.clock.now());
     this.serial = Math.max(this.serial + 1, time);
     const command: Command = { cmid, conv, serial: this.serial, time, frame: { ...content, ref: cmid, cmid } };

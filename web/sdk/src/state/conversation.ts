@@ -208,6 +208,7 @@ export class Talk implements Conversation {
     this.heard = 0;
     this.thread.drop();
     this.pending.forget();
+    this.count.forget();
     this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined, event: undefined });
   }
 

@@ -17,6 +17,7 @@ interface Unread {
 /** Asks the server what is unread in one conversation, where that cannot be told from what came. */
 export class Count {
   private cancel: (() => void) | undefined;
+  private life = 0; // of the log: an answer to an earlier one means nothing
 
   constructor(
     private readonly ctx: Context,
@@ -28,9 +29,11 @@ export class Count {
   later(delay = first): void {
     this.cancel ??= this.ctx.clock.after(delay, () => {
       this.cancel = undefined;
+      const { life } = this;
       this.ctx.rest
         .get<Unread>(`/v1/conversations/${this.info.peek().conv}/unread`)
         .then((u) => {
+          if (life !== this.life) return;
           const info = this.info.peek();
           if (info.read >= info.head) return;
           if (u.head !== info.head || u.read < info.read) return this.later(Math.min(2 * delay, longest));
@@ -40,7 +43,14 @@ export class Count {
     });
   }
 
+  /** Another epoch. */
+  forget(): void {
+    this.life++;
+    this.close();
+  }
+
   close(): void {
     this.cancel?.();
+    this.cancel = undefined;
   }
 }

@@ -40,6 +40,11 @@ export class Pending {
     return this.all.peek().find((o) => o.command.cmid === cmid)?.command;
   }
 
+  /** Is it here, or was it, with an outcome? */
+  knows(cmid: string): boolean {
+    return this.get(cmid) !== undefined || this.outcomes.has(cmid);
+  }
+
   get list(): readonly Command[] {
     return this.all.peek().map((o) => o.command);
   }
@@ -50,8 +55,7 @@ export class Pending {
   }
 
   add(command: Command): void {
-    const known = this.all.peek().find((o) => o.command.cmid === command.cmid);
-    if (known !== undefined || this.outcomes.has(command.cmid)) return;
+    if (this.knows(command.cmid)) return;
     this.all.value = [...this.all.peek(), { command, seq: undefined }].sort((a, b) => bySubmission(a.command, b.command));
   }
 
@@ -70,6 +74,7 @@ export class Pending {
   }
 
   drop(cmid: string): void {
+    if (this.get(cmid) !== undefined && !this.outcomes.has(cmid)) this.outcome(cmid, new ParleyError("not_found", "it was refused, and dropped in another tab"));
     this.all.value = this.all.peek().filter((o) => o.command.cmid !== cmid);
   }
 

@@ -2,10 +2,19 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import type { ConversationInfo, Draft, OutgoingMessage, Stored } from "../api.js";
 import type { Command } from "../engine/command.js";
 import { outboxKey } from "../engine/command.js";
+import { droppedPrefix } from "../engine/refused.js";
 import type { CommandFrame, SendFrame } from "../protocol/frames.js";
 import type { Context } from "./context.js";
 import type { Pending } from "./pending.js";
 import type { LogThread } from "./thread.js";
+
+const longestCMID = 64;
+
+/**
+ * The cmid of a message that is sent again after it was refused. It follows from the old one: whoever
+ * presses that in two tabs, of which one has not heard of the other, sends one message. Empty: a new one.
+ */
+const again = (cmid: string): string => (cmid.length < longestCMID ? cmid + "r" : "");
 
 /** Makes frames of what the user wants to say in one conversation. */
 export class Sender {
@@ -22,7 +31,7 @@ export class Sender {
     if (d.text !== undefined && d.text !== "") body.text = d.text;
     if (d.attachments !== undefined && d.attachments.length > 0) body.attachments = d.attachments;
     if (d.data !== undefined) body.data = d.data;
-    const frame: Omit<SendFrame, "ref" | "cmid"> = { type: "send", ...this.address(), body };
+    const frame: Omit<SendFrame, "ref"> = { type: "send", ...this.address(), cmid: "", body };
     if (d.replyTo !== undefined) frame.reply_to = d.replyTo;
     if (d.mentions !== undefined && d.mentions.length > 0) frame.mentions = d.mentions;
     if (d.silent) frame.silent = true;
@@ -33,16 +42,17 @@ export class Sender {
   retry(cmid: string): OutgoingMessage | undefined {
     const old = this.pending.get(cmid);
     if (old?.failed === undefined || old.frame.type !== "send") return undefined;
-    const { cmid: _cmid, ref: _ref, ...frame } = old.frame;
-    const again = this.queue(frame);
+    const { ref: _ref, ...frame } = old.frame;
+    const next = again(cmid);
+    const sent = this.pending.knows(next) ? this.pending.outgoing.peek().find((m) => m.cmid === next) : this.queue({ ...frame, cmid: next });
     this.discard(cmid);
-    return again;
+    return sent;
   }
 
   discard(cmid: string): void {
     const old = this.pending.get(cmid);
     if (old?.failed === undefined) return;
-    void this.ctx.store.write({ op: "delete", key: outboxKey(old) });
+    void this.ctx.store.write({ op: "delete", key: outboxKey(old) }, { op: "put", key: droppedPrefix + cmid, value: Math.floor(this.ctx.clock.now()) });
     this.ctx.tell({ e: "dropped", cmid });
   }
 
@@ -63,8 +73,8 @@ export class Sender {
     return stored;
   }
 
-  private queue(frame: Omit<SendFrame, "ref" | "cmid">): OutgoingMessage {
-    const command = this.submit({ ...frame, cmid: "" });
+  private queue(frame: Omit<SendFrame, "ref">): OutgoingMessage {
+    const command = this.submit(frame);
     this.ctx.guard(() => this.sent(command));
     return this.pending.outgoing.peek().find((m) => m.cmid === command.cmid)!;
   }

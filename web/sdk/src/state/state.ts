@@ -4,6 +4,7 @@ import type { ConnectionState, Conversation, ConversationInfo, Limits, Me, Total
 import type { Command } from "../engine/command.js";
 import { outboxPrefix } from "../engine/command.js";
 import type { EngineEvent, Session } from "../engine/events.js";
+import { droppedPrefix } from "../engine/refused.js";
 import { ParleyError } from "../errors.js";
 import type { ConversationFrame, Erased } from "../protocol/frames.js";
 import { directID } from "../protocol/ids.js";
@@ -31,6 +32,8 @@ export class State {
   readonly conversations: ReadonlySignal<readonly Conversation[]> = this.list.sorted;
   readonly totals: ReadonlySignal<Totals> = this.list.totals;
   readonly loaded: Signal<boolean> = signal(false);
+  /** Grows whenever what is known of the logs is void, by another epoch. */
+  life = 0;
   private ns = "_";
   private epoch = "";
   private readonly drafts: Drafts;
@@ -52,7 +55,8 @@ export class State {
     const pages = await store.list<CachedThread>("page/");
     const drafts = await store.list<string>("draft/");
     const infos = await store.list<KeptConversation>("conv/");
-    const commands = await store.list<Command>(outboxPrefix);
+    const dropped = new Set((await store.list(droppedPrefix)).map(([key]) => key.slice(droppedPrefix.length)));
+    const commands = (await store.list<Command>(outboxPrefix)).filter(([, { cmid }]) => !dropped.has(cmid));
     before(commands.map(([, command]) => command));
     batch(() => {
       if (session !== undefined && this.me.peek() === undefined) this.welcome(session);
@@ -175,6 +179,7 @@ export class State {
   }
 
   private forget(): void {
+    this.life++;
     this.cachedPages.clear();
     for (const c of this.list.all()) c.forget();
     void this.ctx.store.clear("page/");

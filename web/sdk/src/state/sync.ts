@@ -17,8 +17,8 @@ interface ListPage {
  */
 export class ListSync {
   private cursor: string | undefined;
-  private complete = false;
-  private under: Promise<void> | undefined;
+  private complete: number | undefined; // in which life of the logs it was read to its end
+  private under: { life: number; done: Promise<void> } | undefined;
 
   constructor(
     private readonly rest: Rest,
@@ -26,15 +26,13 @@ export class ListSync {
     private readonly now: () => number,
   ) {}
 
-  /** Another epoch: all of it is to be read once more. */
-  forget(): void {
-    this.complete = false;
-  }
-
-  /** After `synced`. */
+  /** After `synced`. In another epoch all of it is read once more, whatever is under way. */
   refresh(): Promise<void> {
-    this.under ??= this.read().finally(() => (this.under = undefined));
-    return this.under;
+    const { life } = this.state;
+    if (this.under?.life === life) return this.under.done;
+    const under = { life, done: this.read(life).finally(() => this.under === under && (this.under = undefined)) };
+    this.under = under;
+    return under.done;
   }
 
   /** The next part of a long list. */
@@ -43,24 +41,25 @@ export class ListSync {
     await this.page(this.cursor);
   }
 
-  private async read(): Promise<void> {
-    if (this.complete) {
-      return this.learn((await this.ask(undefined)).items);
-    }
+  private async read(life: number): Promise<void> {
+    if (this.complete === life) return this.learn((await this.ask(undefined))?.items ?? []);
     const before = [...this.state.list.all()];
     const seen = new Set<string>();
     let cursor: string | undefined;
     do {
-      for (const conv of await this.page(cursor)) seen.add(conv);
+      const page = await this.page(cursor);
+      if (life !== this.state.life) return;
+      for (const conv of page) seen.add(conv);
       cursor = this.cursor;
     } while (cursor !== undefined && seen.size < listed);
-    this.complete = true;
+    this.complete = life;
     if (cursor === undefined) for (const c of before) if (!seen.has(c.id)) this.state.missing(c);
     this.state.loaded.value = true;
   }
 
   private async page(cursor: string | undefined): Promise<string[]> {
     const page = await this.ask(cursor);
+    if (page === undefined) return [];
     this.learn(page.items);
     this.cursor = page.next;
     this.state.list.more.value = page.next !== undefined;
@@ -77,7 +76,10 @@ export class ListSync {
     }
   }
 
-  private ask(cursor: string | undefined): Promise<ListPage> {
-    return this.rest.get<ListPage>("/v1/conversations", { cursor, limit: perPage });
+  /** Undefined: it was asked for in another epoch, whose numbers mean nothing now. */
+  private async ask(cursor: string | undefined): Promise<ListPage | undefined> {
+    const { life } = this.state;
+    const page = await this.rest.get<ListPage>("/v1/conversations", { cursor, limit: perPage });
+    return life === this.state.life ? page : undefined;
   }
 }

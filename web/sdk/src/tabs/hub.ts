@@ -105,7 +105,7 @@ export class Hub implements Core {
 
   /** Tells this tab and all others. */
   tell(ev: EngineEvent): void {
-    this.o.take(ev);
+    this.hear(ev);
     if (this.engine !== undefined) this.broadcast(ev);
     else this.post({ t: "events", events: [ev] });
   }
@@ -118,8 +118,11 @@ export class Hub implements Core {
     this.order({ do: "submit", command, again });
   }
 
+  /** Nobody answers this order: it also goes past an engine here, since another tab may lead by now and this one has not heard of it. */
   markRead(conv: string, seq: number): void {
-    this.order({ do: "read", conv, seq });
+    const order: Order = { do: "read", conv, seq };
+    this.order(order);
+    if (this.engine !== undefined) this.post({ t: "order", from: this.o.id, order });
   }
 
   typing(conv: string, on: boolean): void {
@@ -227,7 +230,14 @@ export class Hub implements Core {
 
   private told(events: readonly EngineEvent[], by: string | undefined): void {
     if (by === this.leader && this.engine === undefined) this.vigil.heard();
-    for (const ev of events) if (by === this.leader || !ofLeader(ev)) this.o.take(ev);
+    for (const ev of events) if (by === this.leader || !ofLeader(ev)) this.hear(ev);
+  }
+
+  /** What another tab, or the user of this one, says. */
+  private hear(ev: EngineEvent): void {
+    this.o.take(ev);
+    if (ev.e === "dropped") this.engine?.drop(ev.cmid);
+    if (ev.e === "added") this.engine?.submit(ev.command, true); // of a tab that does not know yet that it was replaced
   }
 
   /** Events of one turn go out together. */

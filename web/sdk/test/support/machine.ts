@@ -19,6 +19,8 @@ export class Machine {
   readonly parley: Parley;
   readonly errors: string[] = [];
   dead = false;
+  /** The latest epoch of the server's that it was told of, by its number. */
+  epoch = 0;
   private frozen: (() => void)[] | undefined;
   private readonly timers = new Set<() => void>();
   private readonly links = new Set<Link>();
@@ -77,6 +79,11 @@ export class Machine {
     else call();
   }
 
+  /** It is about to take what somebody says. */
+  hear(text: string): void {
+    this.epoch = Math.max(this.epoch, Number(/"epoch":"e(\d+)"/.exec(text)?.[1] ?? 0));
+  }
+
   private timer(): Clock {
     return {
       now: () => this.clock.now(),
@@ -116,7 +123,12 @@ export class Machine {
       elect: (name, lead, lost) => port.elect(name, () => this.run(lead), () => this.run(() => lost?.())),
       ...(port.steal !== undefined && { steal: (name, lead, lost) => port.steal!(name, () => this.run(lead), () => this.run(lost)) }),
       channel: (name, receive) => {
-        const channel = port.channel(name, (m) => this.run(() => receive(m)));
+        const channel = port.channel(name, (m) =>
+          this.run(() => {
+            this.hear(JSON.stringify(m));
+            receive(m);
+          }),
+        );
         return { post: (m) => this.dead || channel.post(m), close: () => channel.close() };
       },
     };
@@ -166,7 +178,7 @@ class Link {
     this.session = server.connect({
       tell: (f) => {
         const text = JSON.stringify(f);
-        this.later("down", () => this.over || machine.run(() => this.over || this.on.message(text)));
+        this.later("down", () => this.over || machine.run(() => this.over || this.take(text)));
       },
       close: (code) => {
         this.session.gone();
@@ -175,6 +187,11 @@ class Link {
     });
     if (server.chance(0.05)) this.later("down", () => this.end(1006)); // refused
     else this.later("down", () => machine.run(() => this.over || this.on.opened()));
+  }
+
+  private take(text: string): void {
+    this.machine.hear(text);
+    this.on.message(text);
   }
 
   send(text: string): void {

@@ -1,0 +1,56 @@
+// The server's data are of a while ago, in another life: what was asked before that is no answer.
+
+import { expect, test } from "vitest";
+import type { HttpRequest } from "../src/index.js";
+import { at, conv, conversation, FakeNetwork, message, settle, world } from "./support/fake.js";
+
+/** Answers as things are when it is asked, and not before it is let go. */
+class HeldNetwork extends FakeNetwork {
+  private readonly held: (() => void)[] = [];
+
+  override request(r: HttpRequest) {
+    const answer = super.request(r);
+    return new Promise<Awaited<typeof answer>>((done) => this.held.push(() => done(answer)));
+  }
+
+  letGo(): void {
+    for (const go of this.held.splice(0)) go();
+  }
+}
+
+test("a list that was asked for before a restore does not stay", async () => {
+  const net = new HeldNetwork();
+  let head = 9;
+  net.answer = (path) => ({ status: 200, body: { items: path.startsWith("/v1/conversations?") ? [conversation(head, { read: 8, unread: 1 })] : [] } });
+  const w = await world({ network: net });
+  await net.last.welcome();
+  expect(net.requests).toHaveLength(1);
+  net.last.end(1012);
+  await w.clock.advance(5_000);
+  head = 4;
+  await net.last.welcome({ epoch: "e2" });
+  net.letGo(); // what was asked before the restore
+  await settle();
+  net.letGo();
+  await settle();
+  expect(w.parley.conversation(conv)!.info.value).toMatchObject({ head: 4, unread: 1, exact: true });
+  expect(w.parley.loaded.value).toBe(true);
+});
+
+test("what was counted before a restore does not stay", async () => {
+  const net = new HeldNetwork();
+  net.answer = (path) => ({ status: 200, body: path.endsWith("/unread") ? { unread: 1, exact: true, head: 4, read: 3 } : { items: [conversation(4, { read: 1, unread: 3 })] } });
+  const w = await world({ network: net });
+  await net.last.welcome();
+  net.last.tell(conversation(3, { exact: false }), message(1), message(2), message(3));
+  net.last.tell({ type: "recalled", conv, seq: 4, id: `${conv}-4`, from: "bob", time: at(4), cmid: "r", count: 3, target: 1 });
+  await w.clock.advance(1_000);
+  expect(net.requests.map((r) => r.url).filter((url) => url.endsWith("/unread"))).toHaveLength(1);
+  net.last.end(1012);
+  await w.clock.advance(5_000);
+  await net.last.welcome({ epoch: "e2" });
+  net.last.tell(conversation(4, { read: 1, unread: 3 }));
+  net.letGo();
+  await settle();
+  expect(w.parley.conversation(conv)!.info.value).toMatchObject({ head: 4, read: 1, unread: 3 });
+});
