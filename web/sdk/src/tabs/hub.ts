@@ -38,6 +38,7 @@ export class Hub implements Core {
   private stopped = false;
   private cancelAgain = () => {};
   private watched: readonly string[] = [];
+  private online = true;
   private readonly watchers: Watchers;
   private outgoing: EngineEvent[] = [];
   private leader: string | undefined; // its id, where it told it
@@ -141,6 +142,7 @@ export class Hub implements Core {
   }
 
   setOnline(online: boolean): void {
+    this.online = online; // there may be nobody yet who could be told
     this.order({ do: "online", online });
   }
 
@@ -173,6 +175,7 @@ export class Hub implements Core {
       this.broadcast(ev);
     });
     this.engine = engine;
+    if (!this.online) engine.setOnline(false);
     void engine.start();
     for (const command of this.o.unsettled()) engine.submit(command, true);
     this.obey(this.o.id, { do: "watch", users: this.watched });
