@@ -18,6 +18,9 @@ export interface Command {
 /** Commands that wait, of one user on one device: more are refused as `full`. */
 export const maxCommands = 1000;
 
+/** Messages that were refused for good and are kept to be shown. Of more, those that were said first go. */
+export const maxFailed = 500;
+
 export const outboxPrefix = "outbox/";
 
 /** Where a command is in storage: in the order of submission. */

@@ -2,7 +2,7 @@ import type { ReadonlySignal, Signal } from "@preact/signals-core";
 import { batch, computed, signal } from "@preact/signals-core";
 import type { ConnectionState, Conversation, ConversationInfo, Limits, Me, Totals } from "../api.js";
 import type { Command } from "../engine/command.js";
-import { outboxPrefix } from "../engine/command.js";
+import { outboxKey, outboxPrefix } from "../engine/command.js";
 import type { EngineEvent, Session } from "../engine/events.js";
 import { droppedPrefix } from "../engine/refused.js";
 import { ParleyError } from "../errors.js";
@@ -14,6 +14,7 @@ import type { Context } from "./context.js";
 import { Talk } from "./conversation.js";
 import { withoutErased } from "./erased.js";
 import { emptyInfo, withFrame } from "./info.js";
+import { tooManyFailed } from "./failures.js";
 import { List } from "./list.js";
 import { Drafts } from "./drafts.js";
 import type { PresenceBoard } from "./presence.js";
@@ -66,6 +67,7 @@ export class State {
       for (const [, command] of commands) this.added(command);
       if (infos.length > 0) this.loaded.value = true;
     });
+    this.dropFailed();
     this.forgetOldest(infos.map(([, info]) => info));
   }
 
@@ -110,7 +112,8 @@ export class State {
       case "stored":
         return this.list.get(ev.conv)?.pending.stored(ev.cmid, ev.seq);
       case "failed":
-        return this.list.get(ev.command.conv)?.pending.failed(ev.command);
+        this.list.get(ev.command.conv)?.pending.failed(ev.command);
+        return this.dropFailed();
       case "dropped":
         for (const c of this.list.all()) c.pending.drop(ev.cmid);
         return;
@@ -196,6 +199,15 @@ export class State {
     c.pending.add(command);
     c.at = Math.max(c.at, command.time);
     this.list.changed();
+  }
+
+  private dropFailed(): void {
+    const dropped = tooManyFailed(this.list.all());
+    for (const command of dropped) {
+      void this.ctx.store.write({ op: "delete", key: outboxKey(command) });
+      this.ctx.tell({ e: "dropped", cmid: command.cmid });
+    }
+    if (dropped.length > 0) this.ctx.failed(new ParleyError("full", "too many messages were refused and kept: the oldest are dropped"));
   }
 
   private of(conv: string): Talk {
