@@ -4,15 +4,17 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { effect, untracked, useSignal } from "@preact/signals";
 import type { ThreadItem } from "@parley-chat/client";
 import { titleOf } from "../list/title.ts";
-import { useChat, useTexts } from "../state/chat.ts";
+import { useChat, useTexts, type Chat } from "../state/chat.ts";
 import { Bubbles } from "../ui/icons.tsx";
 import { messageText } from "./bubble.tsx";
-import { useThread } from "./context.ts";
+import { openActions } from "./actions.tsx";
+import { useThread, type ThreadView } from "./context.ts";
 import { copiedText, selectedMessages, selectionAt } from "./copying.ts";
 import { FloatingDay, ToEnd } from "./floating.tsx";
 import { keepFocus, onLogKey } from "./keys.ts";
 import { loadWindows } from "./loading.ts";
 import { OutgoingRow } from "./outgoing.tsx";
+import { watchPresses } from "./press.ts";
 import { reading } from "./reading.ts";
 import { LogRow } from "./row.tsx";
 
@@ -49,6 +51,7 @@ export function Log() {
   );
   useEffect(() => loadWindows(chat, c, scroller), [c, scroller]);
   useEffect(() => reading(chat, view), [view]);
+  useEffect(() => (outer.current === null ? undefined : watchPresses(outer.current, (at) => openAt(chat, view, at))), [chat, view]);
 
   const w = scroller.window.value;
   const thread = c.thread;
@@ -131,4 +134,12 @@ export function Log() {
       <ToEnd />
     </div>
   );
+}
+
+/** Opens the menu of the message that an element belongs to. */
+function openAt(chat: Chat, view: ThreadView, at: Element): void {
+  const bubble = at.closest(".bubble");
+  const seq = Number(bubble?.closest("[data-seq]")?.getAttribute("data-seq") ?? 0);
+  const item = seq > 0 ? untracked(() => view.c.thread.item(seq)) : undefined;
+  if (bubble !== null && item?.kind === "message") openActions(chat, view, item, bubble);
 }
