@@ -157,6 +157,7 @@ export class Client {
       },
       has: (feature) => this.state.features.peek().has(feature),
       keep: (key, value) => this.hub?.leading && this.store.later(key, value),
+      leads: () => this.hub?.leading ?? false,
       newID: newCMID,
       submit: (conv, frame) => this.commands.submit(conv, frame),
       tell: (ev) => (this.hub === undefined ? this.events.guard(() => this.state.take(ev)) : this.hub.tell(ev)),

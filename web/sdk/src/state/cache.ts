@@ -4,6 +4,8 @@ import type { ConversationInfo, ThreadItem } from "../api.js";
 export interface CachedThread {
   readonly folded: number;
   readonly items: readonly (readonly [number, ThreadItem | null])[];
+  /** When the server was last asked whether all of it is still there, in ms since 1970. */
+  readonly proved?: number;
 }
 
 /** A conversation as it is kept, and when something last happened in it. */

@@ -20,6 +20,8 @@ export interface Context {
   has(feature: string): boolean;
   /** Keeps a value for the next start, if this tab has the connection. */
   keep(key: string, value: unknown): void;
+  /** Has this tab the connection? */
+  leads(): boolean;
   newID(): string;
   /** Puts a command into storage, then on its way. Throws `full`. */
   submit(conv: string, frame: CommandFrame): Command;

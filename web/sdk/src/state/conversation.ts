@@ -143,6 +143,7 @@ export class Talk implements Conversation {
   /** A `conversation` shape. */
   frame(f: ConversationFrame): void {
     const now = withFrame(this.now.peek(), f);
+    if (now.floor > this.now.peek().floor) this.ctx.used(this.id, false); // what is below is not kept, either
     this.set({ ...now, last: this.thread.erased.last(now.last) });
     const { read } = this.now.peek();
     if (read > f.read) this.recount(read);

@@ -30,6 +30,12 @@ export async function loadStretch(rest: Rest, conv: string, kind: "direct" | "gr
   return { items, to: end, asOf: folded.head, floor: folded.floor };
 }
 
+/** Which messages of a stretch have no content any more, and up to where that is known. */
+export async function loadGone(rest: Rest, conv: string, from: number, to: number): Promise<{ readonly gone: readonly number[]; readonly to: number }> {
+  const page = await rest.get<Page<FoldedMessage>>(`/v1/conversations/${conv}/messages`, { after: from - 1, limit: to - from + 1 });
+  return { gone: page.items.flatMap((m) => (m.gone ? [m.seq] : [])), to: reach(page, to) };
+}
+
 /** The seq up to which a page tells everything. */
 function reach(p: Page<{ seq: number }>, to: number): number {
   return p.more_after ? (p.items[p.items.length - 1]?.seq ?? 0) : to;

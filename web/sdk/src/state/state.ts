@@ -18,6 +18,8 @@ import { tooManyFailed } from "./failures.js";
 import { List } from "./list.js";
 import { Drafts } from "./drafts.js";
 import type { PresenceBoard } from "./presence.js";
+import { prove } from "./proof.js";
+import { maxCatchUp } from "./thread.js";
 
 /** How long a change of a thread waits for others before it is kept, in ms. */
 const keepDelay = 2_000;
@@ -97,6 +99,7 @@ export class State {
       case "connection":
         if (ev.state.phase !== "live" && this.live.peek()) this.presence.lost();
         this.connection.value = ev.state;
+        if (this.live.peek()) void prove(this.list.all(), this.loadedOf, this.ctx.leads(), this.ctx.clock.now());
         return;
       case "welcome":
         return this.welcome(ev.welcome);
@@ -204,7 +207,7 @@ export class State {
   private dropFailed(): void {
     const dropped = tooManyFailed(this.list.all());
     for (const command of dropped) {
-      void this.ctx.store.write({ op: "delete", key: outboxKey(command) });
+      void this.ctx.store.write({ op: "delete", key: outboxKey(command) }, { op: "put", key: droppedPrefix + command.cmid, value: Math.floor(this.ctx.clock.now()) });
       this.ctx.tell({ e: "dropped", cmid: command.cmid });
     }
     if (dropped.length > 0) this.ctx.failed(new ParleyError("full", "too many messages were refused and kept: the oldest are dropped"));
@@ -247,7 +250,7 @@ export class State {
 
   private keepPage(c: Talk): void {
     const tail = c.thread.tail(cachedEntries);
-    if (tail === undefined) return;
+    if (tail === undefined) return this.forgetStale(c);
     this.cachedPages.delete(c.id);
     this.cachedPages.set(c.id, tail);
     this.ctx.store.later("page/" + c.id, tail);
@@ -255,6 +258,14 @@ export class State {
     if (this.cachedPages.size <= cachedThreads || oldest === undefined) return;
     this.cachedPages.delete(oldest);
     this.ctx.store.later("page/" + oldest, undefined);
+  }
+
+  /** What is kept and can never be brought up to date any more goes. */
+  private forgetStale(c: Talk): void {
+    const kept = this.cachedPages.get(c.id);
+    if (kept === undefined || c.info.peek().head - kept.folded <= maxCatchUp) return;
+    this.cachedPages.delete(c.id);
+    this.ctx.keep("page/" + c.id, undefined);
   }
 
   private forgetOldest(infos: readonly KeptConversation[]): void {

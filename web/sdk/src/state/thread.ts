@@ -5,7 +5,7 @@ import type { Entry } from "../protocol/frames.js";
 import type { Context } from "./context.js";
 import type { Effect } from "./fold.js";
 import { membersItem, messageItem, withEffect, withPositions } from "./fold.js";
-import { loadLog, loadStretch } from "./loader.js";
+import { loadGone, loadLog, loadStretch } from "./loader.js";
 import type { Pending } from "./pending.js";
 import { Erasures } from "./erased.js";
 import { countUnread, findUnread } from "./unread.js";
@@ -17,7 +17,7 @@ import type { CachedThread } from "./cache.js";
 /** Effects that are remembered, for pages that are on their way when they come. */
 const maxEffects = 500;
 /** More entries than this are not read to catch up: what is loaded is dropped instead. */
-const maxCatchUp = 600;
+export const maxCatchUp = 600;
 const mostLoad = 1000;
 
 /**
@@ -41,6 +41,8 @@ export class LogThread implements Thread {
   private effects: Effect[] = [];
   private catching: Promise<void> | undefined;
   private generation = 0;
+  private doubted: readonly [from: number, to: number] | undefined; // kept by an earlier client: of an erasure meanwhile no entry tells
+  private proved = 0;
 
   constructor(
     private readonly ctx: Context,
@@ -76,7 +78,9 @@ export class LogThread implements Thread {
   async load(from: number, to: number): Promise<void> {
     const lo = Math.max(from, this.first.peek());
     const hi = Math.min(to, this.head.peek(), lo + mostLoad - 1);
+    if (this.folded === undefined) this.proved = this.ctx.clock.now();
     this.folded ??= this.head.peek();
+    void this.prove();
     if (lo > hi) return;
     const wanted: Promise<void>[] = [];
     for (let n = pageOf(lo); n <= pageOf(hi); n++) wanted.push(this.loadPage(n, lo, hi));
@@ -121,6 +125,7 @@ export class LogThread implements Thread {
     this.effects = [];
     this.hidden.value = [];
     this.folded = undefined;
+    this.doubted = undefined;
     this.pages.clear();
     this.loading.clear();
   }
@@ -155,20 +160,52 @@ export class LogThread implements Thread {
   restore(c: CachedThread): void {
     if (this.folded !== undefined) return;
     this.folded = c.folded;
+    this.proved = c.proved ?? 0;
+    if (c.items.length > 0) this.doubted = [c.items[0]![0], c.folded];
     for (const [seq, item] of c.items) this.pages.set(seq, { item: item ?? undefined, asOf: c.folded });
     this.hide(c.items.filter(([, item]) => item === null).map(([seq]) => seq));
+  }
+
+  /** Has it content of an earlier client that was not compared with the server's since a time? */
+  doubtful(since: number): boolean {
+    return this.doubted !== undefined && this.proved < since;
+  }
+
+  /** Asks the server whether what an earlier client kept has still its content. Without an answer it is asked again later. */
+  async prove(): Promise<void> {
+    const { doubted, generation } = this;
+    if (doubted === undefined || !this.ctx.live.peek()) return;
+    this.doubted = undefined;
+    try {
+      for (let [from, to] = doubted; from <= to; ) {
+        const known = await loadGone(this.ctx.rest, this.info.peek().conv, from, to);
+        if (generation !== this.generation) return;
+        batch(() => known.gone.forEach((seq) => this.empty(seq)));
+        if (known.to < from) break; // the server does not have them any more
+        from = known.to + 1;
+      }
+      this.proved = this.ctx.clock.now();
+      this.ctx.used(this.info.peek().conv, false);
+    } catch {
+      if (generation === this.generation) this.doubted = doubted;
+    }
   }
 
   /** The last `most` entries, as far as they are loaded in a row. */
   tail(most: number): CachedThread | undefined {
     if (this.folded === undefined) return undefined;
     const items: [number, ThreadItem | null][] = [];
-    for (let seq = this.folded; seq > this.folded - most; seq--) {
+    for (let seq = this.folded; seq > this.folded - most && seq >= this.first.peek(); seq--) {
       const slot = this.pages.peek(seq);
       if (slot === undefined) break;
       items.unshift([seq, slot.item ?? null]);
     }
-    return items.length === 0 ? undefined : { folded: this.folded, items };
+    return items.length === 0 ? undefined : { folded: this.folded, items, proved: this.proved };
+  }
+
+  private empty(seq: number): void {
+    const slot = this.pages.peek(seq);
+    if (slot?.item?.kind === "message" && slot.item.body !== undefined) this.pages.set(seq, { ...slot, item: { ...slot.item, gone: true, body: undefined } });
   }
 
   private user(): string {
@@ -253,7 +290,10 @@ export class LogThread implements Thread {
 
   private async readOn(): Promise<void> {
     for (let from = this.folded; from !== undefined && from < this.head.peek(); from = this.folded) {
-      if (this.head.peek() - from > maxCatchUp) return this.drop();
+      if (this.head.peek() - from > maxCatchUp) {
+        this.drop();
+        return this.ctx.used(this.info.peek().conv, false);
+      }
       const { generation } = this;
       const page = await loadLog(this.ctx.rest, this.info.peek().conv, from);
       if (generation !== this.generation) return;
