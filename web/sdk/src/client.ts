@@ -171,7 +171,9 @@ export class Client {
 
   setVisible(visible: boolean): void {
     this.hub?.setVisible(visible);
-    if (!visible) void this.store.flush(); // a hidden page may never be heard of again
+    if (visible) return;
+    this.state.keepNow();
+    void this.store.flush(); // a hidden page may never be heard of again
   }
 
   /** Before it is known who this is there is no engine to ask. */

@@ -238,6 +238,16 @@ export class State {
     this.keeping.set(conv, this.ctx.clock.after(keepDelay, keep));
   }
 
+  /** Keeps what waits for that. */
+  keepNow(): void {
+    for (const [conv, cancel] of this.keeping) {
+      cancel();
+      const c = this.list.get(conv);
+      if (c !== undefined) this.keepPage(c);
+    }
+    this.keeping.clear();
+  }
+
   /** Of threads that nobody looked at for longest, what was loaded is let go. */
   private looked(conv: string): void {
     this.loadedOf.delete(conv);
