@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -55,6 +56,24 @@ func Arrived(r *http.Request, now time.Time) time.Time {
 		return a.at
 	}
 	return now
+}
+
+// Start has srv answer on ln, which it closes, and returns at once. failed is called, at
+// most once and in another goroutine, with the error of a server that ends by itself.
+// stop is [Shutdown], and returns when nothing runs any more.
+func Start(srv *http.Server, ln net.Listener, failed func(error)) (stop func(context.Context) error) {
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			failed(fmt.Errorf("serve: %w", err))
+		}
+	}()
+	return func(ctx context.Context) error {
+		err := Shutdown(ctx, srv)
+		<-served
+		return err
+	}
 }
 
 // leave is how long a connection that has not sent a request may keep Shutdown

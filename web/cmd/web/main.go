@@ -123,19 +123,7 @@ func serve(ctx context.Context, c *settings, log *slog.Logger) (err error) {
 		stack.Add("what is passed on", f.Close)
 		handler = f
 	}
-	srv := rest.NewServer(handler, log)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
-		}
-	}()
-	stack.Add("http", func(ctx context.Context) error {
-		err := rest.Shutdown(ctx, srv)
-		<-served
-		return err
-	})
+	stack.Add("http", rest.Start(rest.NewServer(handler, log), ln, func(err error) { failed <- err }))
 	stack.Add("readiness", func(context.Context) error { port.SetReady(false); return nil })
 	if !app.Built() {
 		log.Warn("the chat was not built into this binary; there is a page that says so")

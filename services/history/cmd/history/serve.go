@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -40,18 +38,7 @@ func start(end context.CancelCauseFunc, part func(context.Context) error) (stop 
 func serveHTTP(l net.Listener, h http.Handler, log *slog.Logger, end context.CancelCauseFunc) (stop func(context.Context) error) {
 	server := rest.NewServer(h, log)
 	server.WriteTimeout = answerTime
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			end(fmt.Errorf("serve clients: %w", err))
-		}
-	}()
-	return func(ctx context.Context) error {
-		err := rest.Shutdown(ctx, server)
-		<-served
-		return err
-	}
+	return rest.Start(server, l, end)
 }
 
 // How often the store is asked for a sign of life, and how long it has for it.

@@ -113,19 +113,7 @@ func serveDevTokens(ctx context.Context, at *config.Listen, h http.Handler, log 
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	srv := rest.NewServer(h, log)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
-		}
-	}()
-	stack.Add("http", func(ctx context.Context) error {
-		err := rest.Shutdown(ctx, srv)
-		<-served
-		return err
-	})
+	stack.Add("http", rest.Start(rest.NewServer(h, log), ln, func(err error) { failed <- err }))
 	stack.Add("readiness", func(context.Context) error { port.SetReady(false); return nil })
 	port.SetReady(true)
 	log.Info("ready", "listen", ln.Addr().String())

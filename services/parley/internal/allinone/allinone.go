@@ -343,19 +343,8 @@ func (c *Cluster) nats(o Options) (url string, err error) {
 }
 
 func (c *Cluster) serve(i int, ln net.Listener, h http.Handler, log *slog.Logger) {
-	srv := rest.NewServer(h, log)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			c.failed <- fmt.Errorf("serve: %w", err)
-		}
-	}()
-	c.stack.Add(fmt.Sprint("http ", i+1), func(ctx context.Context) error {
-		err := rest.Shutdown(ctx, srv)
-		<-ended
-		return err
-	})
+	stop := rest.Start(rest.NewServer(h, log), ln, func(err error) { c.failed <- err })
+	c.stack.Add(fmt.Sprint("http ", i+1), stop)
 }
 
 // Failed yields an error if a part of the cluster ends by itself.
