@@ -62,7 +62,8 @@ func FuzzRequest(f *testing.F) {
 
 // FuzzOrigin: no Origin is allowed that is not of the host, or of an allowed one.
 func FuzzOrigin(f *testing.F) {
-	for _, s := range []string{"https://chat.example", "https://a.app.example", "null", "https://evil.example/.app.example", "https://chat.example@evil", "http://[::1]:80"} {
+	for _, s := range []string{"https://chat.example", "https://a.app.example", "null", "https://evil.example/.app.example", "https://chat.example@evil", "http://[::1]:80",
+		"//.app.example", "https://.app.example#", "https://\u017fecure.example"} {
 		f.Add(s)
 	}
 	allowed := Origins{"*.app.example", "https://secure.example"}
@@ -72,8 +73,9 @@ func FuzzOrigin(f *testing.F) {
 			return
 		}
 		scheme, host, ok := strings.Cut(strings.ToLower(origin), "://")
-		if ok && (host == "chat.example" && (scheme == "https" || scheme == "http") || host == "secure.example" && scheme == "https" ||
-			strings.HasSuffix(host, ".app.example") && !strings.ContainsAny(host, "/?#@:\\ ")) {
+		web := scheme == "https" || scheme == "http"
+		if ok && (host == "chat.example" && web || host == "secure.example" && scheme == "https" ||
+			web && strings.HasSuffix(host, ".app.example") && !strings.ContainsAny(host, "/?#@:\\ ")) {
 			return
 		}
 		t.Fatalf("%q is allowed", origin)

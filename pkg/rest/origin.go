@@ -6,14 +6,15 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/parley-chat/parley/pkg/chat"
 )
 
 // Origins is which pages in a browser may use the API beside those of the same
-// host: patterns as of [path.Match], for the origin's host ("*.example.org") or,
-// where they contain "://", for scheme and host. The zero value allows the same
-// host alone.
+// host: patterns as of [path.Match], for the host of an origin of the web
+// ("*.example.org": http and https) or, where they contain "://", for scheme and
+// host ("capacitor://localhost"). The zero value allows the same host alone.
 type Origins []string
 
 // Check returns an error that names the first pattern that is malformed.
@@ -41,21 +42,35 @@ func (o Origins) Allow(r *http.Request) bool {
 	}
 }
 
-// parseOrigin reads what a browser sends (RFC 6454 §6.2): scheme, host and port, and
-// nothing else. Nil: it is something else.
+// parseOrigin reads what a browser sends (RFC 6454 §6.2): scheme, host and port in
+// ASCII, and nothing else. Nil: it is something else. What [url.Parse] passes over
+// (an empty fragment) or decodes is therefore refused too, and so is what only
+// Unicode's case folding makes equal to a host ("ſ" to "s").
 func parseOrigin(origin string) *url.URL {
 	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.ForceQuery {
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		return nil
+	}
+	u = &url.URL{Scheme: u.Scheme, Host: u.Host}
+	for i := range len(origin) {
+		if origin[i] >= utf8.RuneSelf {
+			return nil
+		}
+	}
+	if !strings.EqualFold(origin, u.Scheme+"://"+u.Host) {
 		return nil
 	}
 	return u
 }
 
+// ofWeb reports whether an origin is that of a page of the web, and not of an
+// extension's, an app's or a file's.
+func ofWeb(u *url.URL) bool { return u.Scheme == "https" || u.Scheme == "http" }
+
 // sameHost compares host and port, as the client named them. The scheme is compared
 // where it is known: behind a proxy that ends TLS it is not.
 func sameHost(r *http.Request, u *url.URL) bool {
-	web := u.Scheme == "https" || u.Scheme == "http" && r.TLS == nil
-	return web && strings.EqualFold(u.Host, r.Host)
+	return ofWeb(u) && (u.Scheme == "https" || r.TLS == nil) && strings.EqualFold(u.Host, r.Host)
 }
 
 func (o Origins) listed(u *url.URL) bool {
@@ -63,6 +78,8 @@ func (o Origins) listed(u *url.URL) bool {
 		target := u.Host
 		if strings.Contains(pattern, "://") {
 			target = u.Scheme + "://" + u.Host
+		} else if !ofWeb(u) {
+			continue
 		}
 		if strings.EqualFold(pattern, target) {
 			return true // an IPv6 address in brackets is no pattern

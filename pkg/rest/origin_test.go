@@ -64,6 +64,16 @@ func TestOriginTable(t *testing.T) {
 		{[]string{"https://[2001:db8::1]"}, false, both, true},
 		{[]string{"https://[2001:db8::2]"}, false, both, false},
 		{[]string{"https://xn--e1afmkfd.example"}, false, Origins{"*.example"}, true},
+		{[]string{"https://a.app.example#"}, false, both, false},
+		{[]string{"https://a.app.example?"}, false, both, false},
+		{[]string{"//a.app.example"}, false, both, false},
+		{[]string{"://a.app.example"}, false, both, false},
+		{[]string{"https://\u017fecure.example"}, false, both, false}, // folds to secure
+		{[]string{"https://%C3%A9.app.example"}, false, both, false},
+		{[]string{"HTTPS://A.App.Example"}, false, both, true},
+		{[]string{"ftp://a.app.example"}, false, both, false},
+		{[]string{"capacitor://localhost"}, false, Origins{"localhost"}, false},
+		{[]string{"capacitor://localhost"}, false, Origins{"capacitor://localhost"}, true},
 	} {
 		r := httptest.NewRequest("GET", "http://chat.example/v1/ws", nil)
 		if c.tls {
