@@ -173,9 +173,11 @@ func decodeOptional(d *decoder, e *chat.Entry, bits uint64) {
 		e.Change = chat.Change(d.string())
 	}
 	if bits&hasUsers != 0 {
-		e.Users = make([]chat.UserRole, d.count(2))
-		for i := range e.Users {
-			e.Users[i] = chat.UserRole{User: chat.User(d.string()), Role: chat.Role(d.string())}
+		if n := d.count(2); n > 0 { // nil and empty are the same list
+			e.Users = make([]chat.UserRole, n)
+			for i := range e.Users {
+				e.Users[i] = chat.UserRole{User: chat.User(d.string()), Role: chat.Role(d.string())}
+			}
 		}
 	}
 	if bits&hasTitle != 0 {
