@@ -87,7 +87,7 @@ func (s *saving) saved() {
 }
 
 // patience is how long something that happens in the background may take.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // cost measures an action. Repeated, the cheapest is taken: what a pod does by
 // itself, such as its slow sweep, may fall into the same moment.

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long an answer may take.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // frameLimit is the largest frame that is read.
 const frameLimit = 4 << 20
