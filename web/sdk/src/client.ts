@@ -118,6 +118,7 @@ export class Client {
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
       },
+      epoch: () => this.state.epoch,
       unsettled: () => this.state.unsettled(),
       signedOut: () => void this.close("signed_out", "signed out in another tab"),
     });
