@@ -162,8 +162,7 @@ test("what it heard before a restore stays out of the numbers of after it", asyn
   w.log.log.splice(5);
   w.server.restore();
   const head = w.log.log.length;
-  w.next.parley.setVisible(true);
-  await w.clock.advance(22_000);
+  await w.replace();
   const seen = new Set<number>();
   const off = [w.next, third].map((m) => m.parley.direct("bob").info.subscribe(({ head }) => seen.add(head)));
   w.old.thaw();
@@ -173,4 +172,21 @@ test("what it heard before a restore stays out of the numbers of after it", asyn
   await w.clock.advance(2_000);
   for (const m of [w.old, w.next, third]) expect(m.parley.direct("bob").info.value, m.name).toMatchObject({ head: head + 1, ...w.server.unread(w.log, "alice"), exact: true });
   for (const stop of off) stop();
+});
+
+test("its late answers lead nobody back to it", async () => {
+  const w = await tabs();
+  const third = w.open("third");
+  await w.clock.advance(1_000);
+  w.old.freeze();
+  third.parley.setVisible(true); // it asks how things are
+  third.parley.setVisible(false);
+  w.server.restore();
+  await w.replace();
+  const seen: number[] = [];
+  const off = third.parley.direct("bob").info.subscribe(({ head }) => seen.push(head));
+  w.old.thaw();
+  await w.clock.advance(2_000);
+  expect(seen).toEqual([w.log.log.length]);
+  off();
 });

@@ -215,6 +215,7 @@ export class Hub implements Core {
         return this.told(m.events, m.by, m.epoch);
       case "present":
         if (m.to !== this.o.id || this.engine !== undefined) return;
+        if (m.by !== this.leader && !this.vigil.asking) return; // it slept over the question, and another one has answered
         this.leader = m.by;
         return this.told(m.events, m.by);
       case "lead":
@@ -244,7 +245,7 @@ export class Hub implements Core {
     if (follows) this.vigil.heard();
     let missed = false;
     for (const ev of events) {
-      if (ofLog(ev) && this.foreign(epoch)) missed = true;
+      if (this.foreign(epoch) && ofLog(ev)) missed = true;
       else if (by === this.leader || !ofLeader(ev)) this.hear(ev);
     }
     if (missed && follows) this.vigil.begin(); // the one that slept is this tab: the answer has the welcome
