@@ -156,6 +156,9 @@ export class Client {
       get live() {
         return client.state.live;
       },
+      get life() {
+        return client.state.life;
+      },
       has: (feature) => this.state.features.peek().has(feature),
       keep: (key, value) => this.hub?.leading && this.store.later(key, value),
       leads: () => this.hub?.leading ?? false,

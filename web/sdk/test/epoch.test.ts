@@ -54,3 +54,33 @@ test("what was counted before a restore does not stay", async () => {
   await settle();
   expect(w.parley.conversation(conv)!.info.value).toMatchObject({ head: 4, read: 1, unread: 3 });
 });
+
+test("what is set, and what is opened, while the server is restored has the numbers of after it", async () => {
+  const net = new HeldNetwork();
+  const group = "g_tea0000000000000000";
+  let head = 9;
+  const shape = (of: string, more: object = {}) => ({ status: 200, body: { ...conversation(head, more), conv: of } });
+  net.answer = (path, r) => {
+    if (path.startsWith("/v1/conversations?")) return { status: 200, body: { items: [conversation(head)] } };
+    if (path === `/v1/conversations/${group}`) return shape(group, { kind: "group" });
+    return r.method === "PATCH" || path === `/v1/conversations/${conv}` ? shape(conv, { muted: true }) : { status: 200, body: { items: [] } };
+  };
+  const w = await world({ network: net });
+  await net.last.welcome();
+  net.letGo();
+  await settle();
+  const set = w.parley.conversation(conv)!.settings({ muted: true });
+  const opened = w.parley.open(group);
+  await settle();
+  net.last.end(1012);
+  await w.clock.advance(5_000);
+  head = 4;
+  await net.last.welcome({ epoch: "e2" });
+  for (let i = 0; i < 3; i++) {
+    net.letGo();
+    await settle();
+  }
+  await set;
+  expect((await opened).info.value).toMatchObject({ head: 4, unread: 4 });
+  expect(w.parley.conversation(conv)!.info.value).toMatchObject({ head: 4, unread: 4, muted: true });
+});
