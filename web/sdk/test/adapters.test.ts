@@ -211,3 +211,22 @@ test("what is written is handed to the storage at once, not after what was writt
   await Promise.resolve();
   expect(under).toEqual(["u/outbox/1 u/outbox/2", "u/outbox/3"]);
 });
+
+test("a storage that never answers is not handed more and more", async () => {
+  const clock = new FakeClock();
+  let asked = 0;
+  let answer = () => {};
+  const gate = new Promise<void>((done) => (answer = done));
+  const failed: unknown[] = [];
+  const store = new Store({ ...memoryStorage(), write: () => (asked++, gate) }, clock, (err) => failed.push(err));
+  store.open("u/");
+  void store.put("a", 0);
+  await clock.advance(5_000);
+  for (let i = 0; i < 2_000; i++) await store.put("a", i);
+  expect(asked).toBe(1_000);
+  answer();
+  await settle();
+  await store.put("a", 1);
+  expect(asked).toBe(1_001);
+  expect(failed).toHaveLength(1);
+});
