@@ -1,5 +1,5 @@
 import "fake-indexeddb/auto";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { HttpResponse, Network, StorageAdapter } from "../src/index.js";
 import { createParley, memoryStorage } from "../src/index.js";
 import { browserTabs, indexedDBStorage } from "../src/browser/index.js";
@@ -109,6 +109,21 @@ test("a client on IndexedDB finds its device again", async () => {
 
 test("without locks there are no tabs to share with", () => {
   expect(browserTabs()).toBeUndefined();
+});
+
+describe("where locks are refused, as all storage is in browsers that are told so", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  test("each tab leads for itself, but not one that has taken its wish back", async () => {
+    const request = () => Promise.reject(new DOMException("denied", "SecurityError"));
+    vi.stubGlobal("navigator", { locks: { request } });
+    const port = browserTabs()!;
+    const led: string[] = [];
+    port.elect("x", () => led.push("one"), () => led.push("lost"));
+    port.elect("x", () => led.push("other"))();
+    await settle();
+    expect(led).toEqual(["one"]);
+  });
 });
 
 test("addresses", () => {
