@@ -137,3 +137,33 @@ test("a thread that is being read on in the last epoch is read on in this one", 
   await go();
   expect(thread.item(6)).toMatchObject({ body: { text: "text 6" } });
 });
+
+test("who was a member before a restore is asked for anew", async () => {
+  const net = new HeldNetwork();
+  let users = ["alice", "bob", "carol"];
+  net.answer = (path) => {
+    const items = path.includes("/members") ? users.map((user) => ({ user, role: "member", joined: 1, read: 0, delivered: 0 })) : [conversation(4)];
+    return { status: 200, body: { items } };
+  };
+  const w = await world({ network: net });
+  await net.last.welcome();
+  net.letGo();
+  await settle();
+  const c = w.parley.conversation(conv)!;
+  const loading = c.loadMembers();
+  await settle();
+  net.last.end(1012);
+  await w.clock.advance(5_000);
+  users = ["alice", "bob"];
+  await net.last.welcome({ epoch: "e2" });
+  for (let i = 0; i < 3; i++) {
+    net.letGo();
+    await settle();
+  }
+  expect((await loading).map((m) => m.user)).toEqual(users);
+  expect(c.members.value?.map((m) => m.user)).toEqual(users);
+  net.last.end(1012);
+  await w.clock.advance(5_000);
+  await net.last.welcome({ epoch: "e3" });
+  expect(c.members.value).toBeUndefined();
+});

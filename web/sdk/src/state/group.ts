@@ -24,9 +24,16 @@ export class Group {
   }
 
   async load(): Promise<readonly Member[]> {
+    const { life } = this.ctx;
     const members = await this.pages<Member>("/members");
+    if (life !== this.ctx.life) return this.load();
     this.list.value = members;
     return members;
+  }
+
+  /** Another epoch: whoever shows the members reads them once more. */
+  forget(): void {
+    this.list.value = undefined;
   }
 
   async set(user: string, role: Role): Promise<void> {
