@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Parley } from "../src/index.js";
+import type { Parley, TabsPort } from "../src/index.js";
 import { memoryStorage } from "../src/index.js";
 import { seeded } from "./support/cutter.js";
 import { Machine } from "./support/machine.js";
@@ -336,6 +336,24 @@ describe("tabs of one profile", () => {
     read(1, "e1");
     await settle();
     expect(w.net.last.take("read")).toEqual([{ type: "read", conv, seq: 1 }]);
+  });
+
+  test("a tab leads once, also where a wish that it took back comes true", async () => {
+    const network = new FakeNetwork();
+    let late = () => {};
+    const tabsPort: TabsPort = {
+      elect: (_name, lead) => ((late = lead), () => {}),
+      steal: (_name, lead) => (queueMicrotask(lead), () => {}),
+      channel: () => ({ post: () => {}, close: () => {} }),
+    };
+    const w = await world({ network, tabs: "shared", tabsPort });
+    await w.clock.advance(5_000);
+    expect(network.sockets).toHaveLength(1);
+    late();
+    await settle();
+    expect(network.sockets).toHaveLength(1);
+    await w.parley.close();
+    expect(w.clock.waiting).toBe(0);
   });
 
   test("a tab that is about to end does not lead", async () => {

@@ -172,7 +172,7 @@ export class Hub implements Core {
   }
 
   private lead(): void {
-    if (this.stopped) return; // it is about to resign
+    if (this.stopped || this.engine !== undefined) return; // it is about to resign, or a wish came true that it had taken back
     this.vigil.end();
     this.cancelAgain();
     this.leader = this.o.id;
