@@ -118,6 +118,7 @@ export class Client {
         // A tab that joins late hears "live" and not "synced".
         if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
       },
+      epoch: () => this.state.epoch,
       unsettled: () => this.state.unsettled(),
       signedOut: () => void this.close("signed_out", "signed out in another tab"),
     });
@@ -154,6 +155,9 @@ export class Client {
       },
       get live() {
         return client.state.live;
+      },
+      get life() {
+        return client.state.life;
       },
       has: (feature) => this.state.features.peek().has(feature),
       keep: (key, value) => this.hub?.leading && this.store.later(key, value),

@@ -2,12 +2,13 @@ import type { Conversation, Parley, ParleyOptions } from "./api.js";
 import { Client } from "./client.js";
 import { ParleyError } from "./errors.js";
 import type { ConversationFrame } from "./protocol/frames.js";
+import { asked } from "./state/asked.js";
 
 /** Makes a client of one user on one device. It does nothing until `start`. */
 export function createParley(o: ParleyOptions): Parley {
   const c = new Client(o);
   const { state, social, files } = c;
-  const learned = (f: ConversationFrame): Conversation => state.learn({ ...f, type: "conversation" });
+  const learned = async (answer: Promise<ConversationFrame>): Promise<Conversation> => state.learn({ ...(await asked(answer, c.rest, state)), type: "conversation" });
   return {
     connection: state.connection,
     me: state.me,
@@ -20,9 +21,9 @@ export function createParley(o: ParleyOptions): Parley {
     loadMore: () => c.sync.more(),
 
     conversation: (id) => state.list.look(id),
-    open: async (id) => state.get(id) ?? learned(await c.rest.get<ConversationFrame>("/v1/conversations/" + encodeURIComponent(id))),
+    open: async (id) => state.get(id) ?? learned(c.rest.get("/v1/conversations/" + encodeURIComponent(id))),
     direct: (user) => state.direct(user),
-    createGroup: async (g) => learned(await social.createGroup(g)),
+    createGroup: async (g) => learned(social.createGroup(g)),
     presence: (user) => c.presence.of(user),
 
     search: (q) => social.search(q),

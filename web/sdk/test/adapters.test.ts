@@ -1,5 +1,5 @@
 import "fake-indexeddb/auto";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { HttpResponse, Network, StorageAdapter } from "../src/index.js";
 import { createParley, memoryStorage } from "../src/index.js";
 import { browserTabs, indexedDBStorage } from "../src/browser/index.js";
@@ -111,6 +111,21 @@ test("without locks there are no tabs to share with", () => {
   expect(browserTabs()).toBeUndefined();
 });
 
+describe("where locks are refused, as all storage is in browsers that are told so", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  test("each tab leads for itself, but not one that has taken its wish back", async () => {
+    const request = () => Promise.reject(new DOMException("denied", "SecurityError"));
+    vi.stubGlobal("navigator", { locks: { request } });
+    const port = browserTabs()!;
+    const led: string[] = [];
+    port.elect("x", () => led.push("one"), () => led.push("lost"));
+    port.elect("x", () => led.push("other"))();
+    await settle();
+    expect(led).toEqual(["one"]);
+  });
+});
+
 test("addresses", () => {
   for (const url of ["http://h:1", "http://h:1/", "ws://h:1/v1/ws"]) expect(baseURL(url)).toEqual({ http: "http://h:1", socket: "ws://h:1/v1/ws" });
   expect(baseURL("https://h/chat")).toEqual({ http: "https://h/chat", socket: "wss://h/chat/v1/ws" });
@@ -210,4 +225,23 @@ test("what is written is handed to the storage at once, not after what was writt
   void store.put("outbox/3", 3);
   await Promise.resolve();
   expect(under).toEqual(["u/outbox/1 u/outbox/2", "u/outbox/3"]);
+});
+
+test("a storage that never answers is not handed more and more", async () => {
+  const clock = new FakeClock();
+  let asked = 0;
+  let answer = () => {};
+  const gate = new Promise<void>((done) => (answer = done));
+  const failed: unknown[] = [];
+  const store = new Store({ ...memoryStorage(), write: () => (asked++, gate) }, clock, (err) => failed.push(err));
+  store.open("u/");
+  void store.put("a", 0);
+  await clock.advance(5_000);
+  for (let i = 0; i < 2_000; i++) await store.put("a", i);
+  expect(asked).toBe(1_000);
+  answer();
+  await settle();
+  await store.put("a", 1);
+  expect(asked).toBe(1_001);
+  expect(failed).toHaveLength(1);
 });

@@ -151,3 +151,42 @@ test("of what was dropped 500 are remembered", async () => {
   expect(left).toHaveLength(500);
   expect(left.every(([, at]) => (at as number) >= 100)).toBe(true);
 });
+
+test("what it heard before a restore stays out of the numbers of after it", async () => {
+  const w = await tabs();
+  const third = w.open("third");
+  await w.clock.advance(1_000);
+  w.old.freeze();
+  for (let i = 0; i < 8; i++) w.server.stranger(w.log, "bob", { type: "send", body: { text: "lost" } });
+  await w.clock.advance(100); // it is on its way to the one that sleeps
+  w.log.log.splice(5);
+  w.server.restore();
+  const head = w.log.log.length;
+  await w.replace();
+  const seen = new Set<number>();
+  const off = [w.next, third].map((m) => m.parley.direct("bob").info.subscribe(({ head }) => seen.add(head)));
+  w.old.thaw();
+  await w.clock.advance(2_000);
+  expect([...seen], "what the others show while the old one talks").toEqual([head]);
+  w.server.stranger(w.log, "bob", { type: "send", body: { text: "new" } });
+  await w.clock.advance(2_000);
+  for (const m of [w.old, w.next, third]) expect(m.parley.direct("bob").info.value, m.name).toMatchObject({ head: head + 1, ...w.server.unread(w.log, "alice"), exact: true });
+  for (const stop of off) stop();
+});
+
+test("its late answers lead nobody back to it", async () => {
+  const w = await tabs();
+  const third = w.open("third");
+  await w.clock.advance(1_000);
+  w.old.freeze();
+  third.parley.setVisible(true); // it asks how things are
+  third.parley.setVisible(false);
+  w.server.restore();
+  await w.replace();
+  const seen: number[] = [];
+  const off = third.parley.direct("bob").info.subscribe(({ head }) => seen.push(head));
+  w.old.thaw();
+  await w.clock.advance(2_000);
+  expect(seen).toEqual([w.log.log.length]);
+  off();
+});

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { Parley } from "../src/index.js";
+import type { Parley, TabsPort } from "../src/index.js";
 import { memoryStorage } from "../src/index.js";
 import { seeded } from "./support/cutter.js";
 import { Machine } from "./support/machine.js";
 import { ModelServer, textOf } from "./support/model.js";
-import { ackOf, conv, conversation, FakeClock, FakeNetwork, FakeProfile, jwt, message, settle, world } from "./support/fake.js";
+import { ackOf, conv, conversation, FakeClock, FakeNetwork, FakeProfile, jwt, message, settle, welcome, world } from "./support/fake.js";
 
 /** Tabs of one profile: a storage, a clock and a network in common. */
 async function tabs(n: number) {
@@ -296,6 +296,64 @@ describe("tabs of one profile", () => {
     expect(phase(late)).toBe("offline");
     await other.clock.advance(120_000);
     expect(other.net.sockets).toHaveLength(0);
+  });
+
+  test("a tab that was not told of a restore hears of it from what its leader tells next", async () => {
+    const w = await tabs(0);
+    const lead = w.profile.tab("lead");
+    lead.elect("", () => {});
+    let epoch = "e1";
+    const channel = lead.channel("", (m) => {
+      const { t, from } = m as { t: string; from: string };
+      const session = { me: { user: "alice", device: "d" }, ns: "_", epoch, features: welcome.features, limits: welcome.limits };
+      const events = [{ e: "welcome", welcome: session }, { e: "connection", state: { phase: "live" } }];
+      if (t === "join") channel.post({ t: "present", to: from, by: "lead", events });
+    });
+    const tell = (...events: object[]) => channel.post({ t: "events", by: "lead", epoch, events });
+    let head = 9;
+    w.net.answer = (path) => ({ status: 200, body: { items: path.startsWith("/v1/conversations?") ? [conversation(head)] : [] } });
+    const late = await w.open("late");
+    await settle();
+    tell({ e: "entry", entry: message(10), live: true });
+    await settle();
+    expect(late.conversation(conv)!.info.value).toMatchObject({ head: 10, unread: 10 });
+    [epoch, head] = ["e2", 4];
+    tell({ e: "entry", entry: message(4), live: true });
+    await settle();
+    expect(late.conversation(conv)!.info.value).toMatchObject({ head: 4, unread: 4, exact: true });
+    tell({ e: "entry", entry: message(5), live: true });
+    await settle();
+    expect(late.conversation(conv)!.info.value).toMatchObject({ head: 5, unread: 5, exact: true });
+  });
+
+  test("what is read in a tab that was not told of a restore is not told to the server", async () => {
+    const w = await tabs(1);
+    await w.net.last.welcome();
+    w.net.last.tell(conversation(2), message(1), message(2));
+    const other = w.profile.tab("other").channel("", () => {});
+    const read = (seq: number, epoch: string) => other.post({ t: "order", from: "other", epoch, order: { do: "read", conv, seq } });
+    read(2, "e0");
+    read(1, "e1");
+    await settle();
+    expect(w.net.last.take("read")).toEqual([{ type: "read", conv, seq: 1 }]);
+  });
+
+  test("a tab leads once, also where a wish that it took back comes true", async () => {
+    const network = new FakeNetwork();
+    let late = () => {};
+    const tabsPort: TabsPort = {
+      elect: (_name, lead) => ((late = lead), () => {}),
+      steal: (_name, lead) => (queueMicrotask(lead), () => {}),
+      channel: () => ({ post: () => {}, close: () => {} }),
+    };
+    const w = await world({ network, tabs: "shared", tabsPort });
+    await w.clock.advance(5_000);
+    expect(network.sockets).toHaveLength(1);
+    late();
+    await settle();
+    expect(network.sockets).toHaveLength(1);
+    await w.parley.close();
+    expect(w.clock.waiting).toBe(0);
   });
 
   test("a tab that is about to end does not lead", async () => {

@@ -26,13 +26,14 @@ export function Members({ c }: { c: Conversation }) {
   const shown = useSignal(step);
   const adding = useSignal<readonly string[] | undefined>(undefined);
   const live = parley.connection.value.phase === "live";
+  const known = c.members.value !== undefined;
   useEffect(() => {
-    if (c.members.peek() !== undefined) return;
+    if (known) return;
     c.loadMembers().then(
       () => (wrong.value = ""),
       (err: unknown) => (wrong.value = problemText(t, err)),
     );
-  }, [c, live]);
+  }, [c, live, known]);
   const members = [...(c.members.value ?? [])].sort((a, b) => (rank[a.role] ?? 9) - (rank[b.role] ?? 9) || (a.user < b.user ? -1 : 1));
   const mayAdd = info.role === "owner" || info.role === "admin";
   const add = async () => {
@@ -59,7 +60,7 @@ export function Members({ c }: { c: Conversation }) {
             <span class="grow">{t.addMember}</span>
           </button>
         )}
-        {c.members.value === undefined && wrong.value === "" && <p class="item hint">{t.loading}</p>}
+        {!known && wrong.value === "" && <p class="item hint">{t.loading}</p>}
         {members.slice(0, shown.value).map((m) => (
           <MemberRow key={m.user} c={c} m={m} />
         ))}

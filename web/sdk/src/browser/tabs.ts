@@ -18,7 +18,10 @@ export function browserTabs(): TabsPort | undefined {
   };
 }
 
-/** Asks for a lock and holds it, until the result is called or another tab steals it. */
+/**
+ * Asks for a lock and holds it, until the result is called or another tab steals it. Where locks are refused,
+ * as browsers do that were told to store nothing, each tab leads for itself.
+ */
 function hold(lead: () => void, lost: (() => void) | undefined, ask: (held: () => Promise<void>) => Promise<unknown>, giveUp: () => void): () => void {
   let wanted = true;
   let release = giveUp;
@@ -29,7 +32,9 @@ function hold(lead: () => void, lost: (() => void) | undefined, ask: (held: () =
     return until;
   };
   ask(held).catch(() => {
-    if (wanted && release !== giveUp) lost?.(); // else the wish was taken back
+    if (!wanted) return; // the wish was taken back
+    if (release === giveUp) lead();
+    else lost?.();
   });
   return () => {
     wanted = false;

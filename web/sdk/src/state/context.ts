@@ -17,6 +17,8 @@ export interface Context {
   readonly limits: ReadonlySignal<Limits | undefined>;
   /** What was missed has come: what is known of heads is true. */
   readonly live: ReadonlySignal<boolean>;
+  /** Grows whenever what is known of the logs is void, by another epoch. */
+  readonly life: number;
   has(feature: string): boolean;
   /** Keeps a value for the next start, if this tab has the connection. */
   keep(key: string, value: unknown): void;

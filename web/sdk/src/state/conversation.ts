@@ -210,6 +210,7 @@ export class Talk implements Conversation {
     this.thread.drop();
     this.pending.forget();
     this.count.forget();
+    this.group.forget();
     this.set({ ...this.now.peek(), peers: undefined, head: 0, count: 0, read: 0, delivered: 0, unread: 0, mentions: 0, last: undefined, event: undefined });
   }
 

@@ -4,6 +4,7 @@ import type { ConversationInfo, Member, Role, Seen } from "../api.js";
 import { ParleyError } from "../errors.js";
 import type { Query } from "../net/rest.js";
 import type { ConversationFrame, Entry, MessageEntry, Page, Receipt } from "../protocol/frames.js";
+import { asked } from "./asked.js";
 import type { Context } from "./context.js";
 
 const most = 2_000;
@@ -23,9 +24,16 @@ export class Group {
   }
 
   async load(): Promise<readonly Member[]> {
+    const { life } = this.ctx;
     const members = await this.pages<Member>("/members");
+    if (life !== this.ctx.life) return this.load();
     this.list.value = members;
     return members;
+  }
+
+  /** Another epoch: whoever shows the members reads them once more. */
+  forget(): void {
+    this.list.value = undefined;
   }
 
   async set(user: string, role: Role): Promise<void> {
@@ -42,7 +50,7 @@ export class Group {
 
   async rename(title: string): Promise<void> {
     this.groupOnly();
-    this.learn(await this.ctx.rest.send<ConversationFrame>("PATCH", this.path, { title, cmid: this.ctx.newID() }));
+    await this.learn(this.ctx.rest.send("PATCH", this.path, { title, cmid: this.ctx.newID() }));
   }
 
   async leave(): Promise<void> {
@@ -50,18 +58,18 @@ export class Group {
     // Not the request that closes the group where an owner makes it: one may have become owner just now.
     const me = this.ctx.me.peek()?.user ?? "";
     await this.ctx.rest.send("DELETE", `${this.path}/members/${encodeURIComponent(me)}?cmid=${this.ctx.newID()}`);
-    this.learn(await this.ctx.rest.get<ConversationFrame>(this.path));
+    await this.learn(this.ctx.rest.get(this.path));
   }
 
   async close(): Promise<void> {
     this.groupOnly();
     if (this.info.peek().role !== "owner") throw new ParleyError("forbidden", "only the owner closes a group");
     await this.ctx.rest.send("DELETE", `${this.path}?cmid=${this.ctx.newID()}`);
-    this.learn(await this.ctx.rest.get<ConversationFrame>(this.path));
+    await this.learn(this.ctx.rest.get(this.path));
   }
 
   async settings(s: { muted?: boolean; pinned?: boolean; archived?: boolean }): Promise<void> {
-    this.learn(await this.ctx.rest.send<ConversationFrame>("PATCH", this.path + "/me", s));
+    await this.learn(this.ctx.rest.send("PATCH", this.path + "/me", s));
   }
 
   seenBy(seq: number): Promise<readonly Seen[]> {
@@ -114,7 +122,8 @@ export class Group {
     if (this.list.peek() !== undefined) await this.load();
   }
 
-  private learn(c: ConversationFrame): void {
+  private async learn(answer: Promise<ConversationFrame>): Promise<void> {
+    const c = await asked(answer, this.ctx.rest, this.ctx);
     this.ctx.tell({ e: "told", frame: { ...c, type: "conversation" } });
   }
 

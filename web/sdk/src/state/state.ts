@@ -37,8 +37,9 @@ export class State {
   readonly loaded: Signal<boolean> = signal(false);
   /** Grows whenever what is known of the logs is void, by another epoch. */
   life = 0;
+  /** The server's, in which they are; empty: nothing is known. */
+  epoch = "";
   private ns = "_";
-  private epoch = "";
   private readonly drafts: Drafts;
   private readonly cachedPages = new Map<string, CachedThread>();
   private readonly loadedOf = new Set<string>(); // threads, the one looked at last last

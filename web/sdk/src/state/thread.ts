@@ -114,9 +114,13 @@ export class LogThread implements Thread {
   /** Is everything loaded that was changed up to the head? If not, mends it. */
   catchUp(): void {
     if (this.folded === undefined || this.catching !== undefined || this.folded >= this.head.peek()) return;
+    const { generation } = this;
     this.catching = this.readOn()
       .catch((err: unknown) => this.ctx.failed(err))
-      .finally(() => (this.catching = undefined));
+      .finally(() => {
+        this.catching = undefined;
+        if (generation !== this.generation) this.catchUp(); // nobody else does, if there was reason to while this went on
+      });
   }
 
   /** Nothing that is known of this log is true any more. */

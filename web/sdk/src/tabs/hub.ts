@@ -4,7 +4,7 @@ import type { Core, EngineEvent } from "../engine/events.js";
 import { isRecord } from "../protocol/codec.js";
 import type { Clock, TabsChannel, TabsPort } from "../ports.js";
 import type { Message, Order } from "./messages.js";
-import { ofLeader } from "./messages.js";
+import { ofLeader, ofLog } from "./messages.js";
 import { Vigil } from "./vigil.js";
 import { Watchers } from "./watchers.js";
 
@@ -19,6 +19,8 @@ export interface HubOptions {
   clock: Clock;
   engine: (emit: (ev: EngineEvent) => void) => Engine;
   take: (ev: EngineEvent) => void;
+  /** In which epoch the numbers are that this tab knows; empty: it knows none. */
+  epoch: () => string;
   /** What this tab has submitted and knows no outcome of. */
   unsettled: () => readonly Command[];
   /** Another tab signed out. */
@@ -40,7 +42,7 @@ export class Hub implements Core {
   private watched: readonly string[] = [];
   private online = true;
   private readonly watchers: Watchers;
-  private outgoing: EngineEvent[] = [];
+  private outgoing: { epoch: string; events: EngineEvent[] } | undefined;
   private leader: string | undefined; // its id, where it told it
   private readonly vigil: Vigil;
 
@@ -83,7 +85,7 @@ export class Hub implements Core {
     if (this.stopped || port === undefined || this.engine === undefined) return;
     this.engine.stop();
     this.engine = undefined;
-    this.outgoing = [];
+    this.outgoing = undefined;
     this.watchers.clear();
     this.follow(port);
     this.orderAgain();
@@ -108,7 +110,7 @@ export class Hub implements Core {
   tell(ev: EngineEvent): void {
     this.hear(ev);
     if (this.engine !== undefined) this.broadcast(ev);
-    else this.post({ t: "events", events: [ev] });
+    else this.post({ t: "events", epoch: this.o.epoch(), events: [ev] });
   }
 
   signOut(): void {
@@ -123,7 +125,7 @@ export class Hub implements Core {
   markRead(conv: string, seq: number): void {
     const order: Order = { do: "read", conv, seq };
     this.order(order);
-    if (this.engine !== undefined) this.post({ t: "order", from: this.o.id, order });
+    if (this.engine !== undefined) this.postOrder(order);
   }
 
   typing(conv: string, on: boolean): void {
@@ -162,11 +164,15 @@ export class Hub implements Core {
 
   private order(order: Order): void {
     if (this.engine !== undefined) this.obey(this.o.id, order);
-    else this.post({ t: "order", from: this.o.id, order });
+    else this.postOrder(order);
+  }
+
+  private postOrder(order: Order): void {
+    this.post({ t: "order", from: this.o.id, epoch: this.o.epoch(), order });
   }
 
   private lead(): void {
-    if (this.stopped) return; // it is about to resign
+    if (this.stopped || this.engine !== undefined) return; // it is about to resign, or a wish came true that it had taken back
     this.vigil.end();
     this.cancelAgain();
     this.leader = this.o.id;
@@ -206,9 +212,10 @@ export class Hub implements Core {
   private message(m: Message): void {
     switch (m.t) {
       case "events":
-        return this.told(m.events, m.by);
+        return this.told(m.events, m.by, m.epoch);
       case "present":
         if (m.to !== this.o.id || this.engine !== undefined) return;
+        if (m.by !== this.leader && !this.vigil.asking) return; // it slept over the question, and another one has answered
         this.leader = m.by;
         return this.told(m.events, m.by);
       case "lead":
@@ -221,8 +228,9 @@ export class Hub implements Core {
         return this.o.signedOut();
     }
     if (this.engine === undefined) return;
-    if (m.t === "order") this.obey(m.from, m.order);
-    else if (m.t === "join") {
+    if (m.t === "order") {
+      if (m.order.do !== "read" || !this.foreign(m.epoch)) this.obey(m.from, m.order);
+    } else if (m.t === "join") {
       this.sendEvents();
       this.post({ t: "present", to: m.from, by: this.o.id, events: this.engine.present() });
     } else if (m.t === "bye") {
@@ -231,9 +239,20 @@ export class Hub implements Core {
     }
   }
 
-  private told(events: readonly EngineEvent[], by: string | undefined): void {
-    if (by === this.leader && this.engine === undefined) this.vigil.heard();
-    for (const ev of events) if (by === this.leader || !ofLeader(ev)) this.hear(ev);
+  /** A tab that slept through a restore of the server may tell of the logs of before: that stays out of the numbers of after it. */
+  private told(events: readonly EngineEvent[], by: string | undefined, epoch?: string): void {
+    const follows = by === this.leader && this.engine === undefined;
+    if (follows) this.vigil.heard();
+    let missed = false;
+    for (const ev of events) {
+      if (this.foreign(epoch) && ofLog(ev)) missed = true;
+      else if (by === this.leader || !ofLeader(ev)) this.hear(ev);
+    }
+    if (missed && follows) this.vigil.begin(); // the one that slept is this tab: the answer has the welcome
+  }
+
+  private foreign(epoch: string | undefined): boolean {
+    return epoch !== undefined && epoch !== this.o.epoch();
   }
 
   /** What another tab, or the user of this one, says. */
@@ -243,18 +262,23 @@ export class Hub implements Core {
     if (ev.e === "added") this.engine?.submit(ev.command, true); // of a tab that does not know yet that it was replaced
   }
 
-  /** Events of one turn go out together. */
+  /** Events of one turn, and one epoch, go out together. */
   private broadcast(ev: EngineEvent): void {
     if (this.channel === undefined) return;
-    this.outgoing.push(ev);
-    if (this.outgoing.length === 1) queueMicrotask_(() => this.sendEvents());
+    const epoch = this.o.epoch();
+    if (this.outgoing?.epoch !== epoch) this.sendEvents();
+    if (this.outgoing === undefined) {
+      this.outgoing = { epoch, events: [] };
+      queueMicrotask_(() => this.sendEvents());
+    }
+    this.outgoing.events.push(ev);
   }
 
   private sendEvents(): void {
-    if (this.outgoing.length === 0) return;
-    const events = this.outgoing;
-    this.outgoing = [];
-    this.post({ t: "events", by: this.o.id, events });
+    if (this.outgoing === undefined) return;
+    const { epoch, events } = this.outgoing;
+    this.outgoing = undefined;
+    this.post({ t: "events", by: this.o.id, epoch, events });
   }
 
   private post(m: Message): void {

@@ -13,17 +13,22 @@ export type Order =
   | { do: "online"; online: boolean }
   | { do: "probe" };
 
-/** `by` and `from` are ids of tabs; `by` is the one that leads. */
+/** `by` and `from` are ids of tabs; `by` is the one that leads. `epoch` is the server's, as the sender knows it: seqs mean nothing in another one. */
 export type Message =
   | { t: "join"; from: string } // a tab wants to know how things are
   | { t: "lead"; by?: string } // a tab has the connection from now on
   | { t: "present"; to: string; by?: string; events: EngineEvent[] }
-  | { t: "events"; by?: string; events: EngineEvent[] } // without `by`: of a tab that does not lead
-  | { t: "order"; from: string; order: Order }
+  | { t: "events"; by?: string; epoch?: string; events: EngineEvent[] } // without `by`: of a tab that does not lead
+  | { t: "order"; from: string; epoch?: string; order: Order }
   | { t: "bye"; from: string }
   | { t: "signout" };
 
 /** Is it what a tab that is no leader any more must not say? Its connection is not that of the others. */
 export function ofLeader(ev: EngineEvent): boolean {
   return ev.e === "connection" || ev.e === "welcome" || ev.e === "forget";
+}
+
+/** Is it about seqs of a log? */
+export function ofLog(ev: EngineEvent): boolean {
+  return ev.e === "entry" || (ev.e === "told" && ev.frame.type !== "presence" && ev.frame.type !== "typing");
 }

@@ -37,6 +37,11 @@ export class Vigil {
     this.cancel = this.clock.after(every, () => this.begin());
   }
 
+  /** Is there no answer yet? */
+  get asking(): boolean {
+    return this.asked;
+  }
+
   setVisible(visible: boolean): void {
     this.visible = visible;
     if (visible) this.begin();

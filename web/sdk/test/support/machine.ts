@@ -125,7 +125,7 @@ export class Machine {
       channel: (name, receive) => {
         const channel = port.channel(name, (m) =>
           this.run(() => {
-            this.hear(JSON.stringify(m));
+            this.hear(JSON.stringify({ ...(m as object), epoch: undefined })); // the sender's own is no news of the server's
             receive(m);
           }),
         );
