@@ -121,7 +121,8 @@ type Bus struct {
 
 	state   atomic.Int32
 	down    atomic.Pointer[chan struct{}] // closed when the present connection is lost
-	stateMu sync.Mutex                    // orders the changes of both, and the calls of OnState
+	stateMu sync.Mutex                    // orders the changes of both, and the calls of OnState and OnDenied
+	refusal refusal                       // guarded by stateMu: what is told when the bus is connected
 
 	// lost gets a token when NATS has ended the connection for good.
 	lost chan struct{}

@@ -142,7 +142,7 @@ func (b *Bus) run() {
 		case <-b.out.wake:
 			b.write()
 		case <-b.lost:
-			if b.redial() != nil {
+			if b.ended() && b.redial() != nil {
 				return
 			}
 		case <-b.life.Done():
@@ -195,6 +195,15 @@ func (b *Bus) redial() error {
 	return nil
 }
 
+// ended reports whether NATS has ended the present connection. What it has ended may
+// also have been one that dial tried before: then there is nothing to make anew, and the
+// present one, if it were replaced, would be left behind.
+func (b *Bus) ended() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.nc.IsClosed()
+}
+
 // current reports whether nc is the connection in use; the callbacks of an older
 // one may still come in.
 func (b *Bus) current(nc *nats.Conn) bool {
@@ -219,6 +228,7 @@ func (b *Bus) reconnected(nc *nats.Conn) {
 	if !b.current(nc) {
 		return
 	}
+	b.forgetRefusal() // those to come are of this connection
 	if err := nc.FlushTimeout(subscribeTimeout(nc)); err != nil {
 		_ = nc.ForceReconnect() // no harm if it is lost already; fails only where closed
 		return
@@ -258,7 +268,7 @@ func (b *Bus) asyncError(nc *nats.Conn, sub *nats.Subscription, err error) {
 	switch {
 	case !b.current(nc):
 	case isDenied(err):
-		b.denied(err)
+		b.denied(nc, err)
 	case b.troubles.due():
 		b.log.Warn("error on the connection to NATS", "error", b.servers.safe(err))
 	}
@@ -315,6 +325,9 @@ func (b *Bus) setState(s State) (changed bool) {
 	}
 	if b.o.OnState != nil {
 		b.o.OnState(s)
+	}
+	if s == StateConnected {
+		b.tellRefusal()
 	}
 	return true
 }

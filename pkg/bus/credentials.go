@@ -3,7 +3,6 @@ package bus
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -138,19 +137,3 @@ func (l *login) token() string {
 	}
 	return u.Username()
 }
-
-// denied says that the server does not let its user do what the bus needs: all else
-// goes on, and nothing of that topic comes or goes until the user may.
-func (b *Bus) denied(err error) {
-	err = b.servers.safe(err)
-	if !b.denials.due() {
-		return
-	}
-	b.log.Error("NATS does not permit its user what Parley needs: let it publish and subscribe parley."+b.o.Cluster+".>", "error", err)
-	if b.o.OnDenied != nil {
-		b.o.OnDenied(fmt.Sprintf("its user lacks a permission: %v", err))
-	}
-}
-
-// isDenied tells what denied is for from other troubles.
-func isDenied(err error) bool { return errors.Is(err, nats.ErrPermissionViolation) }

@@ -165,6 +165,9 @@ func (*inbox) answer(waiting []chan<- error, err error) {
 func (i *inbox) change(list []Address) {
 	i.bus.mu.Lock()
 	defer i.bus.mu.Unlock()
+	if i.gone.Err() != nil {
+		return // unsubscribe has ended all there were, or is about to
+	}
 	for _, a := range list {
 		i.mu.Lock()
 		wanted := i.want[a] > 0

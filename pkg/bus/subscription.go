@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,7 @@ func (b *Bus) Subscribe(topic Topic, fn func(data []byte)) (unsubscribe func(), 
 	}
 	// On a connection that NATS has closed it fails, and the next one gets all
 	// that are in subs.
-	if err := s.attach(b.nc); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := s.attach(b.nc); err != nil && !b.nc.IsClosed() {
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, b.servers.safe(err))
 	}
 	b.subs[s] = struct{}{}

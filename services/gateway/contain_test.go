@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,5 +85,40 @@ func TestAPanicCostsOneMessage(t *testing.T) {
 	}
 	if len(taps.takes) != 4 {
 		t.Errorf("it takes %d topics", len(taps.takes))
+	}
+}
+
+// brittleBus breaks at so many signals, which only presence sends where nobody is.
+type brittleBus struct {
+	Bus
+	breaks, sent atomic.Int64
+}
+
+func (b *brittleBus) Publish(topic bus.Topic, data []byte) error {
+	if topic == bus.TopicSignals {
+		if b.breaks.Add(-1) >= 0 {
+			panic("this signal breaks it")
+		}
+		b.sent.Add(1)
+	}
+	return b.Bus.Publish(topic, data)
+}
+
+// A loop that breaks goes on, and is counted.
+func TestALoopThatPanicsGoesOn(t *testing.T) {
+	b := &brittleBus{}
+	b.breaks.Store(2)
+	c := newCluster(t, 1, func(o *Options) {
+		b.Bus, o.Bus = o.Bus, b
+		o.Log = slog.New(slog.DiscardHandler)
+		o.presence.Beat = 10 * time.Millisecond
+		o.presence.Batch = 10 * time.Millisecond
+	})
+	c.until(func() bool { return b.sent.Load() > 0 })
+	if got := c.gates[0].Stats().Panics; got != 2 {
+		t.Errorf("%d panics were counted, want 2", got)
+	}
+	if sum := Sum([]Stats{{Panics: 1}, {Panics: 2}}); sum.Panics != 3 {
+		t.Errorf("%d of two pods, want 3", sum.Panics)
 	}
 }

@@ -480,6 +480,7 @@ type Stats struct {
 	Jobs      jobs.Stats        // what became of broadcasts and erasures
 	Keep      KeepStats         // what became of conversations that are kept for a time
 	Census    JobCensus         // what there is of jobs
+	Panics    uint64            // of loops, that were contained
 }
 
 type counters struct {
@@ -494,7 +495,7 @@ func (g *Gateway) Stats() Stats {
 		Received: g.stats.received.Load(), Unheard: g.stats.unheard.Load(), Foreign: g.stats.foreign.Load(),
 		Gaps: g.stats.gaps.Load(), Refused: g.stats.refused.Read(), Repaired: g.repair.Found(), Files: g.fileStats(), Online: g.presence.Stats(), Dropped: g.stats.dropped.Load(),
 		Syncing: int(g.syncing.Load()), Moved: g.balance.moved.Load(), Over: int(g.balance.over.Load()),
-		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats(), Keep: g.keeper.stats(), Census: *g.census.last.Load()}
+		Revoked: g.revoked.Stats(), Limited: g.opts.Guard.Refused(), Jobs: g.jobs.Stats(), Keep: g.keeper.stats(), Census: *g.census.last.Load(), Panics: g.panics()}
 }
 
 // Handler serves the socket at /v1/ws and every REST request that changes
@@ -533,6 +534,7 @@ func Sum(list []Stats) (sum Stats) {
 		sum.Jobs = sum.Jobs.Add(s.Jobs)
 		sum.Keep = sum.Keep.add(s.Keep)
 		sum.Census = sum.Census.max(s.Census)
+		sum.Panics += s.Panics
 		sum.Files.Completed += s.Files.Completed
 		sum.Files.Refused += s.Files.Refused
 		sum.Files.Collected += s.Files.Collected

@@ -51,6 +51,7 @@ func RegisterMetrics(m *ops.Metrics, stats func() Stats) {
 		{"gateway_announcements_lost_total", "Announcements that NATS did not take.", func(s Stats) uint64 { return s.Unheard }},
 		{"gateway_envelopes_foreign_total", "Envelopes of another epoch, or that could not be read.", func(s Stats) uint64 { return s.Foreign }},
 		{"gateway_gaps_read_total", "Gaps in what was announced that were read from the store.", func(s Stats) uint64 { return s.Gaps }},
+		{"gateway_panics_total", "Panics in the loops of repair, presence and jobs that were contained.", func(s Stats) uint64 { return s.Panics }},
 		{"gateway_presence_asked_total", "Users that other pods were asked about.", func(s Stats) uint64 { return s.Online.Asked }},
 		{"gateway_presence_told_total", "Users that other pods were told of.", func(s Stats) uint64 { return s.Online.Told }},
 		{"gateway_signals_dropped_total", "Typing and last visits that were left out.", func(s Stats) uint64 { return s.Online.Dropped + s.Dropped }},

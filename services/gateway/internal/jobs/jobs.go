@@ -16,6 +16,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/contain"
 )
 
 // Handler does jobs of one kind.
@@ -78,6 +79,7 @@ type Runner struct {
 	busy sync.WaitGroup
 
 	over, failures, givenUp atomic.Uint64
+	panics                  contain.Panics
 
 	mu      sync.Mutex
 	running int
@@ -89,16 +91,18 @@ type Stats struct {
 	Ended    uint64 // jobs that ended here, those that were given up included
 	Failures uint64 // steps that failed and are tried again
 	GivenUp  uint64 // jobs that were given up
+	Panics   uint64 // that were contained: those of steps are failures, too
 }
 
 // Add is the sum with another runner's.
 func (s Stats) Add(o Stats) Stats {
-	return Stats{Ended: s.Ended + o.Ended, Failures: s.Failures + o.Failures, GivenUp: s.GivenUp + o.GivenUp}
+	return Stats{Ended: s.Ended + o.Ended, Failures: s.Failures + o.Failures, GivenUp: s.GivenUp + o.GivenUp,
+		Panics: s.Panics + o.Panics}
 }
 
 // Stats returns the present counts; it does not block.
 func (r *Runner) Stats() Stats {
-	return Stats{Ended: r.over.Load(), Failures: r.failures.Load(), GivenUp: r.givenUp.Load()}
+	return Stats{Ended: r.over.Load(), Failures: r.failures.Load(), GivenUp: r.givenUp.Load(), Panics: r.panics.Load()}
 }
 
 // kind is how jobs of a kind fare.
@@ -128,16 +132,21 @@ func (r *Runner) Wake() {
 // forgetEvery is how often ended jobs are looked for, in looks for jobs that are due.
 const forgetEvery = 300
 
-// Run works until ctx ends; then it gives back what it was doing, and returns.
+// Run works until ctx ends; then it gives back what it was doing, and returns. A step
+// that panics has failed. Where something else does, a job is left to its lease, like that
+// of a pod that has died, and the next look is the next.
 func (r *Runner) Run(ctx context.Context) {
 	defer r.busy.Wait()
 	every := time.NewTicker(r.opts.Every)
 	defer every.Stop()
 	for n := 1; ; n++ {
-		r.claim(ctx)
-		if n%forgetEvery == 0 {
-			r.forget(ctx)
-		}
+		_ = r.panics.Do(r.opts.Log, "the look for jobs", func() error {
+			r.claim(ctx)
+			if n%forgetEvery == 0 {
+				r.forget(ctx)
+			}
+			return nil
+		})
 		select {
 		case <-ctx.Done():
 			return
@@ -183,7 +192,10 @@ func (r *Runner) claim(ctx context.Context) {
 		r.busy.Go(func() {
 			defer r.ended()
 			w := &work{r: r, job: j, until: until, log: r.opts.Log.With("job", j.ID, "kind", j.Kind, "attempt", j.Attempt)}
-			w.run(ctx, r.opts.Handlers[j.Kind])
+			_ = r.panics.Do(w.log, "a job", func() error {
+				w.run(ctx, r.opts.Handlers[j.Kind])
+				return nil
+			})
 		})
 	}
 }
@@ -276,7 +288,7 @@ func (w *work) run(ctx context.Context, h Handler) {
 }
 
 // step ends before the lease does, however long the claim, or the save before, has taken.
-func (w *work) step(ctx context.Context, h Handler) (Step, error) {
+func (w *work) step(ctx context.Context, h Handler) (step Step, err error) {
 	begun := time.Now()
 	by := begun.Add(w.r.opts.Lease / 2)
 	if w.until.Before(by) && !mutant.Is(mutant.LeaseUnchecked) {
@@ -287,7 +299,11 @@ func (w *work) step(ctx context.Context, h Handler) (Step, error) {
 	if !begun.Before(by) {
 		return Step{}, fmt.Errorf("begin a step: %w", context.DeadlineExceeded)
 	}
-	return h.Step(ctx, w.job)
+	err = w.r.panics.Do(w.log, "a step", func() error {
+		step, err = h.Step(ctx, w.job)
+		return err
+	})
+	return step, err
 }
 
 func (w *work) failed(ctx context.Context, err error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/chat"
+	"github.com/parley-chat/parley/services/gateway/internal/contain"
 )
 
 // ladder is how long a job waits after its first failure, its second, and so on.
@@ -29,7 +30,10 @@ func Delay(failures int, spread float64) time.Duration {
 func final(err error) (bool, string) {
 	e := chat.AsError(err)
 	var told *chat.Error
-	if !errors.As(err, &told) {
+	switch {
+	case errors.Is(err, contain.ErrPanicked):
+		return false, "something went wrong in it; the log of the pod that did it says what"
+	case !errors.As(err, &told):
 		return false, "something did not answer"
 	}
 	switch e.Code {

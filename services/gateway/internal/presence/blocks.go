@@ -80,11 +80,11 @@ func (t *Tracker) readBlocks() {
 		for i := range batch {
 			pairs[i] = batch[i].pair
 		}
-		t.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), opTime)
-		found, err := t.opts.Blocked(ctx, pairs)
-		cancel()
-		t.mu.Lock()
+		var found map[store.Pair]chat.Block
+		err := t.askStoreLocked(func(ctx context.Context) (err error) {
+			found, err = t.opts.Blocked(ctx, pairs)
+			return err
+		})
 		if err != nil {
 			t.opts.Log.Debug("could not read blocks; trying again", "error", err)
 			t.blocksAgain = time.Now().Add(blockRetry)
@@ -92,7 +92,7 @@ func (t *Tracker) readBlocks() {
 			return
 		}
 		for i := range batch {
-			t.answeredLocked(&batch[i], found[batch[i].pair])
+			t.contain("a block", func() { t.answeredLocked(&batch[i], found[batch[i].pair]) })
 		}
 		t.wakeUp()
 	}

@@ -71,7 +71,7 @@ func (t *Tracker) publishLocked(now time.Time) {
 		t.fillLocked(&m)
 		data, err := json.Marshal(&m)
 		if err == nil {
-			err = t.opts.Publish(data)
+			err = t.panics.Do(t.opts.Log, "a message of presence", func() error { return t.opts.Publish(data) })
 		}
 		if err != nil {
 			// What nobody has is not kept: when the bus is back, all is told and asked anew.

@@ -38,6 +38,7 @@ import (
 
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/contain"
 )
 
 // User is a user across tenants.
@@ -125,6 +126,8 @@ type Tracker struct {
 	wake  chan struct{}
 	wg    sync.WaitGroup // of lookups and touches
 
+	panics contain.Panics
+
 	mu       sync.Mutex
 	stopped  bool
 	local    map[User]int // sessions on this pod
@@ -181,6 +184,7 @@ type Stats struct {
 	Asked, Told     uint64 // users asked about, and told of, on the bus
 	Lost            uint64 // messages that the bus did not take
 	Dropped         uint64 // typing that was left out, and last visits that were not written
+	Panics          uint64 // that were contained
 }
 
 // Add is the counts of two pods of one cluster in this process.
@@ -194,6 +198,7 @@ func (s Stats) Add(o Stats) Stats {
 	s.Told += o.Told
 	s.Lost += o.Lost
 	s.Dropped += o.Dropped
+	s.Panics += o.Panics
 	return s
 }
 
@@ -211,6 +216,7 @@ func (t *Tracker) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.counts
+	s.Panics = t.panics.Load()
 	s.Users, s.Subjects, s.Pods = len(t.local), len(t.subjects), 1+len(t.peers)
 	s.ClusterUsers, s.ClusterSessions = len(t.local), t.sessions
 	for _, p := range t.peers {
@@ -277,7 +283,9 @@ func (t *Tracker) Missed() {
 	}
 }
 
-// Run does what time brings, until ctx ends.
+// Run does what time brings, until ctx ends. What breaks costs the user or the session
+// that it was about to deal with: each is taken off its list before, or stays marked, and
+// all locks are released by defer.
 func (t *Tracker) Run(ctx context.Context) {
 	var stepped time.Time
 	every := time.NewTicker(tick)
@@ -294,10 +302,10 @@ func (t *Tracker) Run(ctx context.Context) {
 				continue // the next tick will do
 			}
 		case <-pods.C:
-			t.lookForDead(ctx)
+			t.contain("the look for dead pods", func() { t.lookForDead(ctx) })
 		}
 		stepped = time.Now()
-		t.step(stepped)
+		t.contain("a step of presence", func() { t.step(stepped) })
 	}
 }
 
@@ -323,14 +331,7 @@ func (t *Tracker) Stop() {
 
 // lookForDead asks the store about pods that are silent.
 func (t *Tracker) lookForDead(ctx context.Context) {
-	t.mu.Lock()
-	silent := make(map[string]time.Time)
-	for id, p := range t.peers {
-		if time.Since(p.heard) > t.opts.Silence {
-			silent[id] = p.heard
-		}
-	}
-	t.mu.Unlock()
+	silent := t.silent()
 	if len(silent) == 0 {
 		return
 	}
@@ -353,6 +354,19 @@ func (t *Tracker) lookForDead(ctx context.Context) {
 			t.dropLocked(id, heard)
 		}
 	}
+}
+
+// silent are the pods that are, and when they were heard last.
+func (t *Tracker) silent() map[string]time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	silent := make(map[string]time.Time)
+	for id, p := range t.peers {
+		if time.Since(p.heard) > t.opts.Silence {
+			silent[id] = p.heard
+		}
+	}
+	return silent
 }
 
 // dropLocked forgets a pod, whose users were last seen then.

@@ -14,8 +14,9 @@ func (t *Tracker) step(now time.Time) {
 		}
 	}
 	for len(t.checking) > 0 && !t.checking[0].at.After(now) {
-		t.checkLocked(t.checking[0].s, now)
+		s := t.checking[0].s
 		t.checking = t.checking[1:]
+		t.checkLocked(s, now)
 	}
 	for len(t.leaving) > 0 && !t.leaving[0].at.After(now) {
 		d := t.leaving[0]
@@ -92,7 +93,7 @@ func (t *Tracker) passLocked(now time.Time) {
 func (t *Tracker) deliverLocked() {
 	for w, watch := range t.dirty {
 		for s := range watch.dirty {
-			if !w.Try(watch.frameOf(s)) {
+			if !t.tryLocked(w, watch.frameOf(s)) {
 				break
 			}
 			delete(watch.dirty, s)

@@ -212,15 +212,15 @@ func (t *Tracker) readAll() {
 	for len(t.lookups) > 0 {
 		s := t.lookups[0]
 		t.lookups = t.lookups[1:]
-		t.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), opTime)
-		seen, err := t.opts.LastSeen(ctx, s.User)
-		cancel()
-		t.mu.Lock()
+		var seen time.Time
+		err := t.askStoreLocked(func(ctx context.Context) (err error) {
+			seen, err = t.opts.LastSeen(ctx, s.User)
+			return err
+		})
 		s.looking, s.known = false, err == nil
 		s.seen = later(s.seen, seen)
 		if s.index >= 0 && !t.onlineLocked(s) {
-			t.tellLocked(s, false)
+			t.contain("a last visit", func() { t.tellLocked(s, false) })
 			t.wakeUp()
 		}
 	}
@@ -258,11 +258,9 @@ func (t *Tracker) writeAll() {
 			return
 		}
 		delete(t.touches, d)
-		t.mu.Unlock()
-		ctx, cancel := context.WithTimeout(context.Background(), opTime)
-		err := t.opts.Seen(ctx, d.User, store.DeviceInfo{Device: d.device, Seen: at})
-		cancel()
-		t.mu.Lock()
+		err := t.askStoreLocked(func(ctx context.Context) error {
+			return t.opts.Seen(ctx, d.User, store.DeviceInfo{Device: d.device, Seen: at})
+		})
 		if err != nil {
 			t.counts.Dropped++
 			t.opts.Log.Debug("could not write down a device's last visit", "error", err)

@@ -23,6 +23,7 @@ import (
 	"github.com/parley-chat/parley/pkg/chat"
 	"github.com/parley-chat/parley/pkg/mutant"
 	"github.com/parley-chat/parley/pkg/store"
+	"github.com/parley-chat/parley/services/gateway/internal/contain"
 	"github.com/parley-chat/parley/services/gateway/internal/route"
 )
 
@@ -82,9 +83,10 @@ const (
 
 // Reconciler watches the other pods. Make it with [New], start it with Start.
 type Reconciler struct {
-	opts  Options
-	found [3]atomic.Uint64 // conversations repaired, by trigger
-	wake  chan struct{}    // looks now instead of at the next beat
+	opts   Options
+	found  [3]atomic.Uint64 // conversations repaired, by trigger
+	panics contain.Panics
+	wake   chan struct{} // looks now instead of at the next beat
 
 	mu    sync.Mutex
 	peers map[string]*peer
@@ -259,7 +261,13 @@ func (r *Reconciler) Found() map[string]uint64 {
 	return map[string]uint64{"jump": r.found[0].Load(), "silence": r.found[1].Load(), "sweep": r.found[2].Load()}
 }
 
-// Run looks at the journals until ctx ends.
+// Panics counts what broke while it was looked at, and was contained.
+func (r *Reconciler) Panics() uint64 { return r.panics.Load() }
+
+// Run looks at the journals until ctx ends. A list or a journal that breaks it is one
+// that could not be read: it is tried again, with the pause of any other failure. What
+// is decided with the lock held is not contained, but for the lock's sake released by
+// defer: it calls nobody.
 func (r *Reconciler) Run(ctx context.Context) {
 	tick := time.NewTicker(r.opts.Grace)
 	defer tick.Stop()
@@ -277,14 +285,15 @@ func (r *Reconciler) Run(ctx context.Context) {
 			listed = time.Time{}
 		}
 		if time.Since(listed) >= 2*Beat {
-			if err := r.list(ctx); err != nil && ctx.Err() == nil {
+			if err := r.panics.Do(r.opts.Log, "the list of pods", func() error { return r.list(ctx) }); err != nil && ctx.Err() == nil {
 				r.opts.Log.Warn("could not list pods", "error", err)
 			}
 			listed = time.Now()
 		}
 		for _, w := range r.due() {
 			readers.Go(func() {
-				if err := r.read(ctx, w.peer, w.why); err != nil && ctx.Err() == nil {
+				err := r.panics.Do(r.opts.Log, "reading a journal", func() error { return r.read(ctx, w.peer, w.why) })
+				if err != nil && ctx.Err() == nil {
 					r.opts.Log.Warn("could not read a pod's journal; trying again", "pod", w.peer.id, "error", err)
 				}
 				r.mu.Lock()
@@ -418,21 +427,36 @@ func (r *Reconciler) read(ctx context.Context, p *peer, why Trigger) error {
 
 // take repairs what a document names, unless it was heard.
 func (r *Reconciler) take(p *peer, d *store.JournalDoc, why Trigger) {
-	r.mu.Lock()
-	known := p.had(d.Number)
-	if !known {
-		p.heard[d.Number] = 0
-		p.mail.forget(d.Number)
-		p.last = max(p.last, d.Number)
-	}
-	r.mu.Unlock()
-	if known {
+	if !r.fresh(p, d.Number) {
 		return
 	}
 	r.count(why, len(d.Lines)) // first: who sees the entry may look at the count
 	for _, l := range d.Lines {
-		r.opts.Table.Repair(l.Key, l.Seq, l.Users)
+		r.mend(l.Key, l.Seq, l.Users)
 	}
+}
+
+// fresh notes a number whose document was read; false: it was heard before.
+func (r *Reconciler) fresh(p *peer, number uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.had(number) {
+		return false
+	}
+	p.heard[number] = 0
+	p.mail.forget(number)
+	p.last = max(p.last, number)
+	return true
+}
+
+// mend has the sessions of this pod given what they lack of a conversation. One that
+// breaks what does it costs none of the others: its number counts as read, or a journal
+// would be read again and again for it; its next entry and the slow pass try again.
+func (r *Reconciler) mend(key chat.Key, seq chat.Seq, users []chat.User) {
+	_ = r.panics.Do(r.opts.Log, "a repair", func() error {
+		r.opts.Table.Repair(key, seq, users)
+		return nil
+	}, "conv", key.Conv)
 }
 
 func (r *Reconciler) count(why Trigger, n int) {
@@ -453,7 +477,8 @@ func (r *Reconciler) RunSweep(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		if err := r.sweep(ctx, r.opts.Sweep); err != nil && ctx.Err() == nil {
+		err := r.panics.Do(r.opts.Log, "a sweep", func() error { return r.sweep(ctx, r.opts.Sweep) })
+		if err != nil && ctx.Err() == nil {
 			r.opts.Log.Warn("could not sweep", "error", err)
 			pause(ctx, r.opts.Sweep/10)
 		}
@@ -482,7 +507,7 @@ func (r *Reconciler) sweep(ctx context.Context, over time.Duration) error {
 				if heads[c.Key] > 0 {
 					r.count(Sweep, 1)
 				}
-				r.opts.Table.Repair(c.Key, c.Last.Seq, nil)
+				r.mend(c.Key, c.Last.Seq, nil)
 			}
 		}
 		pause(ctx, rest)
@@ -504,7 +529,7 @@ func (r *Reconciler) sweepUser(ctx context.Context, u route.UserKey) error {
 		}
 		for _, m := range members {
 			if m.Left == 0 {
-				r.opts.Table.Repair(m.Key, m.Joined, []chat.User{u.User})
+				r.mend(m.Key, m.Joined, []chat.User{u.User})
 			}
 		}
 		if len(members) < page {

@@ -38,7 +38,7 @@ func underLoad(span time.Duration, f fault) func(context.Context, *world, *Resul
 			URLs: w.urls(), API: w.cluster.History.URL(), Token: w.token,
 			Users: users, Devices: devices, Groups: groups, Reconnects: -1, InFlight: 16,
 			Messages: int(rate * span.Seconds()), Rate: rate, Timeout: span + settleTime, Seed: w.opt.Seed,
-			Bound: w.scenario.outage + w.opt.Store.allowance(), Ops: w.ops(),
+			Bound: w.scenario.outage + w.opt.Store.allowance(), Away: w.away.spans, Ops: w.ops(),
 			Sending: func() {
 				began = true
 				go func() { struck <- f(faultCtx, w, span) }()

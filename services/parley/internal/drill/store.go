@@ -102,12 +102,14 @@ var writes = []wireproxy.Fault{
 	{Command: "update", Collection: "members"},
 }
 
-// repeatedly injects a fault into each kind of write, again and again.
+// repeatedly injects a fault into each kind of write, again and again. Between two
+// rounds every process has time to find the store again: else it would be away all the
+// time, and nothing could be said of how late anything is.
 func repeatedly(spoil func(w *world, f *wireproxy.Fault, round int)) fault {
 	return func(ctx context.Context, w *world, span time.Duration) error {
 		defer w.wire.Heal()
 		end := time.Now().Add(span * 3 / 4)
-		for round := 0; time.Now().Before(end) && pause(ctx, 500*time.Millisecond); round++ {
+		for round := 0; time.Now().Before(end) && pause(ctx, 2*lookAgain); round++ {
 			for _, f := range writes {
 				f.Times = 1 + w.rng.IntN(3)
 				f.Skip = w.rng.IntN(5)

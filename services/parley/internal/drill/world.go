@@ -33,6 +33,7 @@ type world struct {
 	nats     map[string]*link // of each gateway towards NATS
 	wire     *wireproxy.Proxy // what all of store lead to
 	strikes  atomic.Int64     // how often the fault struck
+	away     away             // when it kept the store from being read
 
 	stopWire context.CancelFunc
 	wireDone chan error
@@ -64,7 +65,7 @@ func newWorld(ctx context.Context, o worldOptions) (w *world, err error) {
 	if err != nil {
 		return w, fmt.Errorf("listen: %w", err)
 	}
-	w.wire = wireproxy.New(wireproxy.Options{Target: mongo.Host})
+	w.wire = wireproxy.New(wireproxy.Options{Target: mongo.Host, Struck: w.away.struck})
 	wireCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stopWire = stop
 	go func() { w.wireDone <- w.wire.Serve(wireCtx, ln) }()

@@ -22,6 +22,7 @@ type History struct {
 	Restless string
 
 	Bound     time.Duration // of I11; 0: not judged
+	Away      []Span        // what I11 leaves out, in order; they do not overlap
 	Processes []Process     // for I12; nil: not judged
 
 	Pushes []pushlog.Record // for I13; nil: not judged

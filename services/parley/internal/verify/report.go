@@ -92,7 +92,7 @@ func newReport(opt Options, l *load, h *History, took time.Duration) *Report {
 		r.Wire.add(st.Wire)
 		a, d := latencies(log, first)
 		acks, deliveries = append(acks, a...), append(deliveries, d...)
-		late = append(late, staleness(log, acked)...)
+		late = append(late, staleness(log, acked, h.Away)...)
 	}
 	for _, s := range late {
 		lacked = append(lacked, s.Duration)

@@ -60,16 +60,42 @@ func firstAcks(h *History) map[command]time.Duration {
 	return first
 }
 
+// Away is a time in which nobody could read the store.
+type Away struct{ From, To time.Time }
+
+// Span is the same as the clients' logs have times.
+type Span struct{ From, To time.Duration }
+
+func awayFrom(start time.Time, list []Away) []Span {
+	spans := make([]Span, len(list))
+	for i, a := range list {
+		spans[i] = Span{a.From.Sub(start), a.To.Sub(start)}
+	}
+	return spans
+}
+
+// within is how much of the time between two others, in which a device was connected,
+// the spans take; none where the second is not after the first.
+func (c *connected) within(spans []Span, from, to time.Duration) (sum time.Duration) {
+	for _, s := range spans {
+		if begin, end := max(s.From, from), min(s.To, to); begin < end {
+			sum += c.upTo(end) - c.upTo(begin)
+		}
+	}
+	return sum
+}
+
 // stale is how long a device lacked an entry, and which event ended that.
 type stale struct {
 	time.Duration
+	away   time.Duration // of that, in which nobody could read the store
 	client *ClientLog
 	event  int
 }
 
 // staleness is, for each entry that a device got, how long it lacked what its
 // sender had been told is stored: the time in which it was not connected left out.
-func staleness(l *ClientLog, acked map[command]time.Duration) (all []stale) {
+func staleness(l *ClientLog, acked map[command]time.Duration, away []Span) (all []stale) {
 	c := connectedTime(l)
 	type place struct {
 		conv chat.ConvID
@@ -81,7 +107,7 @@ func staleness(l *ClientLog, acked map[command]time.Duration) (all []stale) {
 		at, ok := acked[command{e.From, e.CMID}]
 		if p := (place{e.Conv, e.Seq}); e.Kind == Entry && ok && !seen[p] {
 			seen[p] = true
-			all = append(all, stale{max(0, c.upTo(e.At)-c.upTo(at)), l, i})
+			all = append(all, stale{max(0, c.upTo(e.At)-c.upTo(at)), c.within(away, at, e.At), l, i})
 		}
 	}
 	return all
@@ -132,8 +158,8 @@ func (j *judge) inTime() {
 		if l.Device == lateDevice {
 			continue // it came when all was over, on purpose
 		}
-		for _, s := range staleness(l, acked) {
-			if s.Duration <= j.Bound {
+		for _, s := range staleness(l, acked, j.Away) {
+			if s.Duration-s.away <= j.Bound {
 				continue
 			}
 			e := &l.Events[s.event]
@@ -141,7 +167,8 @@ func (j *judge) inTime() {
 			if j.verdict.Counts[j.invariant] < mostTraces {
 				trace = stalest(j.History, []stale{s})
 			}
-			j.violated(e.Conv, e.Seq, trace, "%s lacked it for %v after the ack, the bound is %v", l.Name(), s.Duration.Round(time.Millisecond), j.Bound)
+			j.violated(e.Conv, e.Seq, trace, "%s lacked it for %v after the ack, %v of that with the store away, the bound is %v",
+				l.Name(), s.Duration.Round(time.Millisecond), s.away.Round(time.Millisecond), j.Bound)
 		}
 	}
 }

@@ -37,7 +37,10 @@ type Options struct {
 	Changes float64
 
 	Bound time.Duration // how long a connected device may lack what was acked (I11); 0: it is only measured
-	Ops   []string      // bases of operations ports, such as http://localhost:9090: their processes must return to what they held (I12)
+	// Away tells, when the load is over, when nobody could read the store: what I11 leaves
+	// out. The spans are in order, and do not overlap. Nil: it was always there.
+	Away func() []Away
+	Ops  []string // bases of operations ports, such as http://localhost:9090: their processes must return to what they held (I12)
 
 	// PushLog is a file that whoever pushes has written since before the run, see
 	// package pushlog (I13). It must be there when the run begins, and is read
@@ -155,6 +158,9 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		return nil, fmt.Errorf("read back: %w", err)
 	}
 	history.Bound = opt.Bound
+	if opt.Away != nil {
+		history.Away = awayFrom(l.start, opt.Away())
+	}
 	if len(opt.Ops) > 0 {
 		opt.Progress("waiting until the processes hold what they held before")
 		returnCtx, cancel := context.WithTimeout(ctx, opt.Timeout)

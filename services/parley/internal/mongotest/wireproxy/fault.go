@@ -98,6 +98,12 @@ func (p *Proxy) take(cmd, coll string) *Fault {
 	return nil
 }
 
+// Unsettles reports whether the client's driver takes the server for gone: it looks at it
+// again before it sends anything else, reads included.
+func (f *Fault) Unsettles() bool {
+	return f.Cut || !f.WriteConcern && (f.Code == CodeNotWritablePrimary || f.Code == CodePrimarySteppedDown)
+}
+
 // errCut ends a connection that a fault cuts.
 var errCut = errors.New("cut by a fault")
 

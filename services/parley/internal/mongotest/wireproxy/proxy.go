@@ -30,6 +30,10 @@ type Options struct {
 	// anything is done with it; it may run concurrently with itself, and must not
 	// keep the command. Default: nobody watches.
 	Observe func(command bson.Raw)
+	// Struck is called with each fault when it befalls a command, before the client
+	// hears of it. It may run concurrently with itself, and must not keep the fault.
+	// Default: nobody is told.
+	Struck func(f *Fault)
 }
 
 // Proxy stands between clients and one server.
@@ -124,6 +128,9 @@ func (p *Proxy) exchange(ctx context.Context, client, server net.Conn, req messa
 		return refuse(client, req, codeAPIStrict, "APIStrictError", what+" is not in Stable API version 1")
 	}
 	fault := p.take(cmd, coll)
+	if fault != nil && p.opts.Struck != nil {
+		p.opts.Struck(fault)
+	}
 	if fault != nil && !fault.Apply {
 		if fault.Late != nil {
 			p.running.Go(func() { p.later(ctx, fault, req, cmd) })
