@@ -357,9 +357,9 @@ func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error)
 	sub.SetMembers(part.Conversation.Last.Members)
 	st := session.Stream{Key: key, Sub: sub, Behind: true, Part: &part}
 	cursor, jump := f.serverCursor(part)
-	st.Cursor, st.Anew = cursor, f.reset(part, cursor)
+	st.Cursor, st.Anew = cursor, func(after chat.Seq) []byte { return f.reset(part, after) }
 	if jump {
-		st.Reset = st.Anew
+		st.Reset = st.Anew(cursor)
 	}
 	return st, nil
 }

@@ -52,7 +52,9 @@ type Stream struct {
 	Behind bool       // it lacks something, or must be told of a reset
 	Part   *view.Part // what the user sees of it, read after Sub was made; nil: to be read
 	Reset  []byte     // a reset frame to send before anything else; nil: none
-	Anew   []byte     // the same, for a session that has had this conversation before; Attach only
+	// Anew makes the same frame for a session that has had this conversation before,
+	// and goes on after a seq; Attach only.
+	Anew func(after chat.Seq) []byte
 }
 
 // place is a session's state in one conversation.
@@ -278,7 +280,10 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 			st.Sub.Detach() // it is the news of the end that has come late
 			return nil
 		}
-		st.Reset = st.Anew
+		// In a group whose history is open the user sees what lies before the end, too,
+		// and the session has had it.
+		st.Cursor = max(st.Cursor, end)
+		st.Reset = st.Anew(st.Cursor)
 	}
 	if s.addPlace(st) != nil {
 		s.Sync(key) // a job of its own, which is tried again by itself
@@ -399,7 +404,7 @@ func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool
 			if mutant.Is(mutant.FlushDeletes) {
 				s.took(key, e.Seq)
 			}
-			if endsFor(e, s.id.User) {
+			if endsFor(e, s.id.User) && !part.Passed(e.Seq) {
 				return true, nil
 			}
 			if e.Kind == chat.KindMembers && e.Seq > p.shown {
