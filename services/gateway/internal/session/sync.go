@@ -51,6 +51,7 @@ type Stream struct {
 	Cursor chat.Seq   // what the device has
 	Behind bool       // it lacks something, or must be told of a reset
 	Part   *view.Part // what the user sees of it, read after Sub was made; nil: to be read
+	Muted  bool       // the user is muted in it
 	Reset  []byte     // a reset frame to send before anything else; nil: none
 	// Anew makes the same frame for a session that has had this conversation before,
 	// and goes on after a seq; Attach only.
@@ -65,6 +66,7 @@ type place struct {
 	opened bool       // the conversation frame was sent
 	shown  chat.Seq   // what the last conversation frame tells of
 	reset  []byte     // to be sent before the next entry
+	muted  bool       // guarded by Session.mu
 }
 
 // job is one thing for the syncer to do.
@@ -179,7 +181,7 @@ func (s *Session) addPlace(st Stream) *place {
 		if s.places == nil {
 			s.places = make(map[chat.Key]*place)
 		}
-		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset, part: st.Part}
+		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset, part: st.Part, muted: st.Muted}
 		s.places[st.Key] = p
 	}
 	s.mu.Unlock()
@@ -302,6 +304,7 @@ func (s *Session) describe(ctx context.Context, key chat.Key) error {
 	if err != nil {
 		return err
 	}
+	s.mute(p, part)
 	frames, err := s.feed.Describe(ctx, []view.Part{part})
 	if err != nil {
 		return err
@@ -371,7 +374,11 @@ func (s *Session) partOf(ctx context.Context, key chat.Key, p *place) (view.Part
 		p.part = nil
 		return *part, nil
 	}
-	return s.feed.Access(ctx, key)
+	part, err := s.feed.Access(ctx, key)
+	if err == nil {
+		s.mute(p, part)
+	}
+	return part, err
 }
 
 // page sends entries up to the part's end. over: the user's part ends with one of
