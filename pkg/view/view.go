@@ -79,6 +79,11 @@ func (p Part) Former() bool { return p.Member.Left != 0 }
 // Direct reports whether the conversation is a direct one.
 func (p Part) Direct() bool { return p.Conversation.Kind == chat.Direct }
 
+// Passed reports whether seq lies in the part and before the user was added, for the
+// last time: an entry there that ended an earlier membership ends nothing now. There is
+// such a place in groups whose history is open only.
+func (p Part) Passed(seq chat.Seq) bool { return seq >= p.Start && seq < p.Member.Joined }
+
 // NewPart makes the part of m in c; ok is false where m sees nothing of c: a
 // group whose first entry, or whose entry that adds m, is not finished.
 //

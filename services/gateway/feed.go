@@ -229,7 +229,7 @@ func (f *feed) again(ctx context.Context, chunk []chat.Member, convs map[chat.Ke
 // place finds where the device is in one conversation: the client's own cursor if
 // it brought one that can be continued, else the server's.
 func (f *feed) place(c chat.Conversation, m chat.Member, sub *route.Sub) (st session.Stream, sees bool) {
-	st = session.Stream{Key: m.Key, Sub: sub}
+	st = session.Stream{Key: m.Key, Sub: sub, Muted: m.Role == chat.RoleMuted}
 	p, ok := view.NewPart(c, m)
 	if !ok {
 		return st, false
@@ -355,11 +355,11 @@ func (f *feed) Attach(ctx context.Context, key chat.Key) (session.Stream, error)
 		return session.Stream{}, err
 	}
 	sub.SetMembers(part.Conversation.Last.Members)
-	st := session.Stream{Key: key, Sub: sub, Behind: true, Part: &part}
+	st := session.Stream{Key: key, Sub: sub, Behind: true, Part: &part, Muted: part.Member.Role == chat.RoleMuted}
 	cursor, jump := f.serverCursor(part)
-	st.Cursor, st.Anew = cursor, f.reset(part, cursor)
+	st.Cursor, st.Anew = cursor, func(after chat.Seq) []byte { return f.reset(part, after) }
 	if jump {
-		st.Reset = st.Anew
+		st.Reset = st.Anew(cursor)
 	}
 	return st, nil
 }

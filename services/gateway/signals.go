@@ -68,12 +68,15 @@ func (g *Gateway) typed(ty presence.Typing) {
 }
 
 // onTyping takes a typing frame. There is no answer where it is right, and it costs
-// no read where the session is in the conversation, which is the rule.
+// no read where the session is in the conversation, which is the rule. That somebody
+// types who may not send is told to nobody.
 func (c *client) onTyping(f *wire.Typing, ref string) {
 	self := c.s.Identity()
 	t := presence.Typing{Key: chat.Key{NS: self.NS, Conv: f.Conv}, User: self.User, On: *f.On}
-	if _, in := c.s.Known(t.Key); in {
-		c.g.presence.Type(t)
+	if muted, in := c.s.Muted(t.Key); in {
+		if !muted || !t.On {
+			c.g.presence.Type(t)
+		}
 		return
 	}
 	c.later(ref, func(ctx context.Context) error {
@@ -81,7 +84,7 @@ func (c *client) onTyping(f *wire.Typing, ref string) {
 		if err == nil && (part.Former() || part.Conversation.Closed != 0) {
 			err = chat.Errorf(chat.CodeForbidden, "you are not a member any more, or the group is closed")
 		}
-		if err == nil {
+		if err == nil && (part.Member.Role != chat.RoleMuted || !t.On) {
 			c.g.presence.Type(t)
 		}
 		return err

@@ -51,8 +51,11 @@ type Stream struct {
 	Cursor chat.Seq   // what the device has
 	Behind bool       // it lacks something, or must be told of a reset
 	Part   *view.Part // what the user sees of it, read after Sub was made; nil: to be read
+	Muted  bool       // the user is muted in it
 	Reset  []byte     // a reset frame to send before anything else; nil: none
-	Anew   []byte     // the same, for a session that has had this conversation before; Attach only
+	// Anew makes the same frame for a session that has had this conversation before,
+	// and goes on after a seq; Attach only.
+	Anew func(after chat.Seq) []byte
 }
 
 // place is a session's state in one conversation.
@@ -63,6 +66,7 @@ type place struct {
 	opened bool       // the conversation frame was sent
 	shown  chat.Seq   // what the last conversation frame tells of
 	reset  []byte     // to be sent before the next entry
+	muted  bool       // guarded by Session.mu
 }
 
 // job is one thing for the syncer to do.
@@ -177,7 +181,7 @@ func (s *Session) addPlace(st Stream) *place {
 		if s.places == nil {
 			s.places = make(map[chat.Key]*place)
 		}
-		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset, part: st.Part}
+		p = &place{sub: st.Sub, cursor: st.Cursor, reset: st.Reset, part: st.Part, muted: st.Muted}
 		s.places[st.Key] = p
 	}
 	s.mu.Unlock()
@@ -278,7 +282,10 @@ func (s *Session) discover(ctx context.Context, key chat.Key) error {
 			st.Sub.Detach() // it is the news of the end that has come late
 			return nil
 		}
-		st.Reset = st.Anew
+		// In a group whose history is open the user sees what lies before the end, too,
+		// and the session has had it.
+		st.Cursor = max(st.Cursor, end)
+		st.Reset = st.Anew(st.Cursor)
 	}
 	if s.addPlace(st) != nil {
 		s.Sync(key) // a job of its own, which is tried again by itself
@@ -297,6 +304,7 @@ func (s *Session) describe(ctx context.Context, key chat.Key) error {
 	if err != nil {
 		return err
 	}
+	s.mute(p, part)
 	frames, err := s.feed.Describe(ctx, []view.Part{part})
 	if err != nil {
 		return err
@@ -366,7 +374,11 @@ func (s *Session) partOf(ctx context.Context, key chat.Key, p *place) (view.Part
 		p.part = nil
 		return *part, nil
 	}
-	return s.feed.Access(ctx, key)
+	part, err := s.feed.Access(ctx, key)
+	if err == nil {
+		s.mute(p, part)
+	}
+	return part, err
 }
 
 // page sends entries up to the part's end. over: the user's part ends with one of
@@ -399,7 +411,7 @@ func (s *Session) page(ctx context.Context, p *place, part view.Part) (over bool
 			if mutant.Is(mutant.FlushDeletes) {
 				s.took(key, e.Seq)
 			}
-			if endsFor(e, s.id.User) {
+			if endsFor(e, s.id.User) && !part.Passed(e.Seq) {
 				return true, nil
 			}
 			if e.Kind == chat.KindMembers && e.Seq > p.shown {
