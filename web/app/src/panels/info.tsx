@@ -105,7 +105,7 @@ function Blocking({ user }: { user: string }) {
   const chat = useChat();
   const { parley } = chat;
   const t = useTexts();
-  const blocked = parley.blocks.value.has(user);
+  const blocked = parley.blocks.value?.has(user) === true;
   const change = async () => {
     if (blocked) return void attempt(chat, parley.unblock(user));
     if ((await ask(chat, { title: t.blockAsk(user), why: t.blockWhy, yes: t.block, danger: true })) !== undefined) await attempt(chat, parley.block(user));
