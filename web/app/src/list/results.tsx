@@ -34,7 +34,7 @@ export function Results() {
       });
       if (found.items.length === 0 && found.next !== undefined) await run(found.next, current);
     } catch (err) {
-      if (current()) state.value = { failed: problemText(t, err) };
+      if (current()) state.value = { failed: problemText(chat, err) };
     }
   };
   useEffect(() => {

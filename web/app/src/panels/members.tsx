@@ -30,7 +30,7 @@ export function Members({ c }: { c: Conversation }) {
     if (c.members.peek() !== undefined) return;
     c.loadMembers().then(
       () => (wrong.value = ""),
-      (err: unknown) => (wrong.value = problemText(t, err)),
+      (err: unknown) => (wrong.value = problemText(chat, err)),
     );
   }, [c, live]);
   const members = [...(c.members.value ?? [])].sort((a, b) => (rank[a.role] ?? 9) - (rank[b.role] ?? 9) || (a.user < b.user ? -1 : 1));
