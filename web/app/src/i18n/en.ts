@@ -19,7 +19,7 @@ export const en = {
   more: "More",
   loading: "Loading…",
   loadMore: "Show more",
-  failedToLoad: "This could not be loaded.",
+  failedToLoad: "This part of the page could not be loaded.",
 
   // sign-in
   signIn: "Sign in",
