@@ -106,6 +106,7 @@ export const zh: Texts = {
   file: "文件",
   pictures: (count) => `${count} 张图片`,
   files: (count) => `${count} 个文件`,
+  pictureFailed: "图片无法加载。",
   openPicture: (name) => `打开图片 ${name}`,
   download: "下载",
   downloadFile: (name, size) => `下载 ${name}，${size}`,
