@@ -25,7 +25,7 @@ export function Info({ c, close }: { c: Conversation; close: () => void }) {
       <div class="face">
         {!group && info.peer !== undefined ? <UserAvatar user={info.peer} /> : <Avatar name={title} group />}
         <h3 dir="auto">{title}</h3>
-        {group ? <p class="hint">{t.memberCount(info.members)}</p> : <PeerState user={info.peer} />}
+        {group ? !gone && <p class="hint">{t.memberCount(info.members)}</p> : <PeerState user={info.peer} />}
         {mayRename && (
           <button type="button" class="button" onClick={() => void rename()}>
             <Pencil size={18} />
