@@ -7,7 +7,9 @@
 package web
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,8 +51,19 @@ type App struct {
 type file struct {
 	contentType  string
 	cacheControl string
-	raw          []byte
-	gzip, brotli []byte // nil: not worth it
+	raw          form
+	gzip, brotli form // without a body: not worth it
+}
+
+// form is a file in one encoding, with the ETag that says so.
+type form struct {
+	body []byte
+	tag  string
+}
+
+func newForm(body []byte) form {
+	sum := sha256.Sum256(body)
+	return form{body: body, tag: `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 }
 
 // New reads the files. It fails if there is neither a build nor the page that stands
@@ -101,11 +114,11 @@ func (a *App) load(files fs.FS) error {
 		}
 		switch path.Ext(name) {
 		case ".gz":
-			f.gzip = body
+			f.gzip = newForm(body)
 		case ".br":
-			f.brotli = body
+			f.brotli = newForm(body)
 		default:
-			f.raw = body
+			f.raw = newForm(body)
 		}
 		return nil
 	})
@@ -128,16 +141,21 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "these are files: GET them", http.StatusMethodNotAllowed)
 		return
 	}
-	body, encoding := f.in(r.Header.Get("Accept-Encoding"))
+	out, encoding := f.in(r.Header.Get("Accept-Encoding"))
 	a.headers(w.Header(), f)
 	h := w.Header()
+	h.Set("ETag", out.tag)
+	if has(r.Header.Get("If-None-Match"), out.tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
 	if encoding != "" {
 		h.Set("Content-Encoding", encoding)
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(len(out.body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodGet {
-		_, _ = w.Write(body) // a client that goes away is nobody's business
+		_, _ = w.Write(out.body) // a client that goes away is nobody's business
 	}
 }
 
@@ -158,12 +176,22 @@ func (a *App) headers(h http.Header, f *file) {
 	}
 }
 
-// in returns the body in the best encoding that a client takes.
-func (f *file) in(accept string) (body []byte, encoding string) {
+// has reads If-None-Match (RFC 9110, 13.1.2). What a proxy has packed anew has a weak tag.
+func has(header, tag string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		if part = strings.TrimPrefix(strings.TrimSpace(part), "W/"); part == tag || part == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// in returns the best encoding that a client takes.
+func (f *file) in(accept string) (out form, encoding string) {
 	switch {
-	case f.brotli != nil && accepts(accept, "br"):
+	case f.brotli.body != nil && accepts(accept, "br"):
 		return f.brotli, "br"
-	case f.gzip != nil && accepts(accept, "gzip"):
+	case f.gzip.body != nil && accepts(accept, "gzip"):
 		return f.gzip, "gzip"
 	}
 	return f.raw, ""

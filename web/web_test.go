@@ -87,6 +87,33 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+func TestWhatIsStillGoodIsNotSentAgain(t *testing.T) {
+	a := open(t, build())
+	get := func(path, accept, have string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Accept-Encoding", accept)
+		r.Header.Set("If-None-Match", have)
+		w := httptest.NewRecorder()
+		a.ServeHTTP(w, r)
+		return w
+	}
+	for _, path := range []string{"/", "/embed/parley-chat.js", "/favicon.svg"} {
+		plain, packed := get(path, "", "").Header().Get("ETag"), get(path, "gzip", "").Header().Get("ETag")
+		if plain == "" || (path != "/favicon.svg" && packed == plain) {
+			t.Errorf("%s: tags %s, %s", path, plain, packed)
+		}
+		for _, have := range []string{packed, `"other", W/` + packed, "*"} {
+			w := get(path, "gzip", have)
+			if w.Code != http.StatusNotModified || w.Body.Len() != 0 || w.Header().Get("Cache-Control") != "no-cache" || w.Header().Get("Content-Encoding") != "" {
+				t.Errorf("%s, %s: %d %v", path, have, w.Code, w.Header())
+			}
+		}
+		if w := get(path, "gzip", `"other"`); w.Code != http.StatusOK || w.Body.Len() == 0 {
+			t.Errorf("%s: %d to who has another", path, w.Code)
+		}
+	}
+}
+
 func TestPolicyLetsNothingInline(t *testing.T) {
 	csp := ask(open(t, build()), "GET", "/", "").Header().Get("Content-Security-Policy")
 	for _, part := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self';", "img-src 'self' blob: data:;", "require-trusted-types-for 'script'", "frame-ancestors 'none'"} {

@@ -1,19 +1,37 @@
+import type { ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Conversation } from "@parley-chat/client";
-import { Side } from "./list/side.tsx";
+import { EmojiPicker } from "./composer/pickers.ts";
 import { dayNumber } from "./format/time.ts";
+import type { Texts } from "./i18n/index.ts";
+import { Results, Side } from "./list/side.tsx";
 import { ChatContext, useChat, useTexts, type Chat, type Width } from "./state/chat.ts";
 import type { Route } from "./state/router.ts";
 import { Pane } from "./thread/pane.tsx";
+import { Sheet } from "./ui/dialogs.tsx";
 import { Bubbles } from "./ui/icons.tsx";
 import { lazy } from "./ui/lazy.tsx";
-import { Overlays } from "./ui/overlays.tsx";
+import { Lightbox, Overlays } from "./ui/overlays.tsx";
 import { Ended, Status } from "./ui/status.tsx";
 
-const Info = lazy(async () => (await import("./panels/info.tsx")).Info);
-const NewConversation = lazy(async () => (await import("./panels/new.tsx")).NewConversation);
-const Settings = lazy(async () => (await import("./panels/settings.tsx")).Settings);
+interface PanelProps {
+  close: () => void;
+}
+
+const panel = <P extends PanelProps>(load: () => Promise<ComponentType<P>>, title: (t: Texts) => string) =>
+  lazy(load, ({ close, note }) => (
+    <Sheet title={title(useTexts())} close={close}>
+      {note}
+    </Sheet>
+  ));
+const Info = panel(async () => (await import("./panels/info.tsx")).Info, (t) => t.about);
+const NewConversation = panel(async () => (await import("./panels/new.tsx")).NewConversation, (t) => t.newChat);
+const Settings = panel(async () => (await import("./panels/settings.tsx")).Settings, (t) => t.settings);
+
+/** What is not in the first load. Fetched soon after it: without a connection, or after an update of the server, it could not be. */
+const later = [Info, NewConversation, Settings, Results, EmojiPicker, Lightbox];
+const laterBy = 1000; // ms
 
 /** The widths of one column and of two narrow ones, in pixels. */
 const narrowBelow = 700;
@@ -46,6 +64,11 @@ function Shell({ again }: { again?: (() => void) | undefined }) {
   const route = router.route.value;
   const open = useOpen(route);
   const connection = parley.connection.value;
+  useEffect(() => {
+    if (connection.phase !== "live") return;
+    const timer = setTimeout(() => later.forEach((part) => part.fetch()), laterBy);
+    return () => clearTimeout(timer);
+  }, [connection.phase]);
   const ended = connection.phase === "ended" && connection.reason !== "closed" ? connection : undefined;
   const t = useTexts();
   return (

@@ -10,7 +10,7 @@ test("a route survives the address", () => {
 });
 
 test("an address that makes no sense leads to the list", () => {
-  for (const bad of ["#/c/", "#/c/../../x", "#/c/D_AAAA", "#/u/%E0%A4%A", "#/nothing", "#", "", "#/c/javascript:alert(1)"]) expect(parseRoute(bad), bad).toEqual({});
+  for (const bad of ["#/c/", "#/c/../../x", "#/c/D_AAAA", "#/u/%E0%A4%A", "#/u/../../x", "#/u/%3Cb%3E", "#/nothing", "#", "", "#/c/javascript:alert(1)"]) expect(parseRoute(bad), bad).toEqual({});
 });
 
 test("inside another page, back goes through what was open", () => {

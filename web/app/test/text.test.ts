@@ -71,4 +71,5 @@ test("initials and tones belong to a name", () => {
   expect([initials("alice"), initials("carlos.m"), initials("Spring fair"), initials("李明"), initials(""), initials("🎉 party")]).toEqual(["A", "CM", "SF", "李", "?", "🎉P"]);
   expect(tone("alice")).toBe(tone("alice"));
   expect(new Set(["alice", "bob", "carol", "dave", "erin", "frank", "gina", "hugo"].map(tone)).size).toBeGreaterThan(3);
+  expect(new Set(Array.from({ length: 10 }, (_, i) => tone(`guest-${i}`))).size).toBeGreaterThan(3);
 });

@@ -135,6 +135,26 @@ test("who goes to another conversation and comes back finds everything as it was
   await fay.leave();
 });
 
+test("messages that take long to come are read when they are there", async () => {
+  await say("rex", "ria", { text: "slowly" });
+  const ria = await Person.signIn(browser, cluster, "ria");
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await ria.page.route(/\/v1\/conversations\/[^?]*\/messages\?/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await ria.open("rex");
+  await ria.page.locator(".scroller .skeleton").first().waitFor();
+  const from = await ria.page.evaluate(() => performance.now());
+  await ria.page.waitForFunction((t) => performance.now() > t + 1000, from); // longer than a message has to be in sight
+  release();
+  await ria.sees("slowly");
+  await ria.inList("rex").getByText("unread").waitFor({ state: "detached" });
+  await ria.page.unrouteAll({ behavior: "wait" });
+  await ria.leave();
+});
+
 test("a file that is dropped beside its place does not take the page away, and text from an office program stays text", async () => {
   await say("bob", "ina", { text: "hi" });
   const ina = await Person.signIn(browser, cluster, "ina");

@@ -50,6 +50,11 @@ test("<parley-chat> on another origin: two people write, and the page opens a co
   await shop.write("It is.");
   await tab.page.getByRole("article", { name: /: It is\.$/ }).waitFor();
   await expectAccessible(tab.page);
+  await tab.page.getByRole("button", { name: /^workshop.*About$/ }).click();
+  const [chat, panel] = await Promise.all(
+    ["parley-chat", "dialog"].map((part) => tab.page.locator(part).evaluate((e) => (({ left, right, top, bottom }) => [left, right, top, bottom].map(Math.round))(e.getBoundingClientRect()))),
+  );
+  for (const [i, edge] of chat!.entries()) expect(Math.abs(panel![i]! - edge), "the panel is in the part of the page that the chat has").toBeLessThanOrEqual(2);
   expect(tab.errors).toEqual([]);
   await tab.context.close();
   await shop.leave();

@@ -1,5 +1,5 @@
 // Pictures: pasted, dropped, seen by the other one, and looked at.
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectAccessible, launch } from "../src/browser.js";
 import { Cluster } from "../src/cluster.js";
@@ -90,4 +90,28 @@ test("Enter while a picture is on its way says so, and sends nothing without it"
   await ute.page.getByRole("button", { name: "Open the picture slow.jpg" }).waitFor();
   await ute.page.unrouteAll({ behavior: "wait" }); // a request that is held when the page goes would fail
   await ute.leave();
+});
+
+test("a picture that could not be fetched is there after the next connect", async () => {
+  const [wim, yan] = await Promise.all([Person.signIn(browser, cluster, "wim"), Person.signIn(browser, cluster, "yan")]);
+  await wim.openNew("yan");
+  await give(wim.page, "paste", "late.jpg");
+  await wim.write("look");
+  let away = true;
+  await yan.tab.context.route("**/*", (route) => (away && route.request().resourceType() === "image" ? route.abort() : route.continue()));
+  await yan.open("wim");
+  const open = yan.page.getByRole("button", { name: "Open the picture late.jpg" });
+  await open.locator(".broken").waitFor();
+  await open.click();
+  await yan.page.getByText("The picture could not be loaded.").waitFor();
+  away = false;
+  await yan.tab.context.setOffline(true);
+  await yan.page.locator('[data-phase="offline"]').waitFor();
+  await yan.tab.context.setOffline(false);
+  const wide = (box: Locator) => box.locator("img").evaluate((img) => (img as HTMLImageElement).naturalWidth).catch(() => 0);
+  await expect.poll(() => wide(yan.page.getByRole("dialog", { name: "Picture" }))).toBe(800);
+  await yan.page.keyboard.press("Escape");
+  await expect.poll(() => wide(open)).toBeGreaterThan(0);
+  await yan.tab.context.unrouteAll({ behavior: "wait" });
+  await Promise.all([wim.leave(), yan.leave()]);
 });

@@ -116,7 +116,9 @@ export class Client {
         if (ev.e === "welcome") this.tokens.behind = ev.welcome.behind ?? 0;
         this.events.guard(() => this.state.take(ev));
         // A tab that joins late hears "live" and not "synced".
-        if (ev.e === "connection" && ev.state.phase === "live") this.listNow();
+        if (ev.e !== "connection" || ev.state.phase !== "live") return;
+        this.listNow();
+        this.social.connected();
       },
       epoch: () => this.state.epoch,
       unsettled: () => this.state.unsettled(),

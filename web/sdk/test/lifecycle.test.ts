@@ -282,6 +282,40 @@ test("whoever is unblocked while the list of blocks is on its way is not in it a
   await w.parley.block("dave");
   answer();
   await settle();
-  expect([...w.parley.blocks.value].sort()).toEqual(["carol", "dave"]);
+  expect([...w.parley.blocks.value!].sort()).toEqual(["carol", "dave"]);
   off();
+});
+
+test("who is blocked is not known before the server has said it, and is asked for at each connect while somebody looks", async () => {
+  const w = await world();
+  let users: string[] | undefined;
+  w.net.answer = (path) => {
+    if (!path.startsWith("/v1/blocks")) return { status: 200, body: { items: [] } };
+    return users === undefined ? { status: 403, body: {} } : { status: 200, body: { items: users.map((user) => ({ user })) } };
+  };
+  const off = w.parley.blocks.subscribe(() => {});
+  await settle();
+  await w.parley.block("bob").catch(() => {});
+  expect(w.parley.blocks.value).toBeUndefined();
+  users = ["bob"];
+  await w.net.last.welcome();
+  await settle();
+  expect([...w.parley.blocks.value!]).toEqual(["bob"]);
+  users = ["carol"]; // changed on another device
+  w.net.last.end();
+  await w.clock.advance(30_000);
+  await w.net.last.welcome();
+  await settle();
+  expect([...w.parley.blocks.value!]).toEqual(["carol"]);
+  off();
+  const asked = () => w.net.requests.filter((r) => r.url.includes("/v1/blocks?")).length;
+  const before = asked();
+  w.net.last.end();
+  await w.clock.advance(30_000);
+  await w.net.last.welcome();
+  await settle();
+  expect(asked()).toBe(before);
+  w.parley.blocks.subscribe(() => {})();
+  await settle();
+  expect(asked()).toBe(before + 1);
 });

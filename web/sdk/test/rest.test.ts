@@ -100,7 +100,7 @@ const readers: Record<string, (body: Body, name: string) => unknown> = {
     w.net.answer = () => ({ status: 200, body: lastPage(body) });
     w.parley.blocks.subscribe(() => {});
     await w.clock.advance(0);
-    expect([...w.parley.blocks.value]).toEqual((body["items"] as Body[]).map((b) => b["user"]));
+    expect([...w.parley.blocks.value!]).toEqual((body["items"] as Body[]).map((b) => b["user"]));
   },
   Block: (body) => readers["BlockList"]!({ items: [body] }, ""),
   async Profile(body) {

@@ -123,7 +123,7 @@ export class Uploads {
       u.done.value = await this.chat.parley.upload(what, this.c.id, { onProgress: (part) => (u.progress.value = part), signal: abort.signal });
       u.progress.value = 1;
     } catch (err) {
-      if (!abort.signal.aborted) u.problem.value = problemText(this.chat.prefs.texts.peek(), err);
+      if (!abort.signal.aborted) u.problem.value = problemText(this.chat, err);
     }
   }
 }

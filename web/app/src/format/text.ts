@@ -122,5 +122,8 @@ export function initials(name: string): string {
 export function tone(name: string): number {
   let h = 2166136261;
   for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 16777619);
+  // The last letters have reached few bits yet: guest-1 and guest-2 are to look different, too.
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h >>> 16) % 8;
 }

@@ -19,7 +19,7 @@ export const en = {
   more: "More",
   loading: "Loading…",
   loadMore: "Show more",
-  failedToLoad: "This could not be loaded.",
+  failedToLoad: "This part of the page could not be loaded.",
 
   // sign-in
   signIn: "Sign in",
@@ -113,6 +113,7 @@ export const en = {
   file: "File",
   pictures: (count: number) => n(count, { one: `${count} picture`, other: `${count} pictures` }),
   files: (count: number) => n(count, { one: `${count} file`, other: `${count} files` }),
+  pictureFailed: "The picture could not be loaded.",
   openPicture: (name: string) => `Open the picture ${name}`,
   download: "Download",
   downloadFile: (name: string, size: string) => `Download ${name}, ${size}`,

@@ -17,7 +17,7 @@ export const zh: Texts = {
   more: "更多",
   loading: "加载中…",
   loadMore: "显示更多",
-  failedToLoad: "无法加载。",
+  failedToLoad: "页面的这一部分无法加载。",
 
   signIn: "登录",
   signInHint: "取一个名字即可。能访问此服务器的人可以使用任何名字，因此仅供试用。",
@@ -106,6 +106,7 @@ export const zh: Texts = {
   file: "文件",
   pictures: (count) => `${count} 张图片`,
   files: (count) => `${count} 个文件`,
+  pictureFailed: "图片无法加载。",
   openPicture: (name) => `打开图片 ${name}`,
   download: "下载",
   downloadFile: (name, size) => `下载 ${name}，${size}`,

@@ -34,7 +34,7 @@ export function Results() {
       });
       if (found.items.length === 0 && found.next !== undefined) await run(found.next, current);
     } catch (err) {
-      if (current()) state.value = { failed: problemText(t, err) };
+      if (current()) state.value = { failed: problemText(chat, err) };
     }
   };
   useEffect(() => {
@@ -60,6 +60,7 @@ export function Results() {
       ? parley.conversations.value.filter((c) => titleOf(c.info.value, me, t).toLocaleLowerCase().includes(needle)).slice(0, 20)
       : [];
   const stranger = conv === undefined && validUser(words) && !named.some((c) => c.info.value.peer === words) && words !== me;
+  const scope = conv === undefined ? undefined : parley.conversation(conv);
   const done = state.value === "done" || !canSearch;
   return (
     <div class="list">
@@ -75,7 +76,7 @@ export function Results() {
           <span class="cut">{t.startWith(words)}</span>
         </button>
       )}
-      {canSearch && words !== "" && hits.value.length > 0 && <h2>{t.foundMessages}</h2>}
+      {canSearch && words !== "" && hits.value.length > 0 && <h2 dir="auto">{scope === undefined ? t.foundMessages : t.messagesWith(titleOf(scope.info.value, me, t))}</h2>}
       <ul>
         {hits.value.map((hit) => (
           <Hit key={hit.id} hit={hit} />

@@ -9,7 +9,7 @@ import { ConversationList } from "./list.tsx";
 import { lazy } from "../ui/lazy.tsx";
 import { titleOf } from "./title.ts";
 
-const Results = lazy(async () => (await import("./results.tsx")).Results);
+export const Results = lazy(async () => (await import("./results.tsx")).Results);
 
 type Filter = "all" | "unread" | "groups" | "archived";
 

@@ -25,7 +25,7 @@ export function Info({ c, close }: { c: Conversation; close: () => void }) {
       <div class="face">
         {!group && info.peer !== undefined ? <UserAvatar user={info.peer} /> : <Avatar name={title} group />}
         <h3 dir="auto">{title}</h3>
-        {group ? <p class="hint">{t.memberCount(info.members)}</p> : <PeerState user={info.peer} />}
+        {group ? !gone && <p class="hint">{t.memberCount(info.members)}</p> : <PeerState user={info.peer} />}
         {mayRename && (
           <button type="button" class="button" onClick={() => void rename()}>
             <Pencil size={18} />
@@ -105,7 +105,7 @@ function Blocking({ user }: { user: string }) {
   const chat = useChat();
   const { parley } = chat;
   const t = useTexts();
-  const blocked = parley.blocks.value.has(user);
+  const blocked = parley.blocks.value?.has(user) === true;
   const change = async () => {
     if (blocked) return void attempt(chat, parley.unblock(user));
     if ((await ask(chat, { title: t.blockAsk(user), why: t.blockWhy, yes: t.block, danger: true })) !== undefined) await attempt(chat, parley.block(user));

@@ -31,7 +31,7 @@ export function Members({ c }: { c: Conversation }) {
     if (known) return;
     c.loadMembers().then(
       () => (wrong.value = ""),
-      (err: unknown) => (wrong.value = problemText(t, err)),
+      (err: unknown) => (wrong.value = problemText(chat, err)),
     );
   }, [c, live, known]);
   const members = [...(c.members.value ?? [])].sort((a, b) => (rank[a.role] ?? 9) - (rank[b.role] ?? 9) || (a.user < b.user ? -1 : 1));

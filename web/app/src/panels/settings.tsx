@@ -129,15 +129,25 @@ function HideRead() {
   );
 }
 
+/** In place of what the server has not said. */
+function Unknown() {
+  const t = useTexts();
+  const live = useChat().parley.connection.value.phase === "live";
+  return <p class="hint">{live ? t.loading : t.problem["offline"]}</p>;
+}
+
 function Blocks() {
   const chat = useChat();
   const { parley } = chat;
   const t = useTexts();
-  const users = [...parley.blocks.value].sort();
+  const blocks = parley.blocks.value;
+  const users = [...(blocks ?? [])].sort();
   return (
     <section>
       <h3>{t.blocked}</h3>
-      {users.length === 0 ? (
+      {blocks === undefined ? (
+        <Unknown />
+      ) : users.length === 0 ? (
         <p class="hint">{t.noBlocks}</p>
       ) : (
         <div class="rows-card">
@@ -178,7 +188,7 @@ function Devices() {
     <section>
       <h3>{t.devices}</h3>
       {list.value === undefined ? (
-        <p class="hint">{t.loading}</p>
+        <Unknown />
       ) : (
         <div class="rows-card">
           {list.value.map((d) => (

@@ -135,9 +135,11 @@ export function ask(chat: Chat, q: Question): Promise<string | undefined> {
 }
 
 /** What to tell the user of a failure. */
-export function problemText(t: Texts, err: unknown): string {
+export function problemText(chat: Chat, err: unknown): string {
+  const t = chat.prefs.texts.peek();
   const code = typeof err === "object" && err !== null && "code" in err ? String(err.code) : "";
-  return t.problem[code] ?? t.problemOther;
+  const cut = code === "unavailable" && chat.parley.connection.peek().phase !== "live";
+  return t.problem[cut ? "offline" : code] ?? t.problemOther;
 }
 
 /** Waits for a request, and says what went wrong, if something did. */
@@ -145,7 +147,7 @@ export async function attempt<T>(chat: Chat, request: Promise<T>): Promise<T | u
   try {
     return await request;
   } catch (err) {
-    chat.toast.value = problemText(chat.prefs.texts.peek(), err);
+    chat.toast.value = problemText(chat, err);
     return undefined;
   }
 }

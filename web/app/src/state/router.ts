@@ -3,6 +3,7 @@
 // address is left alone.
 
 import { signal, type ReadonlySignal } from "@preact/signals";
+import { validUser } from "../format/user.ts";
 
 export type Panel = "info" | "settings" | "new";
 
@@ -35,7 +36,7 @@ export function parseRoute(path: string): Route {
     return {};
   }
   if (kind === "c" && /^[dg]_[a-z0-9]{16,40}$/.test(name)) return { conv: name, ...open(panel) };
-  if (kind === "u" && name !== "") return { peer: name, ...open(panel) };
+  if (kind === "u" && validUser(name)) return { peer: name, ...open(panel) };
   return open(kind);
 }
 

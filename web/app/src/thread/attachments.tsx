@@ -1,34 +1,44 @@
 import { useEffect, useRef } from "preact/hooks";
-import { useSignal, type ReadonlySignal } from "@preact/signals";
+import { useSignal, type ReadonlySignal, type Signal } from "@preact/signals";
 import type { Attachment } from "@parley-chat/client";
 import { bytes } from "../format/size.ts";
 import { attempt, useChat, useTexts, type Chat } from "../state/chat.ts";
 import { File as FileIcon, Picture as PictureIcon } from "../ui/icons.tsx";
 
-/** The URL of a file, as soon as there is one. It is asked for again once there is a connection. */
-export function useFileURL(id: string | undefined, what: "file" | "thumb"): ReadonlySignal<string | undefined> {
+/** A file to be shown. */
+export interface Shown {
+  /** As soon as there is one. */
+  readonly url: ReadonlySignal<string | undefined>;
+  /** To be set where the browser could not show it. */
+  readonly broken: Signal<boolean>;
+}
+
+/** The URL of a file. It is asked for again at the next connect if there was none, or no picture behind it. */
+export function useFile(id: string | undefined, what: "file" | "thumb"): Shown {
   const { parley } = useChat();
   const url = useSignal<string | undefined>(undefined);
+  const broken = useSignal(false);
   const live = parley.connection.value.phase === "live";
   const got = useRef("");
   const key = `${id}/${what}`;
   useEffect(() => {
-    if (id === undefined || got.current === key) return;
+    if (id === undefined || (got.current === key && !broken.peek())) return;
     let wanted = true;
     url.value = undefined;
+    broken.value = false;
     parley.attachmentURL(id, what).then(
       (u) => {
         if (!wanted) return;
         got.current = key;
         url.value = u;
       },
-      () => {}, // it stays a grey field, and is asked for again when there is a connection
+      () => {}, // it stays a grey field
     );
     return () => {
       wanted = false;
     };
   }, [key, live]);
-  return url;
+  return { url, broken };
 }
 
 /** Has the browser save a file under its name. */
@@ -67,8 +77,7 @@ function Picture({ picture, one, open, tab }: { picture: Attachment; one: boolea
   const h = picture.h ?? 3;
   const ratio = Math.min(Math.max(w / h, 0.5), 2.5);
   const width = Math.min(Math.max(w, 120), ratio >= 1 ? 384 : 384 * ratio);
-  const url = useFileURL(picture.id, pictureFor(picture, one ? width : 192, one ? ratio : 1, window.devicePixelRatio));
-  const broken = useSignal(false);
+  const { url, broken } = useFile(picture.id, pictureFor(picture, one ? width : 192, one ? ratio : 1, window.devicePixelRatio));
   const style = one ? { "--w": `${Math.round(width)}px`, "--ratio": ratio.toFixed(4) } : {};
   return (
     <button type="button" class={w < 120 && h < 120 ? "picture small" : "picture"} style={style} tabIndex={tab} aria-label={t.openPicture(picture.name)} onClick={open}>

@@ -18,10 +18,11 @@ function Dates({ view, close }: { view: ThreadView; close: () => void }) {
     const [y, m, d] = day.peek().split("-").map(Number);
     if (y === undefined || m === undefined || d === undefined) return;
     busy.value = true;
-    const seq = await attempt(chat, view.c.seqAt(new Date(y, m - 1, d).getTime()));
+    const found = await attempt(chat, view.c.seqAt(new Date(y, m - 1, d).getTime()).then((seq) => ({ seq })));
     close();
-    if (seq === undefined) view.scroller.toEnd();
-    else view.goTo(seq);
+    if (found === undefined) return; // the toast says why
+    if (found.seq === undefined) view.scroller.toEnd();
+    else view.goTo(found.seq);
   };
   return (
     <form class="dates" onSubmit={(e) => void go(e)}>

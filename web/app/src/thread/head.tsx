@@ -69,11 +69,10 @@ function Under() {
     const words = info.kind === "direct" ? t.typing : typing.length === 1 ? t.typingOne(typing[0] ?? "") : t.typingMany(typing.length);
     return <small class="cut live">{words}</small>;
   }
-  if (info.kind === "group") return <small class="cut">{t.memberCount(info.members)}</small>;
+  if (info.kind === "group") return info.left === undefined ? <small class="cut">{t.memberCount(info.members)}</small> : null;
   if (info.peer === undefined || info.peer === parley.me.value?.user || !parley.features.value.has("presence")) return null;
   const presence = parley.presence(info.peer).value;
   if (presence?.online) return <small class="cut live">{t.online}</small>;
-  if (presence === undefined) return <small class="cut">&nbsp;</small>; // its place is kept
-  if (presence.last_seen === undefined) return null;
+  if (presence?.last_seen === undefined) return <small class="cut">&nbsp;</small>; // its place is kept
   return <small class="cut">{t.lastSeen(times.brief(Date.parse(presence.last_seen)))}</small>;
 }

@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import type { Conversation, Seen as SeenBy } from "@parley-chat/client";
-import { problemText, useTexts, type Chat } from "../state/chat.ts";
+import { problemText, useChat, useTexts, type Chat } from "../state/chat.ts";
 import { Avatar } from "../ui/avatar.tsx";
 
 /** Shows who got and who read a message. */
@@ -11,13 +11,14 @@ export function openSeen(chat: Chat, c: Conversation, seq: number, anchor: Eleme
 }
 
 function Seen({ c, seq }: { c: Conversation; seq: number }) {
+  const chat = useChat();
   const t = useTexts();
   const list = useSignal<readonly SeenBy[] | undefined>(undefined);
   const wrong = useSignal("");
   useEffect(() => {
     c.seenBy(seq).then(
       (l) => (list.value = l),
-      (err: unknown) => (wrong.value = problemText(t, err)),
+      (err: unknown) => (wrong.value = problemText(chat, err)),
     );
   }, [c, seq]);
   if (wrong.value !== "") return <p class="seen problem">{wrong.value}</p>;

@@ -32,11 +32,14 @@ export function Modal({ class: cls, label, close, children, light = true, place,
     dialog.showModal();
     const first = dialog.querySelector<HTMLElement>("input[autofocus], textarea[autofocus]") ?? dialog.querySelector<HTMLElement>("[autofocus]");
     first?.focus({ preventScroll: true });
-    place?.(dialog);
-    const observer = new ResizeObserver(() => place?.(dialog));
+    const put = () => place?.(dialog);
+    put();
+    const observer = new ResizeObserver(put);
     if (place !== undefined) observer.observe(dialog);
+    window.addEventListener("resize", put);
     return () => {
       observer.disconnect();
+      window.removeEventListener("resize", put);
       if (!dialog.open) return; // closed before, and the focus may have gone elsewhere since
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
@@ -67,12 +70,27 @@ function outside(e: PointerEvent, el: Element): boolean {
   return e.clientX < r.left || e.clientX > r.right || e.clientY < r.top || e.clientY > r.bottom;
 }
 
+/** A chat that is a part of a page has its panels there, and not over all of the page. */
+function withinChat(dialog: HTMLDialogElement): void {
+  const chat = dialog.closest(".parley")?.getBoundingClientRect();
+  const view = document.documentElement;
+  if (chat === undefined) return;
+  const top = Math.max(0, chat.top);
+  const left = Math.max(0, chat.left);
+  const width = Math.min(view.clientWidth, chat.right) - left;
+  const height = Math.min(view.clientHeight, chat.bottom) - top;
+  const part = width >= 280 && height >= 320 && (width < view.clientWidth || height < view.clientHeight);
+  dialog.style.inset = part ? `${top}px ${view.clientWidth - left - width}px auto auto` : "";
+  dialog.style.maxWidth = part ? `${width}px` : "";
+  dialog.style.height = part ? `${height}px` : "";
+}
+
 /** A panel at the side, over the whole width of a phone. */
 export function Sheet({ title, close, children, foot }: { title: string; close: () => void; children: ComponentChildren; foot?: ComponentChildren }) {
   const t = useTexts();
   const narrow = useChat().width.value === "narrow";
   return (
-    <Modal class="sheet" label={title} close={close}>
+    <Modal class="sheet" label={title} close={close} place={withinChat}>
       <header class="bar">
         {narrow && (
           <button type="button" class="icon-button" aria-label={t.back} onClick={close}>

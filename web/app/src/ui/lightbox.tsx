@@ -1,14 +1,14 @@
 import { useChat, useTexts, type Gallery } from "../state/chat.ts";
 import { Modal } from "./dialogs.tsx";
 import { Back, Close, Forward, Save } from "./icons.tsx";
-import { saveFile, useFileURL } from "../thread/attachments.tsx";
+import { saveFile, useFile } from "../thread/attachments.tsx";
 
 /** A message's pictures, one at a time, as large as the window. */
 export function Lightbox({ gallery }: { gallery: Gallery }) {
   const chat = useChat();
   const t = useTexts();
   const picture = gallery.pictures[gallery.index];
-  const url = useFileURL(picture?.id, "file");
+  const { url, broken } = useFile(picture?.id, "file");
   if (picture === undefined) return null;
   const go = (step: number) => {
     const index = gallery.index + step;
@@ -22,7 +22,13 @@ export function Lightbox({ gallery }: { gallery: Gallery }) {
   return (
     <Modal class="lightbox" label={t.picture} close={close} onKeyDown={keys}>
       <div class="stage" onClick={(e) => e.target === e.currentTarget && close()}>
-        {url.value === undefined ? <span class="spinner" /> : <img src={url.value} alt={picture.name} />}
+        {broken.value ? (
+          <p role="alert">{t.pictureFailed}</p>
+        ) : url.value === undefined ? (
+          <span class="spinner" />
+        ) : (
+          <img src={url.value} alt={picture.name} onError={() => (broken.value = true)} />
+        )}
       </div>
       <div class="top">
         <span class="cut" dir="auto">

@@ -1,10 +1,20 @@
+import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { useChat, useTexts } from "../state/chat.ts";
-import { AskDialog, Popup } from "./dialogs.tsx";
+import { AskDialog, Modal, Popup } from "./dialogs.tsx";
 import { Close } from "./icons.tsx";
 import { lazy } from "./lazy.tsx";
 
-const Lightbox = lazy(async () => (await import("./lightbox.tsx")).Lightbox);
+export const Lightbox = lazy(async () => (await import("./lightbox.tsx")).Lightbox, NoLightbox);
+
+function NoLightbox({ note }: { note: VNode }) {
+  const { gallery } = useChat();
+  return (
+    <Modal class="ask" label={useTexts().picture} close={() => (gallery.value = undefined)}>
+      {note}
+    </Modal>
+  );
+}
 
 /** Whatever lies above the chat at the moment. */
 export function Overlays() {

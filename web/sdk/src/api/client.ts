@@ -33,8 +33,8 @@ export interface Parley {
   presence(user: string): ReadonlySignal<Presence | undefined>;
 
   search(q: SearchQuery): Promise<SearchPage>;
-  /** Asked for at the first read. */
-  readonly blocks: ReadonlySignal<ReadonlySet<string>>;
+  /** Asked for when somebody begins to look, and at each connect while somebody does; undefined until there is an answer. */
+  readonly blocks: ReadonlySignal<ReadonlySet<string> | undefined>;
   block(user: string): Promise<void>;
   unblock(user: string): Promise<void>;
   devices(): Promise<readonly DeviceInfo[]>;

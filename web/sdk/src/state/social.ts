@@ -9,29 +9,39 @@ const mostBlocks = 1_000;
 
 /** What concerns the user and not one conversation: HTTP alone. */
 export class Social {
-  readonly blocks: ReadonlySignal<ReadonlySet<string>>;
-  private readonly blocked: Signal<ReadonlySet<string>>;
-  private readonly changed = new Set<string>(); // users whose block was changed here since the list was asked for
-  private asked = false;
+  readonly blocks: ReadonlySignal<ReadonlySet<string> | undefined>;
+  private readonly blocked: Signal<ReadonlySet<string> | undefined>;
+  private readonly changed = new Map<string, boolean>(); // whose block was changed here since the list was asked for
+  private looked = false; // somebody subscribes to `blocks`
+  private reads = 0;
 
   constructor(
     private readonly rest: Rest,
     private readonly newID: () => string,
     private readonly failed: (err: unknown) => void,
   ) {
-    this.blocks = this.blocked = signal<ReadonlySet<string>>(new Set(), { watched: () => this.readBlocks() });
+    this.blocks = this.blocked = signal<ReadonlySet<string> | undefined>(undefined, {
+      watched: () => {
+        this.looked = true;
+        void this.readBlocks();
+      },
+      unwatched: () => void (this.looked = false),
+    });
+  }
+
+  /** What is looked at may not have been read, or have been changed elsewhere meanwhile. */
+  connected(): void {
+    if (this.looked) void this.readBlocks();
   }
 
   async block(user: string): Promise<void> {
     await this.rest.send("PUT", "/v1/blocks/" + encodeURIComponent(user));
-    this.changed.add(user);
-    this.blocked.value = new Set([...this.blocked.peek(), user]);
+    this.change(user, true);
   }
 
   async unblock(user: string): Promise<void> {
     await this.rest.send("DELETE", "/v1/blocks/" + encodeURIComponent(user));
-    this.changed.add(user);
-    this.blocked.value = new Set([...this.blocked.peek()].filter((u) => u !== user));
+    this.change(user, false);
   }
 
   async devices(own: string | undefined): Promise<readonly DeviceInfo[]> {
@@ -59,17 +69,31 @@ export class Social {
     return this.rest.send<ConversationFrame>("POST", "/v1/conversations", { ...g, cmid: this.newID() });
   }
 
-  private readBlocks(): void {
-    if (this.asked) return;
-    this.asked = true;
-    this.readAll().catch((err: unknown) => {
-      this.asked = false;
-      this.failed(err);
-    });
+  private change(user: string, blocked: boolean): void {
+    this.changed.set(user, blocked);
+    const known = this.blocked.peek();
+    if (known !== undefined) this.blocked.value = this.withChanges(known);
   }
 
-  private async readAll(): Promise<void> {
+  private withChanges(users: Iterable<string>): ReadonlySet<string> {
+    const all = new Set(users);
+    for (const [user, blocked] of this.changed) blocked ? all.add(user) : all.delete(user);
+    return all;
+  }
+
+  private async readBlocks(): Promise<void> {
+    const read = ++this.reads;
     this.changed.clear();
+    try {
+      const users = await this.readAll();
+      // The answer may be older than what was changed meanwhile.
+      if (read === this.reads) this.blocked.value = this.withChanges(users);
+    } catch (err) {
+      if (read === this.reads) this.failed(err);
+    }
+  }
+
+  private async readAll(): Promise<Set<string>> {
     const all = new Set<string>();
     for (let cursor: string | undefined; all.size < mostBlocks; ) {
       const part = await this.rest.get<{ items: { user: string }[]; next?: string }>("/v1/blocks", { cursor, limit: 200 });
@@ -77,8 +101,6 @@ export class Social {
       cursor = part.next;
       if (cursor === undefined) break;
     }
-    // The answer may be older than what was changed meanwhile.
-    for (const user of this.changed) all.delete(user);
-    this.blocked.value = new Set([...all, ...this.blocked.peek()]);
+    return all;
   }
 }
