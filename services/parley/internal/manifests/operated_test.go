@@ -48,6 +48,20 @@ func recovery(t reporter, w *world) {
 	}
 }
 
+// connections: a gateway has memory for as many as docs/operations.md says that one
+// holds at most, with what was measured for each, as it stands there under Capacity.
+func connections(t reporter, w *world) {
+	const most, base, kernel, plain, secure = 50_000, 100_000_000, 5_000, 6_100, 31_000
+	c := w.workload(t, "gateway").pod.Spec.Containers[0]
+	each := int64(plain)
+	if w.env(c)["PARLEY_TLS_CERT_FILE"] != "" {
+		each = secure
+	}
+	if need, limit := base+most*(each+kernel), c.Resources.Limits.Memory().Value(); limit < need {
+		t.Errorf("%d connections take %d MB of a gateway, and it is killed above %d MB", most, need/1e6, limit/1e6)
+	}
+}
+
 // names: every pod may ask for addresses: the cluster's DNS, and the cache on its node.
 func names(t reporter, w *world) {
 	for _, l := range w.workloads {
