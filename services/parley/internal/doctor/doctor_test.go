@@ -212,6 +212,11 @@ func TestSettingsThatAreWrong(t *testing.T) {
 	r = examine(t, settings(t, nil, "--as", "history", "--mongo-uri", "mongodb://u:"+secret+"@"+closedPort, "--timeout", "3s"))
 	r.says(t, "mongodb", Fail, "whether it runs")
 	r.says(t, "configuration", Fail, "no audience")
+	// What is not read is not said to be empty.
+	r = examine(t, settings(t, nil, "--mongo-uri", "mongodb://"+closedPort, "--nats-url", natsServer(t, nil), "--timeout", "3s"))
+	if slices.ContainsFunc(r.Results, func(x Result) bool { return x.Check == "pods" }) {
+		t.Errorf("%+v", r.Results)
+	}
 }
 
 func TestComplete(t *testing.T) {
