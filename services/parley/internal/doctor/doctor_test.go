@@ -219,6 +219,20 @@ func TestSettingsThatAreWrong(t *testing.T) {
 	}
 }
 
+// TestSettingsThatDoHarm: what is understood, and does what nobody wants.
+func TestSettingsThatDoHarm(t *testing.T) {
+	run := func(args ...string) *Report {
+		return examine(t, settings(t, nil, append([]string{"--as", "gateway"}, args...)...))
+	}
+	r := run("--drain-window", "41s", "--trusted-proxies", "10.0.0.0/8,::/0")
+	r.says(t, "configuration", Warn, "all at once", "PARLEY_SHUTDOWN_GRACE to 46s")
+	r.says(t, "configuration", Warn, "everybody is a trusted proxy")
+	r = run("--drain-window", "40s", "--trusted-proxies", "10.0.0.0/8")
+	if slices.ContainsFunc(r.Results, func(x Result) bool { return x.Check == "configuration" && x.Status == Warn }) {
+		t.Errorf("%+v", r.Results)
+	}
+}
+
 func TestComplete(t *testing.T) {
 	for _, c := range []struct{ as, mongo, want string }{{"", "", AllInOne}, {"", "mongodb://h", Gateway}, {History, "mongodb://h", History}, {AllInOne, "mongodb://h", AllInOne}, {"push", "", ""}} {
 		s := Settings{As: c.as, Timeout: time.Minute}
