@@ -62,6 +62,27 @@ func connections(t reporter, w *world) {
 	}
 }
 
+// scraped: a Prometheus of the overlay's own, or else the cluster's in the namespace
+// monitoring, reaches the metrics of every program: alerts are about all of them.
+func scraped(t reporter, w *world) {
+	own := slices.IndexFunc(w.workloads, func(l workload) bool { return l.name == "prometheus" })
+	for _, name := range programs {
+		if own >= 0 {
+			w.reach(t, w.workloads[own], name+"-ops:9090")
+			continue
+		}
+		if !slices.ContainsFunc(w.policies, func(p networkingv1.NetworkPolicy) bool {
+			return picks(p.Spec.PodSelector, w.workload(t, name)) && slices.ContainsFunc(p.Spec.Ingress, func(i networkingv1.NetworkPolicyIngressRule) bool {
+				return ports(i.Ports, "9090") && slices.ContainsFunc(i.From, func(from networkingv1.NetworkPolicyPeer) bool {
+					return from.NamespaceSelector != nil && from.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == "monitoring"
+				})
+			})
+		}) {
+			t.Errorf("nobody may ask %s for its metrics", name)
+		}
+	}
+}
+
 // names: every pod may ask for addresses: the cluster's DNS, and the cache on its node.
 func names(t reporter, w *world) {
 	for _, l := range w.workloads {
@@ -121,7 +142,7 @@ func TestPodMonitor(t *testing.T) {
 	}
 	alerts := string(read(t, "deploy/monitoring/alerts.yaml"))
 	for _, l := range overlay(t, "production").workloads {
-		asked := l.name == "gateway" || l.name == "history"
+		asked := slices.Contains(programs, l.name)
 		if picks(m.Spec.Selector, l) != asked {
 			t.Errorf("%s: asked for metrics %v, want %v", l.name, !asked, asked)
 		}
