@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -176,6 +177,9 @@ func (g *Origins) Register(fs *flag.FlagSet) {
 		"let web pages of these `origins` connect, with commas between them,\ne.g. https://chat.example.com,https://*.example.org; none: the same host only")
 }
 
+// appSchemes are those of pages that are part of an app or of a browser's extension.
+var appSchemes = []string{"capacitor", "ionic", "tauri", "chrome-extension", "moz-extension", "safari-web-extension"}
+
 // Validate checks the form of each.
 func (g *Origins) Validate() error {
 	for _, o := range g.Allowed {
@@ -183,7 +187,8 @@ func (g *Origins) Validate() error {
 		if !ok {
 			scheme, host = "https", o
 		}
-		wrong := scheme != "https" && scheme != "http" || host == "" || strings.ContainsAny(host, "/?#@ ")
+		web := scheme == "https" || scheme == "http"
+		wrong := !web && !slices.Contains(appSchemes, scheme) || host == "" || strings.ContainsAny(host, "/?#@ ") || !web && strings.Contains(host, "*")
 		if wrong || strings.Trim(host, "*.:") == "" {
 			return fmt.Errorf("%q is not an origin: set %s to e.g. https://chat.example.com or https://*.example.com", o, both("allowed-origins"))
 		}

@@ -49,6 +49,8 @@ func TestOriginWildcards(t *testing.T) {
 	for origin, ok := range map[string]bool{
 		"https://*.example.com": true, "*.example.com": true, "localhost:*": true, "https://[2001:db8::1]": true, "https://chat.example.com:8443": true,
 		"https://*example.com": false, "example.*": false, "https://chat.*.com": false, "*://example.com": false, "https://*.exa*mple.com": false,
+		"capacitor://localhost": true, "chrome-extension://abcdefghijklmnop": true, "capacitor://*": false, "moz-extension://*.x": false,
+		"ws://localhost": false, "wss://chat.example.com": false, "file://localhost": false, "capacitor://": false,
 		"https://*.*.com": false, "localhost:80*": false, "https://chat?example.com": false, "https://[a-z].example.com": false, "*": false, "https://*": false,
 	} {
 		var o config.Origins

@@ -9,14 +9,11 @@ const tls = fs.existsSync(authority) ? `&tls=true&tlsCAFile=${authority}` : "";
 const login = `root:${encodeURIComponent(secret("root-password"))}@`;
 
 const first = new Mongo(`mongodb://${login}${host(0)}/?authSource=admin&directConnection=true${tls}`).getDB("admin");
-const status = first.runCommand({ replSetGetStatus: 1 });
-if (status.codeName === "NotYetInitialized") {
-  const made = first.runCommand({
-    replSetInitiate: { _id: "rs0", members: [0, 1, 2].map((i) => ({ _id: i, host: host(i) })) },
-  });
-  if (!made.ok) throw new Error(`initiate: ${made.errmsg}`);
-} else if (!status.ok) {
-  throw new Error(`status: ${status.errmsg}`);
+try {
+  first.runCommand({ replSetGetStatus: 1 });
+} catch (refused) { // mongosh throws what a server refuses, instead of returning it
+  if (refused.codeName !== "NotYetInitialized") throw refused;
+  first.runCommand({ replSetInitiate: { _id: "rs0", members: [0, 1, 2].map((i) => ({ _id: i, host: host(i) })) } });
 }
 
 const all = [0, 1, 2].map(host).join(",");

@@ -42,6 +42,7 @@ type Store interface {
 type Table interface {
 	Repair(key chat.Key, seq chat.Seq, users []chat.User)
 	Heads() map[chat.Key]chat.Seq
+	Head(key chat.Key) chat.Seq
 	Users() []route.UserKey
 	Interested(h route.Hash) bool
 }
@@ -486,7 +487,8 @@ func (r *Reconciler) RunSweep(ctx context.Context) {
 }
 
 // sweep compares all heads, and all users' memberships, with the store. It takes
-// about as long as it is told, or no longer than it must.
+// about as long as it is told, or no longer than it must. Only what this pod lacks when
+// it has been looked at is counted: between listing and looking much is announced.
 func (r *Reconciler) sweep(ctx context.Context, over time.Duration) error {
 	heads := r.opts.Table.Heads()
 	users := r.opts.Table.Users()
@@ -502,13 +504,15 @@ func (r *Reconciler) sweep(ctx context.Context, over time.Duration) error {
 		if err != nil {
 			return fmt.Errorf("read heads: %w", err)
 		}
+		convs = slices.DeleteFunc(convs, func(c chat.Conversation) bool { return c.Last.Seq <= heads[c.Key] })
+		if over > 0 && len(convs) > 0 {
+			pause(ctx, r.opts.Grace) // some were stored just now, and their announcements are on the way
+		}
 		for _, c := range convs {
-			if c.Last.Seq > heads[c.Key] {
-				if heads[c.Key] > 0 {
-					r.count(Sweep, 1)
-				}
-				r.mend(c.Key, c.Last.Seq, nil)
+			if head := r.opts.Table.Head(c.Key); head > 0 && head < c.Last.Seq {
+				r.count(Sweep, 1)
 			}
+			r.mend(c.Key, c.Last.Seq, nil)
 		}
 		pause(ctx, rest)
 	}

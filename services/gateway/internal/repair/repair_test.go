@@ -23,10 +23,13 @@ var key = chat.Key{NS: "_", Conv: "d_abcdefghijklmnopqrstuvwxyz"}
 type table struct {
 	found chan chat.Seq
 	here  map[route.Hash]bool
+	heads map[chat.Key]chat.Seq // as they were listed
+	now   chat.Seq              // of key, since then
 }
 
 func (t *table) Repair(_ chat.Key, seq chat.Seq, _ []chat.User) { t.found <- seq }
-func (t *table) Heads() map[chat.Key]chat.Seq                   { return nil }
+func (t *table) Heads() map[chat.Key]chat.Seq                   { return t.heads }
+func (t *table) Head(chat.Key) chat.Seq                         { return t.now }
 func (t *table) Users() []route.UserKey                         { return nil }
 func (t *table) Interested(h route.Hash) bool                   { return t.here[h] }
 
@@ -234,4 +237,29 @@ func TestAJournalThatCannotBeReadKeepsNoOtherWaiting(t *testing.T) {
 		o.store(2)
 		something(t, tab.found, 2, 2*time.Second)
 	})
+}
+
+// TestSweepCountsWhatIsLacked: what was announced after the heads were listed is no
+// repair; a pass takes a minute, and counts what nobody heard alone.
+func TestSweepCountsWhatIsLacked(t *testing.T) {
+	for name, c := range map[string]struct {
+		now  chat.Seq
+		want uint64
+	}{"heard since": {2, 0}, "not heard": {1, 1}, "nobody here any more": {0, 0}} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *memstore.Store, o *other, _ *Reconciler, found chan chat.Seq) {
+				o.store(1)
+				o.store(2)
+				tab := &table{found: found, heads: map[chat.Key]chat.Seq{key: 1}, now: c.now}
+				r := New(Options{Store: s, Table: tab, Self: func() string { return "self" }, Log: slog.New(slog.DiscardHandler)})
+				if err := r.sweep(t.Context(), time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				something(t, found, 2, time.Second) // counted or not: it does no harm
+				if got := r.Found()["sweep"]; got != c.want {
+					t.Errorf("%d repairs are counted, want %d", got, c.want)
+				}
+			})
+		})
+	}
 }

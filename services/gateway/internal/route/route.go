@@ -328,6 +328,17 @@ func (t *Table) Heads() map[chat.Key]chat.Seq {
 	return heads
 }
 
+// Head is how far a conversation is known to be; 0: no session here follows it.
+func (t *Table) Head(key chat.Key) chat.Seq {
+	c := t.conv(key)
+	if c == nil {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.seen, c.last)
+}
+
 // Users lists the users with local sessions.
 func (t *Table) Users() []UserKey {
 	var list []UserKey

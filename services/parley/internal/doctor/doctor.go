@@ -105,6 +105,7 @@ type examination struct {
 	s       *Settings
 	cluster string // of the data; "": not known
 	busAway bool
+	unread  bool     // the data could not be read, so what they would say is not known
 	pods    []string // that are registered in the data and alive
 }
 

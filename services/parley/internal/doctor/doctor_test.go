@@ -212,6 +212,25 @@ func TestSettingsThatAreWrong(t *testing.T) {
 	r = examine(t, settings(t, nil, "--as", "history", "--mongo-uri", "mongodb://u:"+secret+"@"+closedPort, "--timeout", "3s"))
 	r.says(t, "mongodb", Fail, "whether it runs")
 	r.says(t, "configuration", Fail, "no audience")
+	// What is not read is not said to be empty.
+	r = examine(t, settings(t, nil, "--mongo-uri", "mongodb://"+closedPort, "--nats-url", natsServer(t, nil), "--timeout", "3s"))
+	if slices.ContainsFunc(r.Results, func(x Result) bool { return x.Check == "pods" }) {
+		t.Errorf("%+v", r.Results)
+	}
+}
+
+// TestSettingsThatDoHarm: what is understood, and does what nobody wants.
+func TestSettingsThatDoHarm(t *testing.T) {
+	run := func(args ...string) *Report {
+		return examine(t, settings(t, nil, append([]string{"--as", "gateway"}, args...)...))
+	}
+	r := run("--drain-window", "41s", "--trusted-proxies", "10.0.0.0/8,::/0")
+	r.says(t, "configuration", Warn, "all at once", "PARLEY_SHUTDOWN_GRACE to 46s")
+	r.says(t, "configuration", Warn, "everybody is a trusted proxy")
+	r = run("--drain-window", "40s", "--trusted-proxies", "10.0.0.0/8")
+	if slices.ContainsFunc(r.Results, func(x Result) bool { return x.Check == "configuration" && x.Status == Warn }) {
+		t.Errorf("%+v", r.Results)
+	}
 }
 
 func TestComplete(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parley-chat/parley/pkg/auth"
+	"github.com/parley-chat/parley/pkg/bus"
 	"github.com/parley-chat/parley/pkg/ops"
 	"github.com/parley-chat/parley/pkg/store/mongostore"
 	"github.com/parley-chat/parley/services/gateway"
@@ -45,6 +46,16 @@ func TestJudgeMembers(t *testing.T) {
 	}
 	denied := mongostore.Inspection{SetName: "rs", Members: []string{"a", "b", "c"}, Stage: "list indexes"}
 	found(func(f *findings) { judgeMongo(f, denied, errors.New("not authorized")) }).says(t, "x", Fail, "list indexes", "readWrite")
+}
+
+// TestJudgeTLS: who is refused for a certificate is told of certificates.
+func TestJudgeTLS(t *testing.T) {
+	unknown := errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority")
+	found(func(f *findings) { judgeMongo(f, mongostore.Inspection{Stage: "connect"}, unknown) }).says(t, "x", Fail, "tlsCAFile")
+	for _, err := range []error{unknown, errors.New("remote error: tls: certificate required")} {
+		in := bus.Inspection{Unreached: map[string]error{"nats:4222": err}}
+		found(func(f *findings) { judgeNATS(f, in, errors.New("no servers")) }).says(t, "x", Fail, "--nats-ca-file", "--nats-cert-file")
+	}
 }
 
 func TestJudgeWrite(t *testing.T) {

@@ -15,7 +15,7 @@ func (e *examination) mongo(ctx context.Context, f *findings) {
 	o := mongostore.Options{URI: string(e.s.Mongo.URI), Timeout: e.s.Timeout * 9 / 10}
 	in, err := mongostore.Inspect(ctx, o)
 	judgeMongo(f, in, err)
-	if err != nil {
+	if e.unread = err != nil; e.unread {
 		return
 	}
 	if in.Meta != nil {
@@ -36,7 +36,11 @@ func (e *examination) mongo(ctx context.Context, f *findings) {
 
 func judgeMongo(f *findings, in mongostore.Inspection, err error) {
 	if in.Stage == "connect" && err != nil {
-		f.fail("see whether it runs, whether this machine may reach it, and whether user, password and authSource are right", "%v", err)
+		do := "see whether it runs, whether this machine may reach it, and whether user, password and authSource are right"
+		if ofTLS(err) {
+			do = "see whether the URI has tls=true&tlsCAFile=… with the authority of MongoDB's certificate, and names its hosts as that certificate does"
+		}
+		f.fail(do, "%v", err)
 		return
 	}
 	judgeMembers(f, in)

@@ -34,8 +34,11 @@ func (e *examination) nats(ctx context.Context, f *findings) {
 func judgeNATS(f *findings, in bus.Inspection, err error) {
 	for host, why := range in.Unreached {
 		do := "see whether it runs, and whether this machine may reach it"
-		if strings.Contains(strings.ToLower(why.Error()), "authorization") {
+		switch {
+		case strings.Contains(strings.ToLower(why.Error()), "authorization"):
 			do = "see whether user and password in the URL are right"
+		case ofTLS(why):
+			do = "see whether --nats-ca-file has the authority of its certificate, and whether it wants one of yours: --nats-cert-file and --nats-key-file"
 		}
 		if err != nil {
 			f.fail(do, "%s: %v", host, why)
@@ -85,6 +88,9 @@ const listenFor = 2*gateway.PodBeat + gateway.PodBeat/4
 func (e *examination) others(ctx context.Context, f *findings) {
 	if e.busAway {
 		return // the check before has said so
+	}
+	if e.unread {
+		return // so has that of the data: without them no pod is known
 	}
 	if e.cluster == "" {
 		f.ok("the data have no cluster yet, so no pod can be heard")

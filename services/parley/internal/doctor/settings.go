@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,8 @@ type Settings struct {
 	Connections int           // that one pod is to hold
 	Timeout     time.Duration // for each check
 	JSON        bool
+
+	drain, grace time.Duration // of gateways
 
 	devTokens bool
 	slow      time.Duration // from which on a write is; 0: 100 ms
@@ -89,14 +92,17 @@ func (s *Settings) Flags(environ []string) *config.Flags {
 	return s.flags
 }
 
+// closing is what a gateway needs after its drain window: for commands under way, the bus
+// and the store.
+const closing = 5 * time.Second
+
 // others declares the flags that single services have, so that their variables are
 // known. Most of their values are of no concern here.
 func (s *Settings) others(fs *flag.FlagSet) {
-	var d time.Duration
 	var b bool
 	var n int
-	fs.DurationVar(&d, "drain-window", 20*time.Second, "of gateways")
-	fs.DurationVar(&d, "shutdown-grace", 45*time.Second, "of gateways")
+	fs.DurationVar(&s.drain, "drain-window", 20*time.Second, "of gateways")
+	fs.DurationVar(&s.grace, "shutdown-grace", 45*time.Second, "of gateways")
 	fs.BoolVar(&b, "search", true, "of all services")
 	fs.IntVar(&n, "gateways", 1, "of parley up")
 	fs.BoolVar(&s.devTokens, "dev-tokens", true, "of parley up")
@@ -145,6 +151,13 @@ func (e *examination) configuration(_ context.Context, f *findings) {
 		} else {
 			f.warn("remove it, or look for its name in --help", "no service reads %s", u.Name)
 		}
+	}
+	if e.s.As == Gateway && e.s.grace < e.s.drain+closing {
+		f.warn(fmt.Sprintf("set PARLEY_SHUTDOWN_GRACE to %v at least, and the pod's terminationGracePeriod above that", e.s.drain+closing),
+			"clients are sent away over %v, and after %v a stopping gateway cuts off who is left, all at once", e.s.drain, e.s.grace)
+	}
+	if slices.ContainsFunc(e.s.Requests.TrustedProxies, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+		f.warn("name the networks of your load balancers alone", "everybody is a trusted proxy: whoever connects can claim any address, and no limit by address holds")
 	}
 	if len(f.list) == 0 {
 		f.ok("as %s: every setting is understood", e.s.As)

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"crypto/x509"
+	"strings"
 	"time"
 
 	"github.com/parley-chat/parley/pkg/certs"
@@ -11,6 +12,12 @@ import (
 // renewal is how long before its end a certificate should have been renewed: who
 // renews does so a month before.
 const renewal = 14 * 24 * time.Hour
+
+// ofTLS reports whether a connection failed because one side does not take the other's
+// certificate. Drivers hand such errors on as text.
+func ofTLS(err error) bool {
+	return strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ")
+}
 
 // tls looks at the certificate that clients are served with.
 func (e *examination) tls(_ context.Context, f *findings) {

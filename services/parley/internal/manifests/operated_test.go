@@ -48,6 +48,41 @@ func recovery(t reporter, w *world) {
 	}
 }
 
+// connections: a gateway has memory for as many as docs/operations.md says that one
+// holds at most, with what was measured for each, as it stands there under Capacity.
+func connections(t reporter, w *world) {
+	const most, base, kernel, plain, secure = 50_000, 100_000_000, 5_000, 6_100, 31_000
+	c := w.workload(t, "gateway").pod.Spec.Containers[0]
+	each := int64(plain)
+	if w.env(c)["PARLEY_TLS_CERT_FILE"] != "" {
+		each = secure
+	}
+	if need, limit := base+most*(each+kernel), c.Resources.Limits.Memory().Value(); limit < need {
+		t.Errorf("%d connections take %d MB of a gateway, and it is killed above %d MB", most, need/1e6, limit/1e6)
+	}
+}
+
+// scraped: a Prometheus of the overlay's own, or else the cluster's in the namespace
+// monitoring, reaches the metrics of every program: alerts are about all of them.
+func scraped(t reporter, w *world) {
+	own := slices.IndexFunc(w.workloads, func(l workload) bool { return l.name == "prometheus" })
+	for _, name := range programs {
+		if own >= 0 {
+			w.reach(t, w.workloads[own], name+"-ops:9090")
+			continue
+		}
+		if !slices.ContainsFunc(w.policies, func(p networkingv1.NetworkPolicy) bool {
+			return picks(p.Spec.PodSelector, w.workload(t, name)) && slices.ContainsFunc(p.Spec.Ingress, func(i networkingv1.NetworkPolicyIngressRule) bool {
+				return ports(i.Ports, "9090") && slices.ContainsFunc(i.From, func(from networkingv1.NetworkPolicyPeer) bool {
+					return from.NamespaceSelector != nil && from.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == "monitoring"
+				})
+			})
+		}) {
+			t.Errorf("nobody may ask %s for its metrics", name)
+		}
+	}
+}
+
 // names: every pod may ask for addresses: the cluster's DNS, and the cache on its node.
 func names(t reporter, w *world) {
 	for _, l := range w.workloads {
@@ -107,7 +142,7 @@ func TestPodMonitor(t *testing.T) {
 	}
 	alerts := string(read(t, "deploy/monitoring/alerts.yaml"))
 	for _, l := range overlay(t, "production").workloads {
-		asked := l.name == "gateway" || l.name == "history"
+		asked := slices.Contains(programs, l.name)
 		if picks(m.Spec.Selector, l) != asked {
 			t.Errorf("%s: asked for metrics %v, want %v", l.name, !asked, asked)
 		}

@@ -83,13 +83,19 @@ func TestMongoIsAsked(t *testing.T) {
 }
 
 // stub is as much of mongosh as init.js uses; it prints what is asked of the server.
+// As mongosh does, it throws what a server refuses: a document with ok: 0 is never returned.
 const stub = `
-const done = { replSetGetStatus: { codeName: "NotYetInitialized" }, replSetInitiate: { ok: 1 } };
+const refusals = { replSetGetStatus: REFUSAL };
 class Mongo {
   constructor(uri) { console.log("connect", uri); }
   getDB(name) {
     return {
-      runCommand(c) { console.log(name, JSON.stringify(c)); return done[Object.keys(c)[0]]; },
+      runCommand(c) {
+        console.log(name, JSON.stringify(c));
+        const codeName = refusals[Object.keys(c)[0]];
+        if (codeName) throw Object.assign(new Error("refused"), { codeName });
+        return { ok: 1 };
+      },
       getUser() { return USER; },
       createUser(u) { console.log("create", name, JSON.stringify(u)); },
       updateUser(n, u) { console.log("update", name, n, JSON.stringify(u)); },
@@ -98,39 +104,57 @@ class Mongo {
 }
 `
 
-// TestMongoInit: three members that hold data, and a user who may read and write one
-// database and has no other role.
-func TestMongoInit(t *testing.T) {
+// initScript runs init.js in a folder with its secrets; refusal is what the first member
+// says to replSetGetStatus (a codeName, in quotes), user what it has of a user before.
+func initScript(t *testing.T, secure bool, refusal, user string) (string, error) {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip(err)
 	}
+	dir := t.TempDir()
+	for _, d := range []string{"mongodb-admin", "tls"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeAll(t, filepath.Join(dir, "mongodb-admin"), map[string]string{"root-password": "r@t\n", "parley-password": "p/w\n"})
+	if secure {
+		writeAll(t, filepath.Join(dir, "tls"), map[string]string{"ca.crt": "CA"})
+	}
+	text := strings.ReplaceAll(string(read(t, "deploy/k8s/components/mongodb/init.js")), "/run/secrets", dir)
+	writeAll(t, dir, map[string]string{"init.cjs": strings.NewReplacer("REFUSAL", refusal, "USER", user).Replace(stub) + text})
+	out, err := exec.CommandContext(t.Context(), node, filepath.Join(dir, "init.cjs")).CombinedOutput()
+	return string(out), err
+}
+
+// TestMongoInit: three members that hold data, and a user who may read and write one
+// database and has no other role.
+func TestMongoInit(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		for user, want := range map[string]string{
 			"null": `create parley {"user":"parley","pwd":"p/w","roles":[{"role":"readWrite","db":"parley"}]}`,
 			"{}":   `update parley parley {"pwd":"p/w","roles":[{"role":"readWrite","db":"parley"}]}`,
 		} {
-			dir := t.TempDir()
-			for _, d := range []string{"mongodb-admin", "tls"} {
-				if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
-			writeAll(t, filepath.Join(dir, "mongodb-admin"), map[string]string{"root-password": "r@t\n", "parley-password": "p/w\n"})
-			if secure {
-				writeAll(t, filepath.Join(dir, "tls"), map[string]string{"ca.crt": "CA"})
-			}
-			text := strings.ReplaceAll(string(read(t, "deploy/k8s/components/mongodb/init.js")), "/run/secrets", dir)
-			writeAll(t, dir, map[string]string{"init.cjs": strings.Replace(stub, "USER", user, 1) + text})
-			out, err := exec.CommandContext(t.Context(), node, filepath.Join(dir, "init.cjs")).CombinedOutput()
+			said, err := initScript(t, secure, `"NotYetInitialized"`, user)
 			if err != nil {
-				t.Fatalf("%v: %s", err, out)
+				t.Fatalf("%v: %s", err, said)
 			}
-			said := string(out)
 			if !strings.Contains(said, want) || strings.Contains(said, "arbiterOnly") || strings.Count(said, `"host":"mongodb-`) != 3 ||
 				!strings.Contains(said, "root:r%40t@mongodb-0.mongodb:27017") || strings.Count(said, "&tls=true&tlsCAFile=") != map[bool]int{true: 2}[secure] {
 				t.Errorf("TLS %v: %s", secure, said)
 			}
 		}
+	}
+}
+
+// TestMongoInitAgain: a set that is there is not begun again, and what the first member
+// refuses for another reason is an error, after which the Job tries again.
+func TestMongoInitAgain(t *testing.T) {
+	if said, err := initScript(t, true, "null", "{}"); err != nil || strings.Contains(said, "replSetInitiate") || !strings.Contains(said, "update parley parley") {
+		t.Errorf("again: %v %s", err, said)
+	}
+	if said, err := initScript(t, true, `"Unauthorized"`, "null"); err == nil || strings.Contains(said, "replSetInitiate") || strings.Contains(said, "create parley") {
+		t.Errorf("not allowed: %v %s", err, said)
 	}
 }
