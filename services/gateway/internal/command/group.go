@@ -110,7 +110,7 @@ func SetMember(a Actor, conv chat.ConvID, user chat.User, role chat.Role, cmid c
 			e.Change = chat.ChangeAdded
 			switch {
 			case !leads(s, me), role == chat.RoleOwner, role == chat.RoleAdmin && me.Role != chat.RoleOwner:
-				return e, chat.Errorf(chat.CodeForbidden, "only an owner or admin adds members, and only the owner adds admins")
+				return e, chat.Errorf(chat.CodeForbidden, "only an owner or admin adds members, only the owner adds admins, and who is to own the group is added before")
 			case s.Tail.Members >= lim.Members:
 				return e, chat.Errorf(chat.CodeForbidden, "the group is full: it has %d members", lim.Members)
 			}
