@@ -9,10 +9,18 @@ import { browserPath } from "../scripts/browser.mjs";
 
 const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-export function launch(): Promise<Browser> {
+/** Starts a browser. Chromium itself ends with SIGSEGV at some of its starts (two of some thousand, on Debian 13): then once more. */
+export async function launch(): Promise<Browser> {
   const executablePath = browserPath() as string | undefined;
   if (!executablePath) throw new Error("no browser: run `npm run browser -w @parley-chat/e2e`");
-  return chromium.launch({ executablePath, args: quiet, timeout: 2 * patience });
+  for (let left = 3; ; left--) {
+    try {
+      return await chromium.launch({ executablePath, args: quiet, timeout: 2 * patience });
+    } catch (err) {
+      if (left === 0 || !/signal=SIG(SEGV|TRAP|ABRT)/.test(String(err))) throw err;
+      console.log("the browser crashed at its start; it is started once more");
+    }
+  }
 }
 
 /** A page, with what went wrong in it: no test may leave an error in the console. */
@@ -44,7 +52,8 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
 /** What axe finds against WCAG 2.2 A and AA in the page as it is, when what moves and fades has come to its end. */
 export async function axe(page: Page): Promise<string[]> {
   await page.evaluate(async () => {
-    const ending = () => document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity && a.playState === "running");
+    const roots = [document, ...[...document.querySelectorAll("*")].flatMap((e) => e.shadowRoot ?? [])]; // an embedded chat is in one
+    const ending = () => roots.flatMap((r) => r.getAnimations()).filter((a) => a.effect?.getComputedTiming().endTime !== Infinity && a.playState === "running");
     for (let list = ending(); list.length > 0; list = ending()) await Promise.all(list.map((a) => a.finished.catch(() => {}))); // one that is cancelled is over
   });
   if (!(await page.evaluate("typeof window.axe === 'object'"))) {
