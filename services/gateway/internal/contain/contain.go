@@ -22,12 +22,12 @@ var ErrPanicked = errors.New("it panicked")
 type Panics struct{ n atomic.Uint64 }
 
 // Do calls fn and returns its error. A panic is logged once, with its stack, as one of
-// what, with the fields args; its error wraps [ErrPanicked].
-func (p *Panics) Do(log *slog.Logger, what string, fn func() error, args ...any) (err error) {
+// what; its error wraps [ErrPanicked].
+func (p *Panics) Do(log *slog.Logger, what string, fn func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			p.n.Add(1)
-			log.With(args...).Error(what+" panicked", "panic", cause, "stack", string(debug.Stack()))
+			log.Error(what+" panicked", "panic", cause, "stack", string(debug.Stack()))
 			err = fmt.Errorf("%w: %v", ErrPanicked, cause)
 		}
 	}()

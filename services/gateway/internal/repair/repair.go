@@ -454,10 +454,10 @@ func (r *Reconciler) fresh(p *peer, number uint64) bool {
 // breaks what does it costs none of the others: its number counts as read, or a journal
 // would be read again and again for it; its next entry and the slow pass try again.
 func (r *Reconciler) mend(key chat.Key, seq chat.Seq, users []chat.User) {
-	_ = r.panics.Do(r.opts.Log, "a repair", func() error {
+	_ = r.panics.Do(r.opts.Log.With("conv", key.Conv), "a repair", func() error {
 		r.opts.Table.Repair(key, seq, users)
 		return nil
-	}, "conv", key.Conv)
+	})
 }
 
 func (r *Reconciler) count(why Trigger, n int) {
